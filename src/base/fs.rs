@@ -1,0 +1,111 @@
+//! The one place that touches files by raw path: our own folders, never the workspace's contents.
+//!
+//! Every error names the operation and the path. Folders and files are made for their owner alone (0700, 0600).
+#![expect(clippy::disallowed_methods, reason = "this is the place the other modules are sent to")]
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+#[error("cannot {operation} `{}`: {source}", path.display())]
+pub struct FsError {
+    pub operation: &'static str,
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl FsError {
+    pub fn is_not_found(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+fn at<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FsError + 'a {
+    move |source| FsError { operation, path: path.to_owned(), source }
+}
+
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    fs::read(path).map_err(at("read", path))
+}
+
+pub fn read_text(path: &Path) -> Result<String, FsError> {
+    fs::read_to_string(path).map_err(at("read", path))
+}
+
+/// `None` where there is no such file.
+pub fn read_text_if_present(path: &Path) -> Result<Option<String>, FsError> {
+    match read_text(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// The absolute path without links and `..`; the path must exist.
+pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
+    fs::canonicalize(path).map_err(at("resolve", path))
+}
+
+/// Makes the folder and its parents, each 0700 where it is new.
+pub fn make_folders(path: &Path) -> Result<(), FsError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at("make the folder", path))
+}
+
+/// Makes a folder that must not exist yet; `Ok(false)` where it does.
+pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(at("make the folder", path)(error)),
+    }
+}
+
+/// Replaces the file whole: written beside it, fsynced, renamed over it, the folder fsynced.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    write().map_err(at("write", path))
+}
+
+/// A new file's handle for appending, 0600; an existing one is appended to.
+pub fn open_to_append(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(at("open", path))
+}
+
+pub fn open_to_read(path: &Path) -> Result<File, FsError> {
+    File::open(path).map_err(at("open", path))
+}
+
+/// Makes names in a folder last: a file's own fsync does not cover its entry.
+pub fn sync_folder(path: &Path) -> Result<(), FsError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(at("sync", path))
+}
+
+pub fn truncate(path: &Path, length: u64) -> Result<(), FsError> {
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(length)).map_err(at("truncate", path))
+}
+
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    fs::remove_file(path).map_err(at("remove", path))
+}
+
+pub fn remove_folder(path: &Path) -> Result<(), FsError> {
+    fs::remove_dir_all(path).map_err(at("remove", path))
+}

@@ -1,0 +1,13 @@
+//! What every part may use: small values that cross the borders, and the only raw file access.
+//!
+//! Nothing here knows of a model, a session or a sandbox beyond the plain values they exchange.
+
+pub mod clip;
+pub mod clock;
+pub mod fs;
+pub mod ids;
+pub mod message;
+pub mod path;
+pub mod printable;
+pub mod report;
+pub mod usage;

@@ -1,0 +1,125 @@
+//! Foreign text made safe to show: what a model, a program, a file name or a server sends reaches
+//! a terminal or a model only through here.
+
+/// `text` without terminal control: escape sequences are dropped whole, a carriage return keeps only what was
+/// written over the line last (progress bars), other control characters become `\u{fffd}`. Newlines and tabs stay.
+pub fn printable(text: &str) -> String {
+    let mut filter = Printable::default();
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (body, end) = match line.strip_suffix('\n') {
+            Some(body) => (body.strip_suffix('\r').unwrap_or(body), "\n"),
+            None => (line, ""),
+        };
+        let shown = body.rsplit('\r').find(|part| !part.is_empty()).unwrap_or("");
+        filter.push(shown, &mut out);
+        out.push_str(end);
+    }
+    out
+}
+
+/// The same for text that arrives in pieces: an escape sequence may be split anywhere. Carriage returns are dropped.
+#[derive(Clone, Debug, Default)]
+pub struct Printable {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Text,
+    Escape,
+    /// `ESC [` … up to a final byte.
+    Control,
+    /// `ESC ]`, `ESC P`, `ESC X`, `ESC ^`, `ESC _` … up to BEL or `ESC \`.
+    Text7,
+    Text7Escape,
+    /// `ESC (` and its like: one more character.
+    Single,
+}
+
+impl Printable {
+    pub fn push(&mut self, piece: &str, out: &mut String) {
+        if self.state == State::Text && piece.bytes().all(|b| (b >= 0x20 && b != 0x7f && b < 0x80) || b == b'\n') {
+            out.push_str(piece);
+            return;
+        }
+        for c in piece.chars() {
+            self.state = self.step(c, out);
+        }
+    }
+
+    fn step(&mut self, c: char, out: &mut String) -> State {
+        match self.state {
+            State::Text => plain(c, out),
+            State::Escape => match c {
+                '[' => State::Control,
+                ']' | 'P' | 'X' | '^' | '_' => State::Text7,
+                ' '..='/' => State::Single,
+                _ => State::Text,
+            },
+            State::Control => match c {
+                '\u{40}'..='\u{7e}' => State::Text,
+                '\u{1b}' => State::Escape,
+                '\n' => plain(c, out),
+                _ => State::Control,
+            },
+            State::Text7 => match c {
+                '\u{7}' | '\u{9c}' => State::Text,
+                '\u{1b}' => State::Text7Escape,
+                // An unterminated title must not swallow the rest of the output.
+                '\n' => plain(c, out),
+                _ => State::Text7,
+            },
+            State::Text7Escape => match c {
+                '\\' => State::Text,
+                _ => State::Text7,
+            },
+            State::Single => State::Text,
+        }
+    }
+}
+
+fn plain(c: char, out: &mut String) -> State {
+    match c {
+        '\n' | '\t' => out.push(c),
+        '\u{1b}' => return State::Escape,
+        '\u{9b}' => return State::Control,
+        '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => return State::Text7,
+        '\r' => {}
+        // Bidirectional overrides can show a text in another order than it is; controls can do worse.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+        c if c.is_control() => out.push('\u{fffd}'),
+        c => out.push(c),
+    }
+    State::Text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Printable, printable};
+
+    #[test]
+    fn escapes_titles_and_controls_go() {
+        assert_eq!(printable("\u{1b}[31mred\u{1b}[0m"), "red");
+        assert_eq!(printable("a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c"), "abc");
+        assert_eq!(printable("\u{9b}2Jx\u{7}"), "x\u{fffd}");
+        assert_eq!(printable("Käse\tund 日本\n"), "Käse\tund 日本\n");
+    }
+
+    #[test]
+    fn progress_keeps_its_last_state() {
+        assert_eq!(printable(" 10 %\r 50 %\r100 %\r\ndone\r\n"), "100 %\ndone\n");
+    }
+
+    #[test]
+    fn a_sequence_may_be_split_anywhere() {
+        let text = "x\u{1b}[1;31mred\u{1b}]0;t\u{1b}\\y";
+        for cut in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let (mut filter, mut out) = (Printable::default(), String::new());
+            filter.push(&text[..cut], &mut out);
+            filter.push(&text[cut..], &mut out);
+            assert_eq!(out, "xredy", "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The report of one run: what ran, under which guarantees, what it cost, how it ended.
+//!
+//! Its serialised form is public (`runs/NNNN/report.json`, events, hooks); `docs/schema/run-report.json` describes it.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    pub command: String,
+    pub cwd: String,
+    pub backend: Backend,
+    pub guarantees: Vec<Guarantee>,
+    pub missing: Vec<Guarantee>,
+    pub network: Network,
+    pub wall_s: f64,
+    pub setup_s: f64,
+    pub user_s: f64,
+    pub system_s: f64,
+    pub peak_memory_bytes: u64,
+    pub peak_memory_method: MemoryMethod,
+    pub processes_left_killed: u32,
+    pub written_bytes: u64,
+    pub stdout_bytes: u64,
+    pub stderr_bytes: u64,
+    /// Output was dropped from what is kept on disk or in memory.
+    pub truncated: bool,
+    pub files_changed: Vec<FileChange>,
+    pub exit: Exit,
+}
+
+impl RunReport {
+    /// The program ended by itself with status 0.
+    pub fn succeeded(&self) -> bool {
+        self.exit.kind == ExitKind::Exited && self.exit.code == Some(0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    pub kind: ExitKind,
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitKind {
+    Exited,
+    Signaled,
+    WallLimit,
+    CpuLimit,
+    MemoryLimit,
+    OutputLimit,
+    FileLimit,
+    ProcessLimit,
+    DiskLimit,
+    Cancelled,
+    SetupFailed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    Ns,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guarantee {
+    FsWrite,
+    FsRead,
+    Network,
+    Kill,
+    Limits,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    #[default]
+    Off,
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryMethod {
+    Cgroup,
+    Sampled,
+    LargestProcess,
+}
+
+/// One file that differs between two states of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileChange {
+    pub path: String,
+    pub kind: ChangeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    Created,
+    Modified,
+    Deleted,
+}
