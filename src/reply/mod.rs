@@ -163,3 +163,9 @@ pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {
     let _ = (old, content);
     unimplemented!()
 }
+
+/// A native tool call as an action. One that was cut is refused, as is a tool that is not known (with the list of names).
+pub fn from_tool_call(name: &str, arguments: &str, cut: bool) -> Action {
+    let _ = (name, arguments, cut);
+    unimplemented!()
+}

@@ -150,3 +150,9 @@ pub fn diff(path: &str, old: Option<&str>, new: Option<&str>) -> String {
     let _ = (path, old, new);
     unimplemented!()
 }
+
+/// The files for the prompt, one a line, never over `most` characters; empty for an empty workspace.
+pub fn map(listing: &Listing, most: usize) -> String {
+    let _ = (listing, most);
+    unimplemented!()
+}

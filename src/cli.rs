@@ -1,0 +1,158 @@
+//! What was typed. Nothing is decided here; `settings.rs` and the commands make sense of it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The coding agent for people who run their own language models.
+///
+/// Say in plain words what you want; the model on your machine writes it, faos runs and checks it in a sandbox,
+/// and keeps the conversation and every version of the files.
+#[derive(Debug, Parser)]
+#[command(name = "faos", version, args_conflicts_with_subcommands = false, subcommand_precedence_over_arg = true)]
+pub struct Cli {
+    /// What you want, as one argument; `-` reads it from stdin and waits for ever
+    pub prompt: Option<String>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Go on with a saved conversation
+    Resume(Resume),
+    /// List saved conversations, or show one
+    Sessions(Sessions),
+    /// See the whole way with a recorded model: no server, no network
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The session's id or its beginning; with --last the PROMPT
+    pub session: Option<String>,
+    /// What you want next; without it an interrupted reply is gone on with
+    pub prompt: Option<String>,
+    /// The session that was worked on last
+    #[arg(long)]
+    pub last: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Sessions {
+    #[command(subcommand)]
+    pub command: Option<SessionsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionsCommand {
+    /// All sessions, newest first
+    List,
+    /// One conversation: messages, replies, runs and verdicts
+    Show {
+        /// The session's id or its beginning; without it the newest one
+        session: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Which recording: 01-todo (default) or 06-backup-rotate
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// One request, no REPL: work until done, then exit
+    #[arg(short, long, global = true)]
+    pub print: bool,
+    /// Work in DIR (made if missing) instead of the session's own workspace
+    #[arg(short, long, value_name = "DIR", global = true)]
+    pub workspace: Option<PathBuf>,
+    /// The model's name [env: FAOS_MODEL]
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub model: Option<String>,
+    /// Any URL of the server; the API is found by probing [env: FAOS_ENDPOINT, key: FAOS_API_KEY]
+    #[arg(short, long, value_name = "URL", global = true)]
+    pub endpoint: Option<String>,
+    /// Go on with the newest session of this workspace
+    #[arg(short, long = "continue")]
+    pub continues: bool,
+    /// Where sessions live
+    #[arg(long, value_name = "DIR", global = true)]
+    pub session_dir: Option<PathBuf>,
+    /// Keep nothing after the end (needs --workspace)
+    #[arg(long)]
+    pub no_session: bool,
+    /// What stdout gets: text, json, or stream-json
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = true, global = true)]
+    pub output_format: OutputFormat,
+    /// Model calls for one request [default: 20]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Failed validations that are fed back [default: 3]
+    #[arg(long, value_name = "N", global = true)]
+    pub max_repairs: Option<u32>,
+    /// Do not run the model's `run` blocks
+    #[arg(long, global = true)]
+    pub no_run: bool,
+    /// Run no scripts: nothing is validated
+    #[arg(long, global = true)]
+    pub no_scripts: bool,
+    /// Use the project's own scripts and prompts this once
+    #[arg(long, global = true)]
+    pub trust_scripts: bool,
+    /// The sandbox's backend: auto, ns or off
+    #[arg(long, value_enum, value_name = "BACKEND", hide_possible_values = true, global = true)]
+    pub sandbox: Option<Backend>,
+    /// The network of runs: off or full
+    #[arg(long, value_enum, value_name = "NET", hide_possible_values = true, global = true)]
+    pub net: Option<Net>,
+    /// Sent to the model as given
+    #[arg(long, value_name = "N", global = true)]
+    pub seed: Option<i64>,
+    /// Sent to the model as given
+    #[arg(long, value_name = "X", global = true)]
+    pub temperature: Option<f64>,
+    /// Sent to the model as given
+    #[arg(long, value_name = "N", global = true)]
+    pub max_tokens: Option<u64>,
+    /// The context window in tokens, over what the server says
+    #[arg(long, value_name = "N", global = true)]
+    pub context: Option<u64>,
+    /// One model call; actions and diffs are shown, nothing is written, run or kept
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The last reply alone on stdout, errors alone on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more of what happens; twice for more still
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Settings file instead of the usual one
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+    StreamJson,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Backend {
+    Auto,
+    Ns,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Net {
+    Off,
+    Full,
+}

@@ -1,0 +1,137 @@
+//! `faos [PROMPT]`: a new conversation, or with `--continue` the newest one of this workspace.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::{self, Job, Place, Words};
+use crate::base::fs;
+use crate::base::report::Network;
+use crate::cli::{Backend, Net, Options, OutputFormat};
+use crate::command::failure::Failure;
+use crate::command::input::{self, Input};
+use crate::core::conversation::Mode;
+use crate::frontend::headless::{self, Format};
+use crate::sandbox::Choice;
+use crate::session;
+use crate::settings::{Flags, Settings};
+
+pub fn run(prompt: Option<String>, options: &Options) -> Result<u8, Failure> {
+    let settings = Settings::resolve(&flags(options))?;
+    if options.no_session && options.workspace.is_none() {
+        return Err(Failure::usage("--no-session needs a workspace", "name one with -w DIR: its files stay"));
+    }
+    let place = place(options, &settings)?;
+    let input = input::read(prompt)?;
+    if input.prompt.is_none() && input.piped.is_none() {
+        return Err(nothing_to_do());
+    }
+    Ok(app::run(job(options, settings, place, input)))
+}
+
+/// What the options say of a conversation, whichever command begins it.
+pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input) -> Job {
+    let mut notices: Vec<String> = input.notice.into_iter().collect();
+    let project = match &place {
+        Place::New { workspace } => workspace.clone(),
+        Place::Passing { workspace } => Some(workspace.clone()),
+        Place::Saved { folder } => session::workspace_of(folder),
+    };
+    if let Some(project) = project {
+        trust(options, &mut settings, &project, &mut notices);
+    }
+    let mode = match (options.dry_run, options.no_run) {
+        (true, _) => Mode::DryRun,
+        (false, true) => Mode::NoRun,
+        (false, false) => Mode::Work,
+    };
+    if mode == Mode::DryRun {
+        notices.push("dry run: nothing is written, run or kept".to_owned());
+    }
+    if settings.sandbox.backend == Choice::Off && mode != Mode::DryRun {
+        notices.push("warning: the sandbox is off: what the model runs can do all that you can".to_owned());
+    }
+    let words = match input {
+        Input { prompt: None, piped: None, .. } => Words::GoOn,
+        Input { prompt, piped, .. } => Words::Say { prompt, piped },
+    };
+    Job { settings, place, words, mode, scripts: !options.no_scripts, show: show(options), notices }
+}
+
+pub fn show(options: &Options) -> headless::Options {
+    let format = match options.output_format {
+        OutputFormat::Text => Format::Text,
+        OutputFormat::Json => Format::Json,
+        OutputFormat::StreamJson => Format::StreamJson,
+    };
+    headless::Options { format, quiet: options.quiet }
+}
+
+pub fn flags(options: &Options) -> Flags {
+    Flags {
+        endpoint: options.endpoint.clone(),
+        model: options.model.clone(),
+        temperature: options.temperature,
+        seed: options.seed,
+        max_tokens: options.max_tokens,
+        context: options.context,
+        max_turns: options.max_turns,
+        max_repairs: options.max_repairs,
+        session_dir: options.session_dir.clone(),
+        backend: options.sandbox.map(|backend| match backend {
+            Backend::Auto => Choice::Auto,
+            Backend::Ns => Choice::Ns,
+            Backend::Off => Choice::Off,
+        }),
+        network: options.net.map(|net| match net {
+            Net::Off => Network::Off,
+            Net::Full => Network::Full,
+        }),
+        config: options.config.clone(),
+    }
+}
+
+fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
+    let workspace = options.workspace.as_deref().map(absolute);
+    if options.continues {
+        let folder = workspace.clone().unwrap_or_else(|| absolute(Path::new(".")));
+        let newest = session::newest(&settings.folders.sessions, Some(&folder))?;
+        return match newest {
+            Some(folder) => Ok(Place::Saved { folder }),
+            None => Err(Failure::usage(
+                format!("no session has the workspace `{}`", folder.display()),
+                "`faos sessions list` shows them all",
+            )),
+        };
+    }
+    Ok(match workspace {
+        Some(workspace) if options.no_session || options.dry_run => Place::Passing { workspace },
+        workspace => Place::New { workspace },
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A project's own scripts and prompts count only by the user's word.
+fn trust(options: &Options, settings: &mut Settings, project: &Path, notices: &mut Vec<String>) {
+    if options.trust_scripts {
+        settings.trust_project(project);
+        return;
+    }
+    let ours = project.join(".faos");
+    if fs::exists(&ours.join("scripts")) || fs::exists(&ours.join("prompts")) {
+        notices.push(format!(
+            "warning: `{}` holds scripts or prompts that are not trusted and are left out (--trust-scripts uses them this once)",
+            ours.display()
+        ));
+    }
+}
+
+fn nothing_to_do() -> Failure {
+    let mut hints = vec!["say what you want: faos \"a command-line to-do list in Python with tests\"".to_owned()];
+    if !input::is_terminal() {
+        hints.push("or pipe it in: echo \"…\" | faos".to_owned());
+    }
+    hints.push("`faos demo` shows the program without a model".to_owned());
+    Failure { message: "there is nothing to do: no PROMPT, and nothing on stdin".to_owned(), hints, exit_code: 2 }
+}

@@ -1,0 +1,110 @@
+//! `faos sessions`: what is saved, and what was said in it.
+
+use std::io::{self, Write};
+
+use crate::base::printable::printable;
+use crate::cli::{Options, Sessions, SessionsCommand};
+use crate::command::chat;
+use crate::command::failure::Failure;
+use crate::session::record::{DeltaKind, Entry, Record};
+use crate::session::{self, Summary};
+use crate::settings::Settings;
+
+pub fn run(sessions: &Sessions, options: &Options) -> Result<u8, Failure> {
+    let settings = Settings::resolve(&chat::flags(options))?;
+    let folder = &settings.folders.sessions;
+    let (text, problems) = match &sessions.command {
+        None | Some(SessionsCommand::List) => {
+            let (summaries, problems) = session::list(folder)?;
+            (table(&summaries), problems)
+        }
+        Some(SessionsCommand::Show { session }) => {
+            let found = match session {
+                Some(prefix) => session::find(folder, prefix)?,
+                None => session::newest(folder, None)?
+                    .ok_or_else(|| Failure::usage("there is no session yet", "`faos PROMPT` begins one"))?,
+            };
+            let (records, problems) = session::read(&found)?;
+            (conversation(&records), problems)
+        }
+    };
+    let mut stderr = io::stderr();
+    for problem in problems {
+        // Lines that nobody can read are no reason to fail.
+        let _ = writeln!(stderr, "warning: {}", printable(&problem));
+    }
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(_) => Ok(141),
+    }
+}
+
+fn table(summaries: &[Summary]) -> String {
+    if summaries.is_empty() {
+        return "no sessions yet\n".to_owned();
+    }
+    let mut out = String::new();
+    for summary in summaries {
+        let title: String = printable(&summary.title).lines().next().unwrap_or_default().chars().take(60).collect();
+        let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
+        out.push_str(&format!("{}  {changed}  {:<11}  {:>2} turns  {title}\n", summary.id, summary.verdict, summary.turns));
+    }
+    out
+}
+
+/// The conversation as text: who said what, what was done, how it ended.
+fn conversation(records: &[Record]) -> String {
+    let mut out = String::new();
+    let mut in_reply = false;
+    for record in records {
+        let is_text = matches!(&record.entry, Entry::ReplyDelta { kind: DeltaKind::Text, .. });
+        if in_reply && !is_text {
+            out.push_str(if out.ends_with('\n') { "\n" } else { "\n\n" });
+        }
+        in_reply = is_text;
+        out.push_str(&shown(&record.entry));
+    }
+    if in_reply && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    out
+}
+
+fn shown(entry: &Entry) -> String {
+    match entry {
+        Entry::SessionStarted(started) => {
+            format!("session {} · workspace {}\n\n", started.session, started.workspace.display())
+        }
+        Entry::UserMessage { text } => format!("> {}\n\n", printable(text).trim_end().replace('\n', "\n> ")),
+        Entry::ReplyDelta { kind: DeltaKind::Text, text } => printable(text),
+        Entry::ActionApplied { kind, path, .. } => format!("[{} {}]\n", name(kind), printable(path)),
+        Entry::ActionRefused { kind, path, reason, .. } => {
+            format!("[{} {}: refused: {}]\n", name(kind), printable(path), printable(reason))
+        }
+        Entry::VersionKept { version, why, .. } => format!("[version {version}: {}]\n", printable(why)),
+        Entry::RunFinished { run, report, .. } => format!("[run {run}: {} after {:.2} s]\n", name(&report.exit.kind), report.wall_s),
+        Entry::Validated { outcome, script, .. } => format!("[check {}: {}]\n", printable(script), name(outcome)),
+        Entry::ReplyFinished { reason, .. } => format!("[reply: {}]\n", name(reason)),
+        Entry::Note { text, .. } => format!("[{}]\n", printable(text)),
+        Entry::Error { message, .. } => format!("[error: {}]\n", printable(message)),
+        Entry::Renamed { title } => format!("[renamed: {}]\n", printable(title)),
+        Entry::TurnFinished { verdict, exit_code } => format!("[{}, exit code {exit_code}]\n\n", name(verdict)),
+        Entry::FileAttached { path, .. } => format!("[read {}]\n", printable(path)),
+        Entry::RequestSent { .. }
+        | Entry::ReplyDelta { kind: DeltaKind::Reasoning | DeltaKind::Tool, .. }
+        | Entry::RunStarted { .. }
+        | Entry::HookRan { .. }
+        | Entry::ScriptState { .. }
+        | Entry::Retry { .. }
+        | Entry::Compacted { .. }
+        | Entry::HeadMoved { .. }
+        | Entry::SettingChanged { .. }
+        | Entry::SessionEnded { .. }
+        | Entry::Unknown(_) => String::new(),
+    }
+}
+
+/// A closed enum's value as the log spells it.
+fn name(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,330 @@
+//! The actions of one reply, walked in order over a virtual tree: each sees the ones before it, and each is checked
+//! before anything is written.
+
+use crate::base::path::RelPath;
+use crate::core::conversation::{Conversation, Mode};
+use crate::core::event::{ActionEvent, ActionOutcome, Event};
+use crate::core::feedback::EditBlock;
+use crate::core::tree::{LARGEST_FILE, Tree};
+use crate::core::turn::Turn;
+use crate::core::verdict::Stopped;
+use crate::core::view::ActionKind;
+use crate::reply::{Action, Files, apply_edit, apply_write};
+use crate::scripting::{FileWrite, WriteDecision};
+use crate::session::record::{Applied, Entry};
+use crate::workspace::{FileOp, Workspace, diff};
+
+/// What the walk found, in order.
+#[derive(Default)]
+pub struct Walked {
+    pub steps: Vec<FileOp>,
+    pub outcomes: Vec<Outcome>,
+    /// `run` and `read` blocks, to be done after the files are written.
+    pub tasks: Vec<Task>,
+}
+
+pub enum Task {
+    Run(String),
+    Read(String),
+}
+
+pub struct Outcome {
+    pub kind: ActionKind,
+    pub path: String,
+    pub result: Went,
+    pub diff: Option<String>,
+}
+
+pub enum Went {
+    Applied { note: Option<String> },
+    Noop { note: Option<String> },
+    Refused { reason: String, feedback: String },
+}
+
+/// Sections of one file in a row: written together, so that a guard sees the whole change.
+struct Draft {
+    path: RelPath,
+    old: Option<String>,
+    text: Option<String>,
+    block: EditBlock,
+    notes: Vec<String>,
+}
+
+impl Walked {
+    pub fn refused(&self) -> bool {
+        self.outcomes.iter().any(|outcome| matches!(outcome.result, Went::Refused { .. }))
+    }
+
+    fn refuse(&mut self, kind: ActionKind, path: &str, reason: String) {
+        let word = word_of(kind);
+        let feedback = format!("{word} {path}: {reason}");
+        self.outcomes.push(Outcome {
+            kind,
+            path: path.to_owned(),
+            result: Went::Refused { reason, feedback },
+            diff: None,
+        });
+    }
+}
+
+impl Conversation {
+    pub(super) async fn walk(&mut self, turn: &mut Turn, actions: Vec<Action>) -> Result<Walked, Stopped> {
+        let workspace: Workspace = self.parts.workspace.clone();
+        let mut tree = Tree::new(&workspace);
+        let mut walked = Walked::default();
+        let mut draft: Option<Draft> = None;
+        for action in actions {
+            let goes_on = matches!((&action, &draft), (Action::Edit { path, number, .. }, Some(draft)) if *path == draft.path && *number > 1);
+            if !goes_on && let Some(done) = draft.take() {
+                self.write_draft(turn, &mut tree, &mut walked, done).await?;
+            }
+            match action {
+                Action::Write { path, content } => self.write(turn, &mut tree, &mut walked, (path, content)).await?,
+                Action::Edit { path, search, replace, number, of } => {
+                    let draft = draft.get_or_insert_with(|| Draft::new(&tree, path, of));
+                    draft.section(number, &search, &replace);
+                }
+                Action::Run { script } => walked.tasks.push(Task::Run(script)),
+                Action::Read { what } => walked.tasks.push(Task::Read(what)),
+                Action::Delete { path } => delete(&mut tree, &mut walked, &path),
+                Action::Move { from, to } => rename(&mut tree, &mut walked, &from, &to)?,
+                Action::Refused { what, reason } => {
+                    let (word, path) = what.split_once(' ').unwrap_or(("write", &what));
+                    walked.refuse(kind_of(word), path, reason);
+                }
+            }
+        }
+        if let Some(done) = draft {
+            self.write_draft(turn, &mut tree, &mut walked, done).await?;
+        }
+        walked.steps = tree.into_steps();
+        Ok(walked)
+    }
+
+    async fn write(
+        &mut self,
+        turn: &mut Turn,
+        tree: &mut Tree<'_>,
+        walked: &mut Walked,
+        (path, content): (RelPath, String),
+    ) -> Result<(), Stopped> {
+        let old = tree.text(&path);
+        let content = match apply_write(old.as_deref(), &content) {
+            Ok(content) => content,
+            Err(reason) => {
+                walked.refuse(ActionKind::Write, path.as_str(), reason);
+                return Ok(());
+            }
+        };
+        match self.guarded(turn, tree, &path, old.as_deref(), content).await? {
+            Ok(content) => {
+                let result = laid_over(tree, &path, old.as_deref(), &content, None);
+                let diff = self.shown_diff(&path, old.as_deref(), &content);
+                walked.outcomes.push(Outcome { kind: ActionKind::Write, path: path.into(), result, diff });
+            }
+            Err(reason) => walked.refuse(ActionKind::Write, path.as_str(), reason),
+        }
+        Ok(())
+    }
+
+    async fn write_draft(
+        &mut self,
+        turn: &mut Turn,
+        tree: &mut Tree<'_>,
+        walked: &mut Walked,
+        draft: Draft,
+    ) -> Result<(), Stopped> {
+        let Draft { path, old, text, block, notes } = draft;
+        for (number, refusal) in &block.refused {
+            turn.repeats.note("the same refused edit", (path.as_str(), number, &refusal.context));
+        }
+        if let Some(text) = text.filter(|_| !block.applied.is_empty()) {
+            let written = self.guarded(turn, tree, &path, old.as_deref(), text).await?;
+            match written {
+                Ok(content) => {
+                    let note = (!notes.is_empty()).then(|| notes.join("; "));
+                    let result = laid_over(tree, &path, old.as_deref(), &content, note);
+                    let diff = self.shown_diff(&path, old.as_deref(), &content);
+                    let one = Outcome { kind: ActionKind::Edit, path: path.to_string(), result, diff };
+                    walked.push_sections(one, block.applied.len());
+                }
+                Err(reason) => {
+                    walked.refuse(ActionKind::Edit, path.as_str(), reason);
+                    return Ok(());
+                }
+            }
+        }
+        let text = (!block.refused.is_empty()).then(|| block.text());
+        for (at, (_, refusal)) in block.refused.into_iter().enumerate() {
+            // One text speaks for all sections of the block.
+            let feedback = if at == 0 { text.clone().unwrap_or_default() } else { String::new() };
+            let result = Went::Refused { reason: refusal.reason, feedback };
+            walked.outcomes.push(Outcome { kind: ActionKind::Edit, path: path.to_string(), result, diff: None });
+        }
+        Ok(())
+    }
+
+    /// The content as it may be written, or why it may not.
+    async fn guarded(
+        &mut self,
+        turn: &mut Turn,
+        tree: &Tree<'_>,
+        path: &RelPath,
+        old: Option<&str>,
+        content: String,
+    ) -> Result<Result<String, String>, Stopped> {
+        if let Some(obstacle) = tree.obstacle(path) {
+            return Ok(Err(obstacle));
+        }
+        if content.len() as u64 > LARGEST_FILE {
+            return Ok(Err(format!("the file would have {} bytes, more than 5 MiB", content.len())));
+        }
+        let Some(scripts) = &self.parts.scripts else { return Ok(Ok(content)) };
+        let lang = path.extension().unwrap_or_default().to_owned();
+        let write = FileWrite { path: path.to_string(), lang, old_text: old.map(str::to_owned), content };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let hooked = scripts.on_file_write(&at, write, self.host(), &token).await?;
+        Ok(match self.hooked(hooked).await {
+            WriteDecision::Go { content } => Ok(content),
+            WriteDecision::Denied { script, why } => Err(format!("denied by `{script}`: {why}")),
+            WriteDecision::Retry { feedback, .. } => Err(feedback),
+        })
+    }
+
+    fn shown_diff(&self, path: &RelPath, old: Option<&str>, new: &str) -> Option<String> {
+        (self.parts.mode == Mode::DryRun).then(|| diff(path.as_str(), old, Some(new)))
+    }
+
+    /// Logs what became of the actions and what the model is told of it; shows it.
+    pub(super) async fn log_outcomes(&mut self, turn: &mut Turn, outcomes: Vec<Outcome>) -> Result<(), Stopped> {
+        let mut events = Vec::with_capacity(outcomes.len());
+        for Outcome { kind, path, result, diff } in outcomes {
+            let (outcome, reason) = match result {
+                Went::Applied { note } => {
+                    let entry = Entry::ActionApplied {
+                        kind,
+                        path: path.clone(),
+                        outcome: Applied::Applied,
+                        note: note.clone(),
+                    };
+                    self.record(entry);
+                    (ActionOutcome::Applied, note)
+                }
+                Went::Noop { note } => {
+                    let entry =
+                        Entry::ActionApplied { kind, path: path.clone(), outcome: Applied::Noop, note: note.clone() };
+                    self.record(entry);
+                    (ActionOutcome::Noop, note)
+                }
+                Went::Refused { reason, feedback } => {
+                    if kind != ActionKind::Edit {
+                        turn.repeats.note("the same refused action", (word_of(kind), &path, &reason));
+                    }
+                    let entry = Entry::ActionRefused { kind, path: path.clone(), reason: reason.clone(), feedback };
+                    self.record(entry);
+                    (ActionOutcome::Refused, Some(reason))
+                }
+            };
+            events.push(Event::Action(ActionEvent { kind, path, outcome, reason, diff }));
+        }
+        self.parts.session.sync().await?;
+        for event in events {
+            self.emit(event).await;
+        }
+        Ok(())
+    }
+}
+
+impl Walked {
+    /// One action for each section, as the contract counts them; the diff is shown once.
+    fn push_sections(&mut self, one: Outcome, sections: usize) {
+        for _ in 1..sections {
+            let result = match &one.result {
+                Went::Noop { .. } => Went::Noop { note: None },
+                Went::Applied { .. } | Went::Refused { .. } => Went::Applied { note: None },
+            };
+            self.outcomes.push(Outcome { kind: one.kind, path: one.path.clone(), result, diff: None });
+        }
+        self.outcomes.push(one);
+    }
+}
+
+impl Draft {
+    fn new(tree: &Tree<'_>, path: RelPath, of: usize) -> Self {
+        let old = tree.text(&path);
+        let block = EditBlock { path: path.to_string(), applied: Vec::new(), refused: Vec::new(), of };
+        Self { path, text: old.clone(), old, block, notes: Vec::new() }
+    }
+
+    fn section(&mut self, number: usize, search: &str, replace: &str) {
+        match apply_edit(&self.path, self.text.as_deref(), search, replace) {
+            Ok(edited) => {
+                self.text = Some(edited.text);
+                self.block.applied.push(number);
+                self.notes.extend(edited.note);
+            }
+            Err(refusal) => self.block.refused.push((number, refusal)),
+        }
+    }
+}
+
+fn laid_over(tree: &mut Tree<'_>, path: &RelPath, old: Option<&str>, content: &str, note: Option<String>) -> Went {
+    if old == Some(content) {
+        return Went::Noop { note };
+    }
+    tree.write(path, content.as_bytes().to_vec());
+    Went::Applied { note }
+}
+
+fn delete(tree: &mut Tree<'_>, walked: &mut Walked, path: &RelPath) {
+    match tree.state(path) {
+        crate::reply::FileState::Folder => {
+            walked.refuse(ActionKind::Delete, path.as_str(), "a folder; name its files".to_owned());
+        }
+        crate::reply::FileState::Absent => {
+            walked.refuse(ActionKind::Delete, path.as_str(), "no such file".to_owned());
+        }
+        crate::reply::FileState::File | crate::reply::FileState::Empty => {
+            tree.delete(path);
+            let result = Went::Applied { note: None };
+            walked.outcomes.push(Outcome { kind: ActionKind::Delete, path: path.to_string(), result, diff: None });
+        }
+    }
+}
+
+fn rename(tree: &mut Tree<'_>, walked: &mut Walked, from: &RelPath, to: &RelPath) -> Result<(), Stopped> {
+    let both = format!("{from} -> {to}");
+    let obstacle = if tree.is_file(to) { Some(format!("`{to}` exists")) } else { tree.obstacle(to) };
+    match (tree.bytes(from)?, obstacle) {
+        (None, _) => walked.refuse(ActionKind::Move, &both, format!("no such file: `{from}`")),
+        (Some(_), Some(obstacle)) => walked.refuse(ActionKind::Move, &both, obstacle),
+        (Some(content), None) => {
+            tree.rename(from, to, content);
+            let result = Went::Applied { note: None };
+            walked.outcomes.push(Outcome { kind: ActionKind::Move, path: both, result, diff: None });
+        }
+    }
+    Ok(())
+}
+
+fn word_of(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::Write => "write",
+        ActionKind::Edit => "edit",
+        ActionKind::Delete => "delete",
+        ActionKind::Move => "move",
+        ActionKind::Run => "run",
+        ActionKind::Read => "read",
+    }
+}
+
+fn kind_of(word: &str) -> ActionKind {
+    match word {
+        "edit" => ActionKind::Edit,
+        "delete" => ActionKind::Delete,
+        "move" => ActionKind::Move,
+        "run" => ActionKind::Run,
+        "read" => ActionKind::Read,
+        _ => ActionKind::Write,
+    }
+}

@@ -1,0 +1,269 @@
+//! One open conversation: its parts, its beginning, and one [`Op`] at a time.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+
+use crate::base::path::RelPath;
+use crate::core::event::{Event, Finished, SessionInfo};
+use crate::core::history::{History, State};
+use crate::core::op::{Interrupt, Op, Source};
+use crate::core::reply::Next;
+use crate::core::turn::Turn;
+use crate::core::verdict::{self, Ending, Stopped};
+use crate::core::view::Verdict;
+use crate::gateway::Gateway;
+use crate::prompting::Prompts;
+use crate::sandbox::Sandbox;
+use crate::scripting::{PromptDecision, Scripts};
+use crate::session::Session;
+use crate::session::record::{Entry, Finish, Record, Started};
+use crate::workspace::{Versions, Workspace};
+
+/// Characters of the workspace's map and of `AGENTS.md` that the system prompt may hold (about four a token).
+const MAP: usize = 4_000;
+const AGENTS: usize = 8_000;
+
+/// What a conversation is made of; the composition root fills it in.
+pub struct Parts {
+    pub session: Arc<Session>,
+    pub gateway: Gateway,
+    pub workspace: Workspace,
+    /// Git runs on threads of its own, one call at a time: the lock is held for one version.
+    pub versions: Arc<Mutex<Versions>>,
+    /// `None` where nothing may run.
+    pub sandbox: Option<Arc<Sandbox>>,
+    pub prompts: Prompts,
+    /// `None` with `--no-scripts`.
+    pub scripts: Option<Scripts>,
+    pub limits: Limits,
+    pub mode: Mode,
+    pub events: mpsc::Sender<Event>,
+    pub interrupt: Interrupt,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Model calls for one request.
+    pub max_turns: u32,
+    /// Failed validations that are fed back.
+    pub max_repairs: u32,
+    pub run: crate::sandbox::Limits,
+    pub network: crate::base::report::Network,
+}
+
+/// What is really done with what the model asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Work,
+    /// Files are written, `run` blocks are not run.
+    NoRun,
+    /// One model call; actions are shown with their diffs, nothing is done.
+    DryRun,
+}
+
+/// The state of a conversation beside the log: nothing here that the log could not give again.
+pub struct Conversation {
+    pub(super) parts: Parts,
+    pub(super) history: History,
+    resumed: bool,
+}
+
+impl Conversation {
+    /// Begins a new conversation, or goes on with the records of an old one.
+    pub async fn begin(parts: Parts, records: &[Record]) -> Result<Self, Stopped> {
+        let mut history = History::default();
+        for record in records {
+            history.apply(record.turn, &record.entry);
+        }
+        let mut conversation = Self { parts, history, resumed: !records.is_empty() };
+        if conversation.history.reply_is_open() {
+            conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
+        }
+        if conversation.history.system_prompt().is_none() {
+            let system_prompt = conversation.system_prompt()?;
+            let started = Started {
+                session: conversation.parts.session.id().clone(),
+                workspace: conversation.parts.workspace.root().to_owned(),
+                program: concat!("faos ", env!("CARGO_PKG_VERSION")).to_owned(),
+                system_prompt,
+                forked_from: None,
+            };
+            conversation.record(Entry::SessionStarted(started));
+        }
+        conversation.restore_scripts(records).await?;
+        conversation.emit(Event::Session(conversation.info())).await;
+        Ok(conversation)
+    }
+
+    /// Does one thing. The last event is the returned one.
+    pub async fn handle(&mut self, op: Op) -> Finished {
+        let mut turn = Turn::default();
+        let ended = self.work(op, &mut turn).await;
+        let finished = self.finish(ended, &turn).await;
+        self.emit(Event::Finished(Box::new(finished.clone()))).await;
+        finished
+    }
+
+    /// Logs the end. What was acknowledged before is already on disk.
+    pub async fn close(self, reason: &str) {
+        self.parts.session.append(self.history.turn, Entry::SessionEnded { reason: reason.to_owned() });
+        // A failure here was reported by the turn's own sync; there is nobody left to tell.
+        let _ = self.parts.session.sync().await;
+    }
+
+    async fn work(&mut self, op: Op, turn: &mut Turn) -> Result<Ending, Stopped> {
+        match op {
+            Op::Say { text, source } => {
+                let Some(text) = self.prompt(&text, source, turn).await? else { return Ok(Ending::Done) };
+                if let State::Replied(finish) = self.history.state
+                    && finish != Finish::Interrupted
+                {
+                    // The program ended between a reply and what it asks for: that comes first.
+                    self.keep_version_beside("before going on", turn);
+                    self.take_up(turn, finish).await?;
+                }
+                self.history.turn += 1;
+                self.record(Entry::UserMessage { text });
+                // The version before the message is made while the model reads it.
+                self.keep_version_beside("before the message", turn);
+            }
+            Op::GoOn => {
+                self.keep_version_beside("before going on", turn);
+                if let Next::End(ending) = self.go_on(turn).await? {
+                    return Ok(ending);
+                }
+            }
+        }
+        self.converse(turn).await
+    }
+
+    /// Whether there is something to go on with, without a word of the user.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.history.state, State::Idle | State::Ended)
+    }
+
+    /// What `on_prompt` makes of the user's text; `None` where a script has answered it.
+    async fn prompt(&mut self, text: &str, source: Source, turn: &mut Turn) -> Result<Option<String>, Stopped> {
+        let Some(scripts) = &self.parts.scripts else { return Ok(Some(text.to_owned())) };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let hooked = scripts.on_prompt(&at, text, source.name(), self.host(), &token).await?;
+        match self.hooked(hooked).await {
+            PromptDecision::Go { text, context } => {
+                let pieces: Vec<String> = std::iter::once(text).chain(context).collect();
+                Ok(Some(pieces.join("\n\n")))
+            }
+            PromptDecision::Denied { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
+            PromptDecision::Handled { text } => {
+                self.emit(Event::Notice(text.clone())).await;
+                turn.text = text;
+                Ok(None)
+            }
+        }
+    }
+
+    fn system_prompt(&self) -> Result<String, Stopped> {
+        let window = self.parts.gateway.server().context_window;
+        // Four characters a token, and never more than an eighth of the window for each of the two.
+        let cap = |most: usize| window.map_or(most, |tokens| most.min(usize::try_from(tokens / 2).unwrap_or(most)));
+        let listing = self.parts.workspace.files()?;
+        let map = crate::workspace::map(&listing, cap(MAP));
+        let values = serde_json::json!({
+            "map": map,
+            "agents": self.agents(cap(AGENTS))?,
+            "wall_s": self.parts.limits.run.wall_s,
+            "network": self.parts.limits.network,
+            "run_blocks": self.parts.mode != Mode::NoRun,
+        });
+        Ok(self.parts.prompts.render("system", values)?)
+    }
+
+    fn agents(&self, most: usize) -> Result<String, Stopped> {
+        let Ok(path) = RelPath::parse("AGENTS.md") else { return Ok(String::new()) };
+        let bytes = self.parts.workspace.read(&path, 1 << 20)?.unwrap_or_default();
+        Ok(crate::base::clip::clip(&String::from_utf8_lossy(&bytes), most, 0))
+    }
+
+    async fn restore_scripts(&mut self, records: &[Record]) -> Result<(), Stopped> {
+        let Some(scripts) = &self.parts.scripts else { return Ok(()) };
+        let states = records.iter().filter_map(|record| match &record.entry {
+            Entry::ScriptState { script, state } => Some((script.clone(), state.clone())),
+            _ => None,
+        });
+        // The newest state of each script is the last one.
+        let newest: std::collections::BTreeMap<_, _> = states.collect();
+        if !newest.is_empty() {
+            scripts.restore(newest.into_iter().collect()).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &Turn) -> Finished {
+        let (verdict, exit_code) = match &ended {
+            Ok(ending) => verdict::of_ending(*ending, turn.verdict.unwrap_or_else(|| turn.evidence.verdict())),
+            Err(stopped) => {
+                let (verdict, code, hints) = verdict::of_stop(stopped, &self.parts.interrupt, turn.calls);
+                if verdict == Verdict::Error {
+                    let message = stopped.to_string();
+                    self.record(Entry::Error { message: message.clone(), hints: hints.clone() });
+                    self.emit(Event::Error { message, hints }).await;
+                }
+                (verdict, code)
+            }
+        };
+        self.keep_script_state().await;
+        self.record(Entry::TurnFinished { verdict, exit_code });
+        let (verdict, exit_code) = match self.parts.session.sync().await {
+            Ok(()) => (verdict, exit_code),
+            Err(error) => {
+                self.emit(Event::Error { message: error.to_string(), hints: Vec::new() }).await;
+                // An interruption stands before the failure to keep it.
+                if verdict == Verdict::Interrupted { (verdict, exit_code) } else { (Verdict::Error, 1) }
+            }
+        };
+        Finished {
+            verdict,
+            exit_code,
+            session: self.parts.session.id().clone(),
+            workspace: self.parts.workspace.root().to_owned(),
+            files: self.files_changed(turn),
+            runs: turn.runs.clone(),
+            usage: turn.usage,
+            text: turn.text.clone(),
+        }
+    }
+
+    async fn keep_script_state(&mut self) {
+        let Some(scripts) = &self.parts.scripts else { return };
+        for (script, state) in scripts.state().await.unwrap_or_default() {
+            self.record(Entry::ScriptState { script, state });
+        }
+    }
+
+    /// Logs, and folds into what the next request needs.
+    pub(super) fn record(&mut self, entry: Entry) {
+        self.history.apply(self.history.turn, &entry);
+        self.parts.session.append(self.history.turn, entry);
+    }
+
+    /// Tells the front end. One that is gone cannot be shown anything: the work is stopped as by SIGTERM.
+    pub(super) async fn emit(&self, event: Event) {
+        if self.parts.events.send(event).await.is_err() {
+            self.parts.interrupt.stop(crate::core::op::Stop::OutputClosed);
+        }
+    }
+
+    fn info(&self) -> SessionInfo {
+        let server = self.parts.gateway.server();
+        SessionInfo {
+            id: self.parts.session.id().clone(),
+            folder: self.parts.session.folder().to_owned(),
+            workspace: self.parts.workspace.root().to_owned(),
+            resumed: self.resumed,
+            turn: self.history.turn + u32::from(!self.is_open()),
+            model: server.model.clone(),
+            server: format!("{} at {}", server.kind, server.endpoint),
+            context_window: server.context_window,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a conversation tells whoever listens: a program, a terminal, a test.
+
+use std::path::PathBuf;
+
+use crate::base::ids::SessionId;
+use crate::base::report::{FileChange, RunReport};
+use crate::base::usage::Usage;
+use crate::core::view::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
+
+/// In the order of things happening. What is told as done is already on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Session(SessionInfo),
+    Delta {
+        kind: DeltaKind,
+        text: String,
+    },
+    /// The open block of the reply, while it is written; for display only.
+    Block {
+        label: String,
+        lines: usize,
+        closed: bool,
+    },
+    /// One reply is complete, or stopped.
+    ReplyFinished,
+    Action(ActionEvent),
+    RunStarted {
+        run: u32,
+        source: RunSource,
+        command: String,
+    },
+    RunOutput {
+        run: u32,
+        stream: OutputStream,
+        text: String,
+    },
+    RunFinished {
+        run: u32,
+        source: RunSource,
+        report: Box<RunReport>,
+    },
+    Validation {
+        outcome: ValidationOutcome,
+        script: String,
+        feedback: String,
+    },
+    Hook {
+        script: String,
+        event: String,
+        outcome: String,
+        ms: u64,
+        note: String,
+    },
+    Retry {
+        attempt: u32,
+        wait_s: f64,
+        reason: String,
+    },
+    Version {
+        version: u32,
+        commit: String,
+        files: Vec<FileChange>,
+    },
+    /// Of one model call.
+    Usage(Usage),
+    Notice(String),
+    Error {
+        message: String,
+        hints: Vec<String>,
+    },
+    /// Always the last event of an [`super::op::Op`].
+    Finished(Box<Finished>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionInfo {
+    pub id: SessionId,
+    pub folder: PathBuf,
+    pub workspace: PathBuf,
+    pub resumed: bool,
+    /// The number of the message that comes next.
+    pub turn: u32,
+    pub model: String,
+    /// Kind and address, as in `llama.cpp at http://127.0.0.1:8080`.
+    pub server: String,
+    pub context_window: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionEvent {
+    pub kind: ActionKind,
+    /// A path; of a move `old -> new`; of a run its first line.
+    pub path: String,
+    pub outcome: ActionOutcome,
+    /// Why it was refused, or a note on how it was applied.
+    pub reason: Option<String>,
+    /// What changes, where it was asked for (`--dry-run`).
+    pub diff: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionOutcome {
+    Applied,
+    Refused,
+    Noop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputStream {
+    Stdout,
+    Stderr,
+}
+
+/// How a request ended: the `result` object of the contract.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub verdict: Verdict,
+    pub exit_code: u8,
+    pub session: SessionId,
+    pub workspace: PathBuf,
+    /// Against the workspace before the request.
+    pub files: Vec<FileChange>,
+    /// Runs that the model or the user asked for, in order.
+    pub runs: Vec<RunReport>,
+    pub usage: Usage,
+    /// The last reply.
+    pub text: String,
+}

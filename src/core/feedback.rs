@@ -1,0 +1,123 @@
+//! What the model is told of its actions: one short text each, kept in the log and sent back byte for byte.
+
+use std::fmt::Write as _;
+
+use crate::base::clip::clip;
+use crate::base::printable::printable;
+use crate::base::report::{ChangeKind, ExitKind, FileChange, RunReport};
+use crate::reply::EditRefusal;
+
+/// Characters of one stream that the model is shown where no script shaped it.
+const HEAD: usize = 2_000;
+const TAIL: usize = 4_000;
+
+/// The sections of one edit block (or of several of the same file in a row) and how each went.
+pub struct EditBlock {
+    pub path: String,
+    pub applied: Vec<usize>,
+    pub refused: Vec<(usize, EditRefusal)>,
+    pub of: usize,
+}
+
+impl EditBlock {
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (number, refusal) in &self.refused {
+            let _ = writeln!(
+                out,
+                "edit {}: section {number} of {} was not applied: {}.",
+                self.path, self.of, refusal.reason
+            );
+            if !refusal.context.is_empty() {
+                let _ = writeln!(out, "{}", refusal.context.trim_end_matches('\n'));
+            }
+        }
+        if !self.applied.is_empty() {
+            let _ = writeln!(out, "Sections that did apply, do not send these again: {}.", numbers(&self.applied));
+        }
+        let again: Vec<usize> = self.refused.iter().map(|(number, _)| *number).collect();
+        let word = if again.len() == 1 { "section" } else { "sections" };
+        let _ = write!(out, "Send {word} {} again, with SEARCH lines that repeat the file exactly.", numbers(&again));
+        out
+    }
+}
+
+fn numbers(of: &[usize]) -> String {
+    of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `run 1: exit 0, 0.21 s, peak 14 MB`.
+pub fn run_line(number: u32, report: &RunReport) -> String {
+    format!(
+        "run {number}: {}, {:.2} s, peak {} MB",
+        ending(report),
+        report.wall_s,
+        report.peak_memory_bytes / 1_000_000
+    )
+}
+
+/// How a run ended, in plain words.
+pub fn ending(report: &RunReport) -> String {
+    let exit = report.exit;
+    match exit.kind {
+        ExitKind::Exited => format!("exit {}", exit.code.unwrap_or_default()),
+        ExitKind::Signaled => format!("killed by signal {}", exit.signal.unwrap_or_default()),
+        ExitKind::WallLimit => "stopped at the time limit".to_owned(),
+        ExitKind::CpuLimit => "stopped at the CPU time limit".to_owned(),
+        ExitKind::MemoryLimit => "stopped at the memory limit".to_owned(),
+        ExitKind::OutputLimit => "stopped at the output limit".to_owned(),
+        ExitKind::FileLimit => "stopped at the file size limit".to_owned(),
+        ExitKind::ProcessLimit => "stopped at the process limit".to_owned(),
+        ExitKind::DiskLimit => "stopped at the disk limit".to_owned(),
+        ExitKind::Cancelled => "cancelled".to_owned(),
+        ExitKind::SetupFailed => "not started: the sandbox could not be set up".to_owned(),
+    }
+}
+
+/// Both streams as the model may see them, where no script has shaped them.
+pub fn streams(stdout: &str, stderr: &str) -> String {
+    let mut out = String::new();
+    for (name, text) in [("stdout", stdout), ("stderr", stderr)] {
+        let text = clip(&printable(text), HEAD, TAIL);
+        if !text.is_empty() {
+            let _ = write!(out, "--- {name} ---\n{}\n", text.trim_end_matches('\n'));
+        }
+    }
+    out.truncate(out.trim_end_matches('\n').len());
+    out
+}
+
+/// The whole outcome of a run: its line, its body, and what it made or changed.
+pub fn run_outcome(number: u32, report: &RunReport, body: &str) -> String {
+    let mut out = run_line(number, report);
+    if !body.is_empty() {
+        let _ = write!(out, "\n{body}");
+    }
+    for (kind, word) in
+        [(ChangeKind::Created, "created"), (ChangeKind::Modified, "changed"), (ChangeKind::Deleted, "deleted")]
+    {
+        let paths = paths_of(&report.files_changed, kind);
+        if !paths.is_empty() {
+            let _ = write!(out, "\nrun {number} {word}: {paths}");
+        }
+    }
+    out
+}
+
+fn paths_of(changes: &[FileChange], kind: ChangeKind) -> String {
+    const MOST: usize = 20;
+    let paths: Vec<String> =
+        changes.iter().filter(|change| change.kind == kind).map(|change| printable(&change.path)).collect();
+    match paths.len().checked_sub(MOST) {
+        None | Some(0) => paths.join(", "),
+        Some(more) => format!("{} and {more} more", paths[..MOST].join(", ")),
+    }
+}
+
+/// Whether nearly every line of `text` was already shown in `shown` (a check that repeats what a run just printed).
+pub fn is_repetition(text: &str, shown: &str) -> bool {
+    let known: std::collections::HashSet<&str> = shown.lines().map(str::trim).collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let repeated = lines.iter().filter(|line| known.contains(*line)).count();
+    !lines.is_empty() && repeated * 10 >= lines.len() * 8
+}

@@ -1,0 +1,69 @@
+//! What scripts are told of where they are, and what the log and the screen are told of scripts.
+
+use crate::core::conversation::Conversation;
+use crate::core::event::Event;
+use crate::core::host::{ScriptHost, Sees};
+use crate::core::run::Runner;
+use crate::core::turn::Turn;
+use crate::scripting::{Hooked, Host, Setting};
+use crate::session::record::Entry;
+
+impl Conversation {
+    pub(super) fn setting(&self, turn: &Turn) -> Setting {
+        Setting {
+            session: self.parts.session.id().to_string(),
+            turn: self.history.turn,
+            attempt: turn.calls,
+            workspace: self.parts.workspace.root().display().to_string(),
+            model: self.parts.gateway.server().model.clone(),
+            headless: true,
+        }
+    }
+
+    /// Logs and shows each call that had an opinion or broke, and hands on the decision.
+    pub(super) async fn hooked<T>(&mut self, hooked: Hooked<T>) -> T {
+        for hook in hooked.hooks {
+            self.record(Entry::HookRan {
+                script: hook.script.clone(),
+                event: hook.event.clone(),
+                outcome: hook.outcome.clone(),
+                ms: hook.ms,
+                note: hook.note.clone(),
+            });
+            self.emit(Event::Hook {
+                script: hook.script,
+                event: hook.event,
+                outcome: hook.outcome,
+                ms: hook.ms,
+                note: hook.note,
+            })
+            .await;
+        }
+        hooked.decision
+    }
+
+    /// What a script may do outside validation.
+    pub(super) fn host(&self) -> Box<dyn Host> {
+        self.host_that(Sees::Workspace)
+    }
+
+    pub(super) fn host_that(&self, sees: Sees) -> Box<dyn Host> {
+        Box::new(ScriptHost::new(self.parts.workspace.clone(), self.runner(), self.parts.events.clone(), sees))
+    }
+
+    /// `None` where nothing may run.
+    pub(super) fn runner(&self) -> Option<Runner> {
+        let sandbox = self.parts.sandbox.clone()?;
+        Some(Runner {
+            session: self.parts.session.clone(),
+            sandbox,
+            workspace: self.parts.workspace.clone(),
+            versions: self.parts.versions.clone(),
+            limits: self.parts.limits.run.clone(),
+            network: self.parts.limits.network,
+            cancel: self.parts.interrupt.token().clone(),
+            events: self.parts.events.clone(),
+            turn: self.history.turn,
+        })
+    }
+}

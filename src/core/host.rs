@@ -1,0 +1,135 @@
+//! What a script may do to the world: workspace files, runs in the sandbox, a line for the user. Nothing else.
+//!
+//! Calls arrive on the engine's thread and block it alone.
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::base::path::RelPath;
+use crate::core::event::Event;
+use crate::core::reading;
+use crate::core::run::{Order, Runner};
+use crate::core::tree::LARGEST_FILE;
+use crate::core::view::RunSource;
+use crate::sandbox::Limits;
+use crate::scripting::{Host, Level, RunRequest, RunResult};
+use crate::workspace::{Entry, FileOp, Workspace};
+
+/// What the runs of a script see, and whether it may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    Workspace,
+    /// Validation: runs are on a scratch copy, and the workspace stays as it is.
+    ScratchCopy,
+}
+
+pub struct ScriptHost {
+    workspace: Workspace,
+    runner: Option<Runner>,
+    events: mpsc::Sender<Event>,
+    sees: Sees,
+}
+
+impl ScriptHost {
+    pub fn new(workspace: Workspace, runner: Option<Runner>, events: mpsc::Sender<Event>, sees: Sees) -> Self {
+        Self { workspace, runner, events, sees }
+    }
+}
+
+impl Host for ScriptHost {
+    fn read(&mut self, path: &str) -> Result<String, String> {
+        let path = RelPath::parse(path).map_err(|why| format!("`{path}`: {why}"))?;
+        let bytes = self.workspace.read(&path, LARGEST_FILE).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or_else(|| format!("`{path}`: no such file"))?;
+        String::from_utf8(bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))
+    }
+
+    fn write(&mut self, path: &str, content: &str) -> Result<(), String> {
+        if self.sees == Sees::ScratchCopy {
+            return Err("a validation does not change the workspace".to_owned());
+        }
+        let path = RelPath::parse(path).map_err(|why| format!("`{path}`: {why}"))?;
+        let step = FileOp::Write { path, content: content.as_bytes().to_vec() };
+        self.workspace.apply(&[step]).map_err(|error| error.to_string())
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        RelPath::parse(path).is_ok_and(|path| !matches!(self.workspace.entry(&path), Entry::Absent))
+    }
+
+    fn list(&mut self, glob: &str) -> Result<Vec<String>, String> {
+        reading::matching(&self.workspace, glob)
+    }
+
+    fn run(&mut self, request: &RunRequest) -> Result<RunResult, String> {
+        let runner = self.runner.as_ref().ok_or("runs are switched off")?;
+        let scratch = self.sees == Sees::ScratchCopy;
+        let mut base = runner.limits.clone();
+        if scratch {
+            base.wall_s = base.validation_wall_s;
+        }
+        let order = Order {
+            source: if scratch { RunSource::Validation } else { RunSource::Script },
+            command: &request.cmd,
+            stdin: request.stdin.as_bytes(),
+            limits: tightened(&base, &request.limits)?,
+        };
+        let ran = runner.run(&order).map_err(|error| error.to_string())?;
+        runner.keep(&ran, "");
+        Ok(RunResult { cmd: request.cmd.clone(), report: ran.report, stdout: ran.stdout, stderr: ran.stderr })
+    }
+
+    fn ask(&mut self, _question: &str) -> bool {
+        // There is no terminal to ask at: the answer is no.
+        false
+    }
+
+    fn say(&mut self, level: Level, text: &str) {
+        let text = match level {
+            Level::Info | Level::Notify => text.to_owned(),
+            Level::Warning => format!("warning: {text}"),
+            Level::Error => format!("error: {text}"),
+        };
+        // A front end that is gone is noticed by the conversation itself.
+        let _ = self.events.blocking_send(Event::Notice(text));
+    }
+}
+
+/// `limits` with the keys of `[sandbox.limits]` lowered; a higher value changes nothing.
+pub fn tightened(limits: &Limits, by: &Map<String, Value>) -> Result<Limits, String> {
+    let mut limits = limits.clone();
+    for (key, value) in by {
+        let number = value.as_f64().filter(|number| *number > 0.0);
+        let number = number.ok_or_else(|| format!("limit `{key}` is no positive number: {value}"))?;
+        // Limits are far below 2^53: the conversion is exact.
+        let whole = number as u64;
+        match key.as_str() {
+            "wall_s" | "validation_wall_s" => limits.wall_s = limits.wall_s.min(number),
+            "cpu_s" => limits.cpu_s = Some(limits.cpu_s.map_or(number, |most| most.min(number))),
+            "memory_mib" => limits.memory_mib = limits.memory_mib.min(whole),
+            "processes" => limits.processes = limits.processes.min(whole),
+            "file_mib" => limits.file_mib = limits.file_mib.min(whole),
+            "growth_mib" => limits.growth_mib = limits.growth_mib.min(whole),
+            "growth_files" => limits.growth_files = limits.growth_files.min(whole),
+            "output_mib" => limits.output_mib = limits.output_mib.min(whole),
+            _ => return Err(format!("no limit is named `{key}`")),
+        }
+    }
+    Ok(limits)
+}
+
+/// The limits as scripts see them.
+pub fn as_map(limits: &Limits) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("wall_s".to_owned(), limits.wall_s.into());
+    map.insert("memory_mib".to_owned(), limits.memory_mib.into());
+    map.insert("processes".to_owned(), limits.processes.into());
+    map.insert("file_mib".to_owned(), limits.file_mib.into());
+    map.insert("growth_mib".to_owned(), limits.growth_mib.into());
+    map.insert("growth_files".to_owned(), limits.growth_files.into());
+    map.insert("output_mib".to_owned(), limits.output_mib.into());
+    if let Some(cpu_s) = limits.cpu_s {
+        map.insert("cpu_s".to_owned(), cpu_s.into());
+    }
+    map
+}

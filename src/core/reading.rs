@@ -1,0 +1,139 @@
+//! What a `read` line shows the model: a file or a range of it with line numbers, a folder, or what a glob matches.
+
+use std::fmt::Write as _;
+
+use crate::base::path::RelPath;
+use crate::base::printable::printable;
+use crate::workspace::{Entry, Workspace};
+
+const MOST_LINES: usize = 2_000;
+const MOST_CHARACTERS: usize = 60_000;
+const MOST_ENTRIES: usize = 500;
+const LARGEST: u64 = 5 * 1024 * 1024;
+
+/// The text for the model, and the first line of it alone where nothing could be read.
+pub enum Reading {
+    Shown(String),
+    Refused(String),
+}
+
+pub fn read(workspace: &Workspace, what: &str) -> Reading {
+    let what = what.trim();
+    if matches!(what.trim_end_matches('/'), "" | ".") {
+        return folder(workspace, ".", "");
+    }
+    if what.contains(['*', '?', '[']) && !is_file(workspace, what) {
+        return glob(workspace, what);
+    }
+    let (name, range) = split_range(workspace, what);
+    let path = match RelPath::parse(name) {
+        Ok(path) => path,
+        Err(why) => return Reading::Refused(format!("read {name}: {why}")),
+    };
+    match workspace.entry(&path) {
+        Entry::Folder => folder(workspace, path.as_str(), &format!("{path}/")),
+        Entry::File { .. } => file(workspace, &path, what, range),
+        Entry::Absent => Reading::Refused(format!("read {path}: no such file")),
+        Entry::Other => Reading::Refused(format!("read {path}: no regular file of the workspace")),
+    }
+}
+
+fn is_file(workspace: &Workspace, name: &str) -> bool {
+    RelPath::parse(name).is_ok_and(|path| matches!(workspace.entry(&path), Entry::File { .. }))
+}
+
+/// `path:10-40` and `path:10`, unless a file of that whole name exists. Lines count from 1.
+fn split_range<'a>(workspace: &Workspace, what: &'a str) -> (&'a str, Option<(usize, usize)>) {
+    if is_file(workspace, what) {
+        return (what, None);
+    }
+    let parsed = what.rsplit_once(':').and_then(|(name, range)| {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        let from = from.trim().parse::<usize>().ok()?.max(1);
+        let to = if to.trim().is_empty() { usize::MAX } else { to.trim().parse::<usize>().ok()? };
+        Some((name, Some((from, to))))
+    });
+    parsed.unwrap_or((what, None))
+}
+
+fn file(workspace: &Workspace, path: &RelPath, what: &str, range: Option<(usize, usize)>) -> Reading {
+    let bytes = match workspace.read(path, LARGEST) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Reading::Refused(format!("read {path}: no such file")),
+        Err(error) => return Reading::Refused(format!("read {path}: {error}")),
+    };
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Reading::Refused(format!("read {path}: no UTF-8 text"));
+    };
+    let total = text.lines().count();
+    let (from, to) = range.unwrap_or((1, usize::MAX));
+    let mut out = format!("read {what} ({total} lines)\n");
+    let mut shown = 0;
+    for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
+        if number < from || number > to {
+            continue;
+        }
+        if shown == MOST_LINES || out.len() > MOST_CHARACTERS {
+            let _ = writeln!(out, "[… cut at line {number}; ask for `{path}:{number}-{total}` to see the rest …]");
+            break;
+        }
+        shown += 1;
+        // Lines go back as they are: what the model copies into SEARCH has to stand in the file.
+        let _ = writeln!(out, "{number:>4} | {line}");
+    }
+    out.truncate(out.trim_end_matches('\n').len());
+    Reading::Shown(out)
+}
+
+fn folder(workspace: &Workspace, name: &str, prefix: &str) -> Reading {
+    let listing = match workspace.files() {
+        Ok(listing) => listing,
+        Err(error) => return Reading::Refused(format!("read {name}: {error}")),
+    };
+    let mut entries: Vec<String> = Vec::new();
+    for listed in &listing.files {
+        let Some(rest) = listed.path.as_str().strip_prefix(prefix) else { continue };
+        let entry = match rest.split_once('/') {
+            Some((folder, _)) => format!("{folder}/"),
+            None => rest.to_owned(),
+        };
+        if entries.last() != Some(&entry) {
+            entries.push(entry);
+        }
+    }
+    list(&format!("read {name}: folder"), entries)
+}
+
+fn glob(workspace: &Workspace, pattern: &str) -> Reading {
+    match matching(workspace, pattern) {
+        Ok(paths) if paths.is_empty() => Reading::Refused(format!("read {pattern}: no file matches")),
+        Ok(paths) => list(&format!("read {pattern}: {} files", paths.len()), paths),
+        Err(why) => Reading::Refused(format!("read {pattern}: {why}")),
+    }
+}
+
+/// Versioned files that the glob matches, sorted; `**` crosses folders, `*` does not.
+pub fn matching(workspace: &Workspace, pattern: &str) -> Result<Vec<String>, String> {
+    let mut globs = ignore::overrides::OverrideBuilder::new("");
+    globs.add(&format!("/{}", pattern.trim_start_matches("./"))).map_err(|error| error.to_string())?;
+    let globs = globs.build().map_err(|error| error.to_string())?;
+    let listing = workspace.files().map_err(|error| error.to_string())?;
+    let paths = listing.files.into_iter().map(|listed| String::from(listed.path));
+    Ok(paths.filter(|path| globs.matched(path, false).is_whitelist()).collect())
+}
+
+fn list(head: &str, mut entries: Vec<String>) -> Reading {
+    entries.sort();
+    entries.dedup();
+    let more = entries.len().saturating_sub(MOST_ENTRIES);
+    entries.truncate(MOST_ENTRIES);
+    let mut out = head.to_owned();
+    for entry in entries {
+        out.push('\n');
+        out.push_str(&printable(&entry));
+    }
+    if more > 0 {
+        let _ = write!(out, "\n[… {more} more …]");
+    }
+    Reading::Shown(out)
+}

@@ -1,0 +1,262 @@
+//! What becomes of a finished reply: its actions, its runs and reads, the validation, and whether the model is asked again.
+
+use crate::core::actions::{Outcome, Task, Walked, Went};
+use crate::core::conversation::{Conversation, Mode};
+use crate::core::event::{ActionEvent, ActionOutcome, Event};
+use crate::core::history::State;
+use crate::core::reading::{self, Reading};
+use crate::core::request::{Reply, ending_of, label_of};
+use crate::core::run::blocking;
+use crate::core::tree::Tree;
+use crate::core::turn::{Turn, values};
+use crate::core::verdict::{Ending, Stopped};
+use crate::core::view::ActionKind;
+use crate::reply::{Action, Parsed, Parser};
+use crate::scripting::{ReplyDecision, ReplyEvent};
+use crate::session::record::{AttachedBy, Entry, Finish};
+
+/// Replies in a row that may be cut before the request is given up.
+pub const MOST_CUTS: u32 = 3;
+
+/// Whether the model has to be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Ask,
+    End(Ending),
+}
+
+/// What of a reply keeps the request open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// It asked for outcomes, or something was refused, or it was cut.
+    More,
+    Nothing,
+}
+
+impl Conversation {
+    pub(super) async fn carry_out(&mut self, turn: &mut Turn, reply: Reply) -> Result<Next, Stopped> {
+        let Reply { text, reasoning, finish, parsed } = reply;
+        let Parsed { actions, unnamed, notes, open } = parsed;
+        for note in notes {
+            self.emit(Event::Notice(note)).await;
+        }
+        let event = ReplyEvent {
+            text: text.clone(),
+            reasoning,
+            actions: values(&actions),
+            unnamed: values(&unnamed),
+            finish_reason: finish_name(finish).to_owned(),
+        };
+        let Some(actions) = self.shaped_reply(turn, event, actions).await? else { return Ok(Next::Ask) };
+        let walked = self.walk(turn, actions).await?;
+        if self.parts.mode == Mode::DryRun {
+            self.log_outcomes(turn, walked.outcomes).await?;
+            return Ok(Next::End(Ending::Done));
+        }
+        let cut = ending_of(finish) == crate::reply::Ending::Cut;
+        let applied = self.write_files(turn, walked).await?;
+        let mut wants = applied.wants;
+        if self.do_tasks(turn, applied.tasks, wants == Wants::More || cut).await? == Wants::More {
+            wants = Wants::More;
+        }
+        if cut {
+            let open = open.as_ref().map(label_of).unwrap_or_default();
+            return self.ask_for_the_rest(turn, &text, &open, applied.paths);
+        }
+        turn.cuts = 0;
+        // A half-edited program is neither run nor validated: it gives plausible, wrong answers.
+        if !applied.refused {
+            self.validate(turn).await?;
+        }
+        Ok(self.next(turn, wants))
+    }
+
+    /// Goes on from where the log stops.
+    pub(super) async fn go_on(&mut self, turn: &mut Turn) -> Result<Next, Stopped> {
+        match self.history.state {
+            State::Idle | State::Ended => Ok(Next::End(Ending::Done)),
+            State::Asked => Ok(Next::Ask),
+            State::Replied(finish) => self.take_up(turn, finish).await,
+            State::Acted => {
+                self.settle_version(turn).await?;
+                if self.history.feedback().is_some() {
+                    return Ok(Next::Ask);
+                }
+                self.validate(turn).await?;
+                Ok(self.next(turn, Wants::Nothing))
+            }
+        }
+    }
+
+    /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
+    pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
+        self.settle_version(turn).await?;
+        let text = self.history.last_reply().to_owned();
+        turn.text.clone_from(&text);
+        let tree = Tree::new(&self.parts.workspace);
+        let mut parser = Parser::new();
+        parser.push(&text, &tree);
+        let parsed = parser.finish(ending_of(finish), &tree);
+        let reply = Reply { text, reasoning: String::new(), finish, parsed };
+        self.carry_out(turn, reply).await
+    }
+
+    fn next(&self, turn: &mut Turn, wants: Wants) -> Next {
+        let failed = turn.evidence.validation == Some(false);
+        match (failed, wants) {
+            (false, Wants::Nothing) => Next::End(Ending::Done),
+            (false, Wants::More) => Next::Ask,
+            (true, wants) => {
+                if turn.repairs < self.parts.limits.max_repairs {
+                    turn.repairs += 1;
+                    return Next::Ask;
+                }
+                if wants == Wants::More { Next::Ask } else { Next::End(Ending::GivenUp) }
+            }
+        }
+    }
+
+    /// The actions as `on_reply` leaves them; `None` where it wants another reply.
+    async fn shaped_reply(
+        &mut self,
+        turn: &mut Turn,
+        event: ReplyEvent,
+        actions: Vec<Action>,
+    ) -> Result<Option<Vec<Action>>, Stopped> {
+        let Some(scripts) = &self.parts.scripts else { return Ok(Some(actions)) };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let before = event.actions.clone();
+        let hooked = scripts.on_reply(&at, event, self.host(), &token).await?;
+        match self.hooked(hooked).await {
+            ReplyDecision::Go { actions: after } if after == before => Ok(Some(actions)),
+            ReplyDecision::Go { actions: after } => {
+                let decoded: Result<Vec<Action>, _> = after.into_iter().map(serde_json::from_value).collect();
+                match decoded {
+                    Ok(actions) => Ok(Some(actions)),
+                    Err(error) => {
+                        // `on_reply` is an observer: what it breaks is shown, and the reply counts as it was.
+                        let text =
+                            format!("a script gave an action that is none ({error}); the reply counts as written");
+                        self.emit(Event::Notice(text)).await;
+                        Ok(Some(actions))
+                    }
+                }
+            }
+            ReplyDecision::Retry { feedback, .. } => {
+                self.note(feedback);
+                Ok(None)
+            }
+            ReplyDecision::Stop { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
+        }
+    }
+
+    async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
+        let refused = walked.refused();
+        let Walked { steps, outcomes, tasks } = walked;
+        let paths = applied_paths(&outcomes);
+        if !steps.is_empty() {
+            let workspace = self.parts.workspace.clone();
+            blocking(move || workspace.apply(&steps)).await??;
+        }
+        let changed = !paths.is_empty();
+        self.log_outcomes(turn, outcomes).await?;
+        if changed {
+            self.keep_version(&format!("reply {} of message {}", turn.calls, self.history.turn)).await?;
+        }
+        let wants = if refused { Wants::More } else { Wants::Nothing };
+        Ok(Written { refused, wants, paths, tasks })
+    }
+
+    /// Runs and reads, in the reply's order. Runs are held back after a refusal.
+    async fn do_tasks(&mut self, turn: &mut Turn, tasks: Vec<Task>, hold_back: bool) -> Result<Wants, Stopped> {
+        let mut wants = Wants::Nothing;
+        let (mut number, mut held) = (0, 0);
+        for task in tasks {
+            match task {
+                Task::Run(_) if hold_back && self.parts.mode == Mode::Work => held += 1,
+                Task::Run(script) => {
+                    number += 1;
+                    self.run_block(turn, number, &script).await?;
+                    if self.parts.mode == Mode::Work {
+                        wants = Wants::More;
+                    }
+                }
+                Task::Read(what) => {
+                    wants = Wants::More;
+                    self.read(turn, &what).await?;
+                }
+            }
+        }
+        if held > 0 {
+            let text = "run: held back, since not all of the reply was applied. Send the run block again when it is.";
+            self.note(text.to_owned());
+            self.emit(Event::Notice("the reply's runs are held back until all of it is applied".to_owned())).await;
+        }
+        Ok(wants)
+    }
+
+    async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {
+        let workspace = self.parts.workspace.clone();
+        let name = what.to_owned();
+        let (outcome, reason) = match blocking(move || reading::read(&workspace, &name)).await? {
+            Reading::Shown(text) => {
+                self.record(Entry::FileAttached { path: what.to_owned(), source: AttachedBy::Model, text });
+                (ActionOutcome::Applied, None)
+            }
+            Reading::Refused(feedback) => {
+                turn.repeats.note("the same refused read", &feedback);
+                let reason = feedback.clone();
+                let (kind, path) = (ActionKind::Read, what.to_owned());
+                self.record(Entry::ActionRefused { kind, path, reason: reason.clone(), feedback });
+                (ActionOutcome::Refused, Some(reason))
+            }
+        };
+        let (kind, path) = (ActionKind::Read, what.to_owned());
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        Ok(())
+    }
+
+    /// The reply was cut: what was complete is done, the rest is asked for.
+    fn ask_for_the_rest(
+        &mut self,
+        turn: &mut Turn,
+        text: &str,
+        open: &str,
+        applied: Vec<String>,
+    ) -> Result<Next, Stopped> {
+        turn.cuts += 1;
+        if turn.cuts > MOST_CUTS {
+            return Ok(Next::End(Ending::OutOfTurns));
+        }
+        let last_line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let values = serde_json::json!({ "open": open, "applied": applied, "last_line": last_line });
+        let text = self.parts.prompts.render("continue", values)?;
+        self.note(text);
+        Ok(Next::Ask)
+    }
+}
+
+struct Written {
+    refused: bool,
+    wants: Wants,
+    /// What was written, edited, moved or deleted.
+    paths: Vec<String>,
+    tasks: Vec<Task>,
+}
+
+fn applied_paths(outcomes: &[Outcome]) -> Vec<String> {
+    let applied = outcomes.iter().filter(|outcome| matches!(outcome.result, Went::Applied { .. }));
+    let mut paths: Vec<String> = applied.map(|outcome| outcome.path.clone()).collect();
+    paths.dedup();
+    paths
+}
+
+fn finish_name(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::Interrupted => "interrupted",
+        Finish::BrokenOff => "broken_off",
+    }
+}

@@ -1,0 +1,213 @@
+//! One run, whoever asked for it: its folder, its records, its report, and the version that it left behind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::printable::Printable;
+use crate::base::report::{Network, RunReport};
+use crate::core::conversation::{Conversation, Mode};
+use crate::core::event::{Event, OutputStream};
+use crate::core::feedback;
+use crate::core::host::{as_map, tightened};
+use crate::core::turn::Turn;
+use crate::core::verdict::Stopped;
+use crate::core::view::RunSource;
+use crate::sandbox::{Limits, Sandbox, Spec, Stream, View};
+use crate::scripting::{RunDecision, RunEvent, RunResult, RunResultDecision};
+use crate::session::Session;
+use crate::session::record::Entry;
+use crate::workspace::{Version, Versions, Workspace};
+
+/// Everything a run needs; used from the conversation and, by scripts, from the engine's thread.
+#[derive(Clone)]
+pub struct Runner {
+    pub session: Arc<Session>,
+    pub sandbox: Arc<Sandbox>,
+    pub workspace: Workspace,
+    pub versions: Arc<Mutex<Versions>>,
+    pub limits: Limits,
+    pub network: Network,
+    pub cancel: CancellationToken,
+    pub events: mpsc::Sender<Event>,
+    pub turn: u32,
+}
+
+pub struct Order<'a> {
+    pub source: RunSource,
+    pub command: &'a str,
+    pub stdin: &'a [u8],
+    pub limits: Limits,
+}
+
+pub struct Ran {
+    pub number: u32,
+    pub source: RunSource,
+    pub report: RunReport,
+    pub stdout: String,
+    pub stderr: String,
+    /// What it left in the workspace, where that is something.
+    pub version: Option<Version>,
+}
+
+impl Runner {
+    /// Blocks until the run has ended. A validation's is on a scratch copy and is not shown live.
+    pub fn run(&self, order: &Order<'_>) -> Result<Ran, Stopped> {
+        let (number, folder) = self.session.new_run()?;
+        let started = Entry::RunStarted { run: number, source: order.source, command: order.command.to_owned() };
+        self.session.append(self.turn, started);
+        let scratch = order.source == RunSource::Validation;
+        let cache = self.session.folder().join("cache");
+        let protected = if scratch { Vec::new() } else { self.workspace.protected()? };
+        let spec = Spec {
+            script: order.command,
+            stdin: order.stdin,
+            workspace: self.workspace.root(),
+            view: if scratch { View::Scratch { cache: &cache } } else { View::Direct },
+            protected: &protected,
+            output: &folder,
+            limits: &order.limits,
+            network: self.network,
+        };
+        let mut filters = [Printable::default(), Printable::default()];
+        let mut live = |stream: Stream, bytes: &[u8]| {
+            if !scratch {
+                self.show(number, stream, bytes, &mut filters);
+            }
+        };
+        if !scratch {
+            self.tell(Event::RunStarted { run: number, source: order.source, command: order.command.to_owned() });
+        }
+        let finished = self.sandbox.run(&spec, &self.cancel, &mut live)?;
+        let mut report = finished.report;
+        let version = if scratch { None } else { self.keep_version(number)? };
+        if let Some(version) = &version {
+            report.files_changed.clone_from(&version.changes);
+        }
+        self.session.keep_report(number, &report)?;
+        Ok(Ran { number, source: order.source, report, stdout: finished.stdout, stderr: finished.stderr, version })
+    }
+
+    /// The record of a run that the model is not told of.
+    pub fn keep(&self, ran: &Ran, feedback: &str) {
+        let entry = Entry::RunFinished { run: ran.number, report: ran.report.clone(), feedback: feedback.to_owned() };
+        self.session.append(self.turn, entry);
+    }
+
+    fn keep_version(&self, run: u32) -> Result<Option<Version>, Stopped> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(versions.keep(&self.workspace, &format!("run {run}"))?)
+    }
+
+    fn show(&self, run: u32, stream: Stream, bytes: &[u8], filters: &mut [Printable; 2]) {
+        let (stream, filter) = match stream {
+            Stream::Stdout => (OutputStream::Stdout, &mut filters[0]),
+            Stream::Stderr => (OutputStream::Stderr, &mut filters[1]),
+        };
+        let mut text = String::new();
+        filter.push(&String::from_utf8_lossy(bytes), &mut text);
+        self.tell(Event::RunOutput { run, stream, text });
+    }
+
+    fn tell(&self, event: Event) {
+        // A front end that is gone is noticed by the conversation itself.
+        let _ = self.events.blocking_send(event);
+    }
+}
+
+impl Conversation {
+    /// Runs a `run` block; `number` is its place in the reply, which is what the model calls it.
+    pub(super) async fn run_block(&mut self, turn: &mut Turn, number: u32, script: &str) -> Result<(), Stopped> {
+        let Some(runner) = self.runner().filter(|_| self.parts.mode == Mode::Work) else {
+            self.note(format!("run {number}: switched off"));
+            return Ok(());
+        };
+        let Some((command, limits)) = self.allowed(turn, number, script).await? else { return Ok(()) };
+        let ran = blocking(move || {
+            let order = Order { source: RunSource::Model, command: &command, stdin: &[], limits };
+            runner.run(&order)
+        })
+        .await?;
+        let ran = ran?;
+        if self.parts.interrupt.token().is_cancelled() {
+            self.finished(turn, ran, String::new()).await?;
+            return Err(Stopped::Interrupted);
+        }
+        let body = self.shaped(turn, &ran).await?;
+        let outcome = feedback::run_outcome(number, &ran.report, &body);
+        if !ran.report.succeeded() {
+            turn.repeats.note("the same failing run", (&ran.report.command, ran.report.exit.code, &body));
+        }
+        self.finished(turn, ran, outcome).await
+    }
+
+    /// What `on_run` makes of the command; `None` where it was denied, and the model told so.
+    async fn allowed(
+        &mut self,
+        turn: &mut Turn,
+        number: u32,
+        script: &str,
+    ) -> Result<Option<(String, Limits)>, Stopped> {
+        let limits = self.parts.limits.run.clone();
+        let Some(scripts) = &self.parts.scripts else { return Ok(Some((script.to_owned(), limits))) };
+        let event = RunEvent {
+            command: script.to_owned(),
+            source: "model".to_owned(),
+            cwd: self.parts.workspace.root().display().to_string(),
+            limits: as_map(&limits),
+        };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let hooked = scripts.on_run(&at, event, self.host(), &token).await?;
+        match self.hooked(hooked).await {
+            RunDecision::Go { command, limits: by } => {
+                let limits = tightened(&limits, &by).map_err(Stopped::Internal)?;
+                Ok(Some((command, limits)))
+            }
+            RunDecision::Denied { script, why } => {
+                self.note(format!("run {number}: not run, denied by `{script}`: {why}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// The outcome's body as `on_run_result` wants it shown.
+    async fn shaped(&mut self, turn: &mut Turn, ran: &Ran) -> Result<String, Stopped> {
+        let plain = feedback::streams(&ran.stdout, &ran.stderr);
+        let Some(scripts) = &self.parts.scripts else { return Ok(plain) };
+        let result = RunResult {
+            cmd: ran.report.command.clone(),
+            report: ran.report.clone(),
+            stdout: crate::base::printable::printable(&ran.stdout),
+            stderr: crate::base::printable::printable(&ran.stderr),
+        };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let hooked = scripts.on_run_result(&at, result, self.host(), &token).await?;
+        match self.hooked(hooked).await {
+            RunResultDecision::Go { feedback } => Ok(feedback.unwrap_or(plain)),
+            RunResultDecision::Stop { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
+        }
+    }
+
+    async fn finished(&mut self, turn: &mut Turn, ran: Ran, feedback: String) -> Result<(), Stopped> {
+        let Ran { number, source, report, version, .. } = ran;
+        turn.evidence.last_run = Some(report.succeeded());
+        turn.runs.push(report.clone());
+        self.record(Entry::RunFinished { run: number, report: report.clone(), feedback });
+        self.version_kept(version, &format!("run {number}")).await?;
+        self.emit(Event::RunFinished { run: number, source, report: Box::new(report) }).await;
+        Ok(())
+    }
+
+    /// Something beside the outcomes that the model is told.
+    pub(super) fn note(&mut self, text: String) {
+        self.record(Entry::Note { feedback: Some(text.clone()), text });
+    }
+}
+
+/// Work that blocks, on a thread of its own.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stopped> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Stopped::Internal(format!("a worker thread ended: {error}")))
+}

@@ -1,0 +1,126 @@
+//! How a request ends: verdict and exit code, decided in one place.
+
+use thiserror::Error;
+
+use crate::core::op::Interrupt;
+use crate::core::view::Verdict;
+use crate::gateway::GatewayError;
+use crate::prompting::PromptError;
+use crate::sandbox::SandboxError;
+use crate::scripting::ScriptError;
+use crate::session::SessionError;
+use crate::workspace::WorkspaceError;
+
+/// The model's work came to an end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Done,
+    /// Failed validations were fed back as often as allowed, or the same failure came three times.
+    GivenUp,
+    /// The model still asked to go on.
+    OutOfTurns,
+}
+
+/// The work was stopped.
+#[derive(Debug, Error)]
+pub enum Stopped {
+    #[error("interrupted")]
+    Interrupted,
+    /// By a script or the user: the request as a whole.
+    #[error("denied: {0}")]
+    Denied(String),
+    #[error(transparent)]
+    Gateway(GatewayError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    /// A part of the program is gone; the text says which.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<GatewayError> for Stopped {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Cancelled => Self::Interrupted,
+            error @ (GatewayError::Unreachable { .. }
+            | GatewayError::Ambiguous { .. }
+            | GatewayError::Refused { .. }
+            | GatewayError::Overflow { .. }
+            | GatewayError::BrokenOff(_)) => Self::Gateway(error),
+        }
+    }
+}
+
+/// What is known of the final workspace: the last validation of its version, else the request's last run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence {
+    pub validation: Option<bool>,
+    pub last_run: Option<bool>,
+}
+
+impl Evidence {
+    pub fn verdict(self) -> Verdict {
+        match self.validation.or(self.last_run) {
+            Some(true) => Verdict::Passed,
+            Some(false) => Verdict::Failed,
+            None => Verdict::Unchecked,
+        }
+    }
+}
+
+/// Verdict and exit code of work that ended by itself; `verdict` is what the evidence or a script says.
+pub fn of_ending(ending: Ending, verdict: Verdict) -> (Verdict, u8) {
+    match (ending, verdict) {
+        (Ending::OutOfTurns, _) => (Verdict::Error, 7),
+        (Ending::GivenUp, _) | (Ending::Done, Verdict::Failed) => (Verdict::Failed, 3),
+        (Ending::Done, verdict) => (verdict, 0),
+    }
+}
+
+/// The same for work that was stopped, with the hints to show below the error's line.
+pub fn of_stop(stopped: &Stopped, interrupt: &Interrupt, calls: u32) -> (Verdict, u8, Vec<String>) {
+    let (code, hints) = match stopped {
+        Stopped::Interrupted => return (Verdict::Interrupted, interrupt.exit_code(), Vec::new()),
+        Stopped::Denied(_) => (6, Vec::new()),
+        Stopped::Gateway(error) => {
+            // A window that fills up in the middle of the work is a resource that ran out, not a missing model.
+            let ran_out = matches!(error, GatewayError::Overflow { .. }) && calls > 1;
+            (if ran_out { 7 } else { 4 }, gateway_hints(error))
+        }
+        Stopped::Sandbox(SandboxError::Unavailable { hints, .. }) => (5, hints.clone()),
+        Stopped::Prompt(_) => (2, Vec::new()),
+        Stopped::Sandbox(SandboxError::Io(_))
+        | Stopped::Session(_)
+        | Stopped::Workspace(_)
+        | Stopped::Script(_)
+        | Stopped::Internal(_) => (1, Vec::new()),
+    };
+    (Verdict::Error, code, hints)
+}
+
+fn gateway_hints(error: &GatewayError) -> Vec<String> {
+    match error {
+        GatewayError::Unreachable { hints, .. }
+        | GatewayError::Ambiguous { hints, .. }
+        | GatewayError::Refused { hints, .. } => hints.clone(),
+        GatewayError::Overflow { prompt_tokens, window } => {
+            let numbers = match (prompt_tokens, window) {
+                (Some(prompt), Some(window)) => format!("the prompt has {prompt} tokens, the window {window}; "),
+                (None, Some(window)) => format!("the window has {window} tokens; "),
+                (Some(_) | None, None) => String::new(),
+            };
+            vec![format!("{numbers}start the server with a larger context window, or begin a new session")]
+        }
+        GatewayError::BrokenOff(_) | GatewayError::Cancelled => {
+            vec!["what came so far is kept: `faos resume --last` goes on from it".to_owned()]
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What a terminal or a program sees of a conversation. It decides nothing.
+
+pub mod headless;
+
+mod json;
+mod lines;

@@ -1,0 +1,299 @@
+//! What the program needs, resolved once: flags over environment over the user's settings file over defaults.
+//!
+//! The only reader of the environment and of `config.toml`. Each part gets its own options and nothing else.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::base::fs;
+use crate::base::report::{Guarantee, Network};
+use crate::{gateway, prompting, sandbox, scripting};
+
+/// What was typed, by flag; `None` where it was not.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub endpoint: Option<String>,
+    pub model: Option<String>,
+    pub temperature: Option<f64>,
+    pub seed: Option<i64>,
+    pub max_tokens: Option<u64>,
+    pub context: Option<u64>,
+    pub max_turns: Option<u32>,
+    pub max_repairs: Option<u32>,
+    pub session_dir: Option<PathBuf>,
+    pub backend: Option<sandbox::Choice>,
+    pub network: Option<Network>,
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub gateway: gateway::Options,
+    pub sandbox: sandbox::Options,
+    pub prompting: prompting::Options,
+    pub scripting: scripting::Options,
+    pub max_turns: u32,
+    pub max_repairs: u32,
+    pub folders: Folders,
+}
+
+/// Where our own files live.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    pub sessions: PathBuf,
+    pub settings: PathBuf,
+    pub state: PathBuf,
+    pub home: Option<PathBuf>,
+}
+
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    #[error(transparent)]
+    Fs(#[from] fs::FsError),
+    #[error("`{}`: {problem}", path.display())]
+    File { path: PathBuf, problem: String },
+    #[error("there is no home folder to keep settings and sessions in; set FAOS_HOME")]
+    NoHome,
+}
+
+/// `config.toml`, as typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    model: ModelTable,
+    r#loop: LoopTable,
+    sandbox: SandboxTable,
+    session: SessionTable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ModelTable {
+    endpoint: Option<String>,
+    name: Option<String>,
+    temperature: Option<f64>,
+    seed: Option<i64>,
+    max_tokens: Option<u64>,
+    context: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LoopTable {
+    max_turns: Option<u32>,
+    max_repairs: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SandboxTable {
+    backend: Option<String>,
+    network: Option<Network>,
+    require: Option<Vec<Guarantee>>,
+    environment: Vec<String>,
+    limits: LimitsTable,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    wall_s: Option<f64>,
+    validation_wall_s: Option<f64>,
+    cpu_s: Option<f64>,
+    memory_mib: Option<u64>,
+    processes: Option<u64>,
+    file_mib: Option<u64>,
+    growth_mib: Option<u64>,
+    growth_files: Option<u64>,
+    output_mib: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SessionTable {
+    dir: Option<PathBuf>,
+}
+
+/// Every key of `config.toml`, for the nearest one to an unknown key; a test holds it against the tables above.
+const KEYS: [&str; 22] = [
+    "model.endpoint",
+    "model.name",
+    "model.temperature",
+    "model.seed",
+    "model.max_tokens",
+    "model.context",
+    "loop.max_turns",
+    "loop.max_repairs",
+    "sandbox.backend",
+    "sandbox.network",
+    "sandbox.require",
+    "sandbox.environment",
+    "sandbox.limits.wall_s",
+    "sandbox.limits.validation_wall_s",
+    "sandbox.limits.cpu_s",
+    "sandbox.limits.memory_mib",
+    "sandbox.limits.processes",
+    "sandbox.limits.file_mib",
+    "sandbox.limits.growth_mib",
+    "sandbox.limits.growth_files",
+    "sandbox.limits.output_mib",
+    "session.dir",
+];
+
+impl Settings {
+    pub fn resolve(flags: &Flags) -> Result<Self, SettingsError> {
+        let folders = Folders::find()?;
+        let path = flags.config.clone().unwrap_or_else(|| folders.settings.join("config.toml"));
+        let file = match fs::read_text_if_present(&path)? {
+            Some(text) => parse(&text).map_err(|problem| SettingsError::File { path: path.clone(), problem })?,
+            None if flags.config.is_some() => fs::read_text(&path).map(|_| File::default())?,
+            None => File::default(),
+        };
+        let backend = match &file.sandbox.backend {
+            Some(name) => {
+                sandbox::Choice::parse(name).map_err(|problem| SettingsError::File { path: path.clone(), problem })?
+            }
+            None => sandbox::Choice::default(),
+        };
+        let mut folders = folders;
+        if let Some(sessions) = flags.session_dir.clone().or(file.session.dir) {
+            folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
+        }
+        Ok(Self {
+            gateway: gateway_options(flags, file.model),
+            sandbox: sandbox_options(flags, backend, file.sandbox),
+            prompting: prompting::Options { folders: vec![folders.settings.join("prompts")] },
+            scripting: scripting::Options {
+                user: Some(folders.settings.join("scripts")),
+                ..scripting::Options::default()
+            },
+            max_turns: flags.max_turns.or(file.r#loop.max_turns).unwrap_or(20),
+            max_repairs: flags.max_repairs.or(file.r#loop.max_repairs).unwrap_or(3),
+            folders,
+        })
+    }
+
+    /// Lets the project's own scripts and prompts in: by the user's word.
+    pub fn trust_project(&mut self, workspace: &Path) {
+        let ours = workspace.join(".faos");
+        self.scripting.project = Some(ours.join("scripts"));
+        self.prompting.folders.insert(0, ours.join("prompts"));
+    }
+}
+
+impl Folders {
+    pub fn find() -> Result<Self, SettingsError> {
+        let home = variable("HOME").map(PathBuf::from);
+        if let Some(base) = variable("FAOS_HOME").map(PathBuf::from) {
+            let base = std::path::absolute(&base).unwrap_or(base);
+            let (sessions, state) = (base.join("sessions"), base.join("state"));
+            return Ok(Self { sessions, state, settings: base, home });
+        }
+        let dirs = ProjectDirs::from("", "", "faos").ok_or(SettingsError::NoHome)?;
+        Ok(Self {
+            sessions: dirs.data_dir().join("sessions"),
+            settings: dirs.config_dir().to_owned(),
+            state: dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned(),
+            home,
+        })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn gateway_options(flags: &Flags, file: ModelTable) -> gateway::Options {
+    gateway::Options {
+        endpoint: flags.endpoint.clone().or_else(|| variable("FAOS_ENDPOINT")).or(file.endpoint),
+        model: flags.model.clone().or_else(|| variable("FAOS_MODEL")).or(file.name),
+        api_key: variable("FAOS_API_KEY"),
+        sampling: gateway::Sampling {
+            temperature: flags.temperature.or(file.temperature),
+            seed: flags.seed.or(file.seed),
+            max_tokens: flags.max_tokens.or(file.max_tokens),
+        },
+        context: flags.context.or(file.context),
+    }
+}
+
+fn sandbox_options(flags: &Flags, backend: sandbox::Choice, file: SandboxTable) -> sandbox::Options {
+    let defaults = sandbox::Limits::default();
+    let limits = file.limits;
+    let base = sandbox::Options::default();
+    sandbox::Options {
+        backend: flags.backend.unwrap_or(backend),
+        network: flags.network.or(file.network).unwrap_or_default(),
+        require: file.require.unwrap_or_else(|| base.require.clone()),
+        environment: file.environment,
+        limits: sandbox::Limits {
+            wall_s: limits.wall_s.unwrap_or(defaults.wall_s),
+            validation_wall_s: limits.validation_wall_s.unwrap_or(defaults.validation_wall_s),
+            cpu_s: limits.cpu_s.or(defaults.cpu_s),
+            memory_mib: limits.memory_mib.unwrap_or(defaults.memory_mib),
+            processes: limits.processes.unwrap_or(defaults.processes),
+            file_mib: limits.file_mib.unwrap_or(defaults.file_mib),
+            growth_mib: limits.growth_mib.unwrap_or(defaults.growth_mib),
+            growth_files: limits.growth_files.unwrap_or(defaults.growth_files),
+            output_mib: limits.output_mib.unwrap_or(defaults.output_mib),
+        },
+        ..base
+    }
+}
+
+fn parse(text: &str) -> Result<File, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    unknown_key(&table, "")?;
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn unknown_key(table: &toml::Table, prefix: &str) -> Result<(), String> {
+    for (key, value) in table {
+        let full = format!("{prefix}{key}");
+        let below = format!("{full}.");
+        if !KEYS.iter().any(|known| *known == full || known.starts_with(&below)) {
+            return Err(format!("unknown key `{full}`; the nearest known one is `{}`", nearest(&full)));
+        }
+        if let toml::Value::Table(inner) = value {
+            unknown_key(inner, &below)?;
+        }
+    }
+    Ok(())
+}
+
+fn nearest(key: &str) -> &'static str {
+    let ratio = |known: &&&str| (similar::TextDiff::from_chars(key, **known).ratio() * 1e6) as u64;
+    KEYS.iter().max_by_key(ratio).copied().unwrap_or(KEYS[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEYS, parse};
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_one() {
+        let problem = parse("[loop]\nmax_turn = 3\n").map(|_| ()).expect_err("unknown");
+        assert_eq!(problem, "unknown key `loop.max_turn`; the nearest known one is `loop.max_turns`");
+        let problem = parse("[sandbox.limit]\nwall_s = 3\n").map(|_| ()).expect_err("unknown");
+        assert!(problem.contains("`sandbox.limit`"), "{problem}");
+    }
+
+    #[test]
+    fn every_known_key_is_accepted_by_the_tables() {
+        for key in KEYS {
+            let (table, name) = key.rsplit_once('.').expect("a dot");
+            let accepted = ["1", "\"off\"", "[]"].iter().any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
+            assert!(accepted, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_its_line() {
+        let problem = parse("[model]\nseed = \"x\"\n").map(|_| ()).expect_err("a string");
+        assert!(problem.contains("line 2"), "{problem}");
+    }
+}
