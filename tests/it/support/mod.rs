@@ -1,0 +1,1 @@
+//! What the integration tests share: the hermetic environment, and the published schemas.
