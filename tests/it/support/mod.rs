@@ -1,1 +1,5 @@
-//! What the integration tests share: the hermetic environment, and the published schemas.
+//! What the integration tests share: a hermetic environment, the processes in it, and the published schemas.
+
+pub mod env;
+pub mod process;
+pub mod redact;
