@@ -3,3 +3,4 @@
 pub mod env;
 pub mod process;
 pub mod redact;
+pub mod schema;
