@@ -102,6 +102,12 @@ async fn converse(job: Job) -> Result<u8, Failure> {
         interrupt,
     };
     let mut conversation = Conversation::begin(parts, &home.records).await?;
+    if op == Op::GoOn && !conversation.is_open() {
+        return Err(Failure::usage(
+            "the conversation came to its end: there is nothing to go on with",
+            "say what you want next, as PROMPT",
+        ));
+    }
     let finished = conversation.handle(op).await;
     conversation.close("done").await;
     // The conversation's end of the channel is closed now: the front end shows the rest and ends.

@@ -286,7 +286,8 @@ mod tests {
     fn every_known_key_is_accepted_by_the_tables() {
         for key in KEYS {
             let (table, name) = key.rsplit_once('.').expect("a dot");
-            let accepted = ["1", "\"off\"", "[]"].iter().any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
+            let accepted =
+                ["1", "\"off\"", "[]"].iter().any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
             assert!(accepted, "{key}");
         }
     }

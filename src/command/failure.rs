@@ -1,7 +1,7 @@
 //! Every error that ends a command, in one shape: a line, hints, an exit code.
 
-use crate::core::verdict::{self, Stopped};
 use crate::core::op::Interrupt;
+use crate::core::verdict::{self, Stopped};
 use crate::sandbox::SandboxError;
 use crate::session::SessionError;
 use crate::settings::SettingsError;
@@ -29,8 +29,12 @@ impl From<SettingsError> for Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let (exit_code, hint) = match &error {
-            SessionError::NotFound(_) | SessionError::Ambiguous { .. } => (2, Some("`faos sessions list` shows them all")),
-            SessionError::Held { .. } | SessionError::WorkspaceHeld { .. } => (1, Some("wait for it, or end that process")),
+            SessionError::NotFound(_) | SessionError::Ambiguous { .. } => {
+                (2, Some("`faos sessions list` shows them all"))
+            }
+            SessionError::Held { .. } | SessionError::WorkspaceHeld { .. } => {
+                (1, Some("wait for it, or end that process"))
+            }
             SessionError::Newer { .. } => (1, Some("install the faos that wrote it, or a newer one")),
             SessionError::Fs(_) | SessionError::Write(_) => (1, None),
         };
@@ -64,7 +68,11 @@ failure_through_stopped!(
 impl From<crate::scripting::ScriptError> for Failure {
     fn from(error: crate::scripting::ScriptError) -> Self {
         // At the start a script that does not load is a matter of configuration.
-        Self { message: error.to_string(), hints: vec!["`--no-scripts` goes on without scripts".to_owned()], exit_code: 2 }
+        Self {
+            message: error.to_string(),
+            hints: vec!["`--no-scripts` goes on without scripts".to_owned()],
+            exit_code: 2,
+        }
     }
 }
 

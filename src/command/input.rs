@@ -70,7 +70,8 @@ fn bytes(patience: Option<Duration>) -> Option<Result<Vec<u8>, Failure>> {
     {
         return None;
     }
-    let failed = |problem: &str| Failure { message: format!("cannot read stdin: {problem}"), hints: Vec::new(), exit_code: 2 };
+    let failed =
+        |problem: &str| Failure { message: format!("cannot read stdin: {problem}"), hints: Vec::new(), exit_code: 2 };
     Some(match all.recv() {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(failed(&error.to_string())),

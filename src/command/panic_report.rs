@@ -29,7 +29,9 @@ pub fn guard(work: impl FnOnce() -> Result<u8, Failure>) -> Result<u8, Failure> 
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(Failure {
             message: "internal error: this is a fault of faos, and what was received until now is kept".to_owned(),
-            hints: vec!["the report is in faos's state folder, without any text of yours; please send it in".to_owned()],
+            hints: vec![
+                "the report is in faos's state folder, without any text of yours; please send it in".to_owned(),
+            ],
             exit_code: 1,
         })
     })

@@ -47,7 +47,10 @@ fn table(summaries: &[Summary]) -> String {
     for summary in summaries {
         let title: String = printable(&summary.title).lines().next().unwrap_or_default().chars().take(60).collect();
         let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
-        out.push_str(&format!("{}  {changed}  {:<11}  {:>2} turns  {title}\n", summary.id, summary.verdict, summary.turns));
+        out.push_str(&format!(
+            "{}  {changed}  {:<11}  {:>2} turns  {title}\n",
+            summary.id, summary.verdict, summary.turns
+        ));
     }
     out
 }
@@ -82,7 +85,9 @@ fn shown(entry: &Entry) -> String {
             format!("[{} {}: refused: {}]\n", name(kind), printable(path), printable(reason))
         }
         Entry::VersionKept { version, why, .. } => format!("[version {version}: {}]\n", printable(why)),
-        Entry::RunFinished { run, report, .. } => format!("[run {run}: {} after {:.2} s]\n", name(&report.exit.kind), report.wall_s),
+        Entry::RunFinished { run, report, .. } => {
+            format!("[run {run}: {} after {:.2} s]\n", name(&report.exit.kind), report.wall_s)
+        }
         Entry::Validated { outcome, script, .. } => format!("[check {}: {}]\n", printable(script), name(outcome)),
         Entry::ReplyFinished { reason, .. } => format!("[reply: {}]\n", name(reason)),
         Entry::Note { text, .. } => format!("[{}]\n", printable(text)),

@@ -18,6 +18,8 @@ use crate::session::record::{AttachedBy, Entry, Finish};
 /// Replies in a row that may be cut before the request is given up.
 pub const MOST_CUTS: u32 = 3;
 
+const HELD_BACK: &str = "held back, since not all of the reply was applied";
+
 /// Whether the model has to be asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -51,6 +53,11 @@ impl Conversation {
         let walked = self.walk(turn, actions).await?;
         if self.parts.mode == Mode::DryRun {
             self.log_outcomes(turn, walked.outcomes).await?;
+            for task in walked.tasks {
+                if let Task::Run(script) = task {
+                    self.run_event(&script, ActionOutcome::Noop, Some("dry run")).await;
+                }
+            }
             return Ok(Next::End(Ending::Done));
         }
         let cut = ending_of(finish) == crate::reply::Ending::Cut;
@@ -170,16 +177,22 @@ impl Conversation {
     /// Runs and reads, in the reply's order. Runs are held back after a refusal.
     async fn do_tasks(&mut self, turn: &mut Turn, tasks: Vec<Task>, hold_back: bool) -> Result<Wants, Stopped> {
         let mut wants = Wants::Nothing;
-        let (mut number, mut held) = (0, 0);
+        let mut number = 0;
+        let mut told = false;
         for task in tasks {
             match task {
-                Task::Run(_) if hold_back && self.parts.mode == Mode::Work => held += 1,
+                Task::Run(script) if hold_back && self.parts.mode == Mode::Work => {
+                    self.run_event(&script, ActionOutcome::Refused, Some(HELD_BACK)).await;
+                    if !std::mem::replace(&mut told, true) {
+                        self.note(format!("run: {HELD_BACK}. Send the run block again when it is."));
+                    }
+                }
                 Task::Run(script) => {
                     number += 1;
-                    self.run_block(turn, number, &script).await?;
                     if self.parts.mode == Mode::Work {
                         wants = Wants::More;
                     }
+                    self.run_block(turn, number, &script).await?;
                 }
                 Task::Read(what) => {
                     wants = Wants::More;
@@ -187,12 +200,13 @@ impl Conversation {
                 }
             }
         }
-        if held > 0 {
-            let text = "run: held back, since not all of the reply was applied. Send the run block again when it is.";
-            self.note(text.to_owned());
-            self.emit(Event::Notice("the reply's runs are held back until all of it is applied".to_owned())).await;
-        }
         Ok(wants)
+    }
+
+    pub(super) async fn run_event(&self, script: &str, outcome: ActionOutcome, reason: Option<&str>) {
+        let path = script.lines().next().unwrap_or_default().to_owned();
+        let (kind, reason) = (ActionKind::Run, reason.map(str::to_owned));
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
     }
 
     async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {

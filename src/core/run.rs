@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::printable::Printable;
 use crate::base::report::{Network, RunReport};
 use crate::core::conversation::{Conversation, Mode};
-use crate::core::event::{Event, OutputStream};
+use crate::core::event::{ActionOutcome, Event, OutputStream};
 use crate::core::feedback;
 use crate::core::host::{as_map, tightened};
 use crate::core::turn::Turn;
@@ -120,10 +120,12 @@ impl Conversation {
     /// Runs a `run` block; `number` is its place in the reply, which is what the model calls it.
     pub(super) async fn run_block(&mut self, turn: &mut Turn, number: u32, script: &str) -> Result<(), Stopped> {
         let Some(runner) = self.runner().filter(|_| self.parts.mode == Mode::Work) else {
+            self.run_event(script, ActionOutcome::Noop, Some("switched off")).await;
             self.note(format!("run {number}: switched off"));
             return Ok(());
         };
         let Some((command, limits)) = self.allowed(turn, number, script).await? else { return Ok(()) };
+        self.run_event(&command, ActionOutcome::Applied, None).await;
         let ran = blocking(move || {
             let order = Order { source: RunSource::Model, command: &command, stdin: &[], limits };
             runner.run(&order)
@@ -164,8 +166,9 @@ impl Conversation {
                 let limits = tightened(&limits, &by).map_err(Stopped::Internal)?;
                 Ok(Some((command, limits)))
             }
-            RunDecision::Denied { script, why } => {
-                self.note(format!("run {number}: not run, denied by `{script}`: {why}"));
+            RunDecision::Denied { script: by, why } => {
+                self.run_event(script, ActionOutcome::Refused, Some(&why)).await;
+                self.note(format!("run {number}: not run, denied by `{by}`: {why}"));
                 Ok(None)
             }
         }

@@ -69,6 +69,9 @@ fn action(action: &ActionEvent) -> String {
     };
     let reason = action.reason.as_deref().map(printable).unwrap_or_default();
     let mut out = match action.outcome {
+        // Its own lines tell of a run.
+        ActionOutcome::Applied if action.kind == ActionKind::Run => String::new(),
+        ActionOutcome::Noop if action.kind == ActionKind::Run => format!("not run ({reason}): {path}\n"),
         ActionOutcome::Applied if reason.is_empty() => format!("{word} {path}\n"),
         ActionOutcome::Applied => format!("{word} {path} ({reason})\n"),
         ActionOutcome::Noop => format!("unchanged {path}\n"),
@@ -137,7 +140,11 @@ fn finished(finished: &Finished) -> String {
     for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
         let _ = write!(out, " · {count} {word}");
     }
-    let _ = write!(out, " · {} requests, {} tokens in, {} out", usage.requests, usage.prompt_tokens, usage.completion_tokens);
+    let _ = write!(
+        out,
+        " · {} requests, {} tokens in, {} out",
+        usage.requests, usage.prompt_tokens, usage.completion_tokens
+    );
     let _ = write!(out, "\nfiles: {}\n", finished.workspace.display());
     out
 }

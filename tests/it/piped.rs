@@ -1,0 +1,205 @@
+//! One request, piped: what goes in, what comes out, and the options that change the way between.
+
+use serde_json::Value;
+
+use crate::support::env::TestEnv;
+use crate::support::model_server::{serve, text};
+use crate::support::schema::{assert_stream, assert_valid};
+
+const HELLO: &str = "Here it is.\n\nhello.sh\n```bash\necho hello\n```\n\n```run\nbash hello.sh\n```\n";
+const DONE: &str = "It prints `hello`.\n";
+
+fn env_with(replies: &[&str]) -> (TestEnv, faos::playback::Player) {
+    let server = serve(replies.iter().map(|reply| text(reply)).collect());
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    (env, server)
+}
+
+fn workspace(env: &TestEnv) -> String {
+    env.workspace().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_reply_is_on_stdout_and_the_work_on_stderr() {
+    let (env, server) = env_with(&[HELLO, DONE]);
+    let output = env.run_with_stdin(["-w", &workspace(&env)], "a script that says hello");
+    output.assert_code(0);
+    assert_eq!(output.stdout, format!("{HELLO}\n{DONE}\n"));
+    for line in ["wrote hello.sh", "run 1: bash hello.sh", "  | hello", "check 50-validate-shell.rhai: passed", "passed · 1 created"] {
+        assert!(output.stderr.contains(line), "`{line}` is missing:\n{}", output.stderr);
+    }
+    assert!(output.stderr.ends_with(&format!("files: {}\n", workspace(&env))), "{}", output.stderr);
+    assert_eq!(env.read("workspace/hello.sh"), "echo hello\n");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn without_a_workspace_the_session_has_its_own() {
+    let (env, _server) = env_with(&[HELLO, DONE]);
+    let output = env.run(["-p", "--output-format", "json", "a script that says hello"]);
+    output.assert_code(0);
+    let result = output.json();
+    assert_valid("result", &result);
+    assert_eq!((result["verdict"].as_str(), result["text"].as_str()), (Some("passed"), Some(DONE)));
+    assert_eq!(result["files"], serde_json::json!([{ "path": "hello.sh", "kind": "created" }]));
+    assert_eq!(result["runs"][0]["exit"]["code"], 0);
+    assert_eq!(result["workspace"].as_str().unwrap(), env.session().path().join("workspace").to_str().unwrap());
+}
+
+#[test]
+fn stream_json_tells_everything_in_order() {
+    let (env, _server) = env_with(&[HELLO, DONE]);
+    let output = env.run(["-w", &workspace(&env), "--output-format", "stream-json", "hello"]);
+    output.assert_code(0);
+    let events = output.stream_json();
+    assert_stream(&events);
+    let mut kinds: Vec<String> = events.iter().map(name_of).collect();
+    kinds.dedup();
+    let wanted = ["session", "version", "delta", "usage", "action write", "version", "action run", "run started", "run output", "run finished", "validation", "delta", "usage", "result"];
+    // The version before the message is made beside the stream; where it is told of is not promised.
+    kinds.retain(|kind| kind != "version" && kind != "hook" && kind != "notice");
+    kinds.dedup();
+    assert_eq!(kinds, wanted.iter().filter(|kind| **kind != "version").map(|kind| (*kind).to_owned()).collect::<Vec<_>>());
+}
+
+fn name_of(event: &Value) -> String {
+    let kind = event["type"].as_str().unwrap();
+    match kind {
+        "action" => format!("action {}", event["kind"].as_str().unwrap()),
+        "run" => format!("run {}", event["phase"].as_str().unwrap()),
+        _ => kind.to_owned(),
+    }
+}
+
+#[test]
+fn quiet_prints_the_last_reply_alone() {
+    let (env, _server) = env_with(&[HELLO, DONE]);
+    let output = env.run(["-w", &workspace(&env), "-q", "hello"]);
+    output.assert_code(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (DONE, ""));
+}
+
+#[test]
+fn runs_can_be_switched_off() {
+    let (env, server) = env_with(&[HELLO]);
+    let output = env.run(["-w", &workspace(&env), "--no-run", "--output-format", "json", "hello"]);
+    output.assert_code(0);
+    assert_eq!(output.json()["runs"], serde_json::json!([]));
+    assert_eq!(env.session().records_of("run_finished").iter().filter(|record| record["feedback"] != "").count(), 0);
+    assert_eq!(server.requests().len(), 1, "a run that is switched off does not keep the request open");
+    let notes = env.session().records_of("note");
+    assert_eq!(notes[0]["feedback"], "run 1: switched off");
+}
+
+#[test]
+fn scripts_can_be_switched_off() {
+    let (env, _server) = env_with(&["broken.py\n```python\ndef (:\n```\n"]);
+    let output = env.run(["-w", &workspace(&env), "--no-scripts", "--output-format", "stream-json", "x"]);
+    output.assert_code(0);
+    let events = output.stream_json();
+    assert!(!events.iter().any(|event| event["type"] == "hook" || event["type"] == "validation"));
+    assert_eq!(events.last().unwrap()["verdict"], "unchecked");
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let (env, server) = env_with(&[HELLO]);
+    env.write("workspace/other.txt", "stays\n");
+    let output = env.run(["-w", &workspace(&env), "--dry-run", "hello"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("+echo hello"), "{}", output.stderr);
+    assert!(output.stderr.contains("not run (dry run): bash hello.sh"), "{}", output.stderr);
+    assert_eq!(std::fs::read_dir(env.workspace()).unwrap().count(), 1);
+    assert_eq!((env.sessions().len(), server.requests().len()), (0, 1));
+}
+
+#[test]
+fn no_session_leaves_the_files_alone() {
+    let (env, _server) = env_with(&[HELLO, DONE]);
+    env.run(["-w", &workspace(&env), "--no-session", "hello"]).assert_code(0);
+    assert_eq!(env.sessions().len(), 0);
+    assert_eq!(env.read("workspace/hello.sh"), "echo hello\n");
+}
+
+#[test]
+fn prompt_and_stdin_together_are_one_message() {
+    let (env, server) = env_with(&["Fine.\n"]);
+    env.run_with_stdin(["-w", &workspace(&env), "what is this?"], "a log line\n").assert_code(0);
+    let requests = server.requests();
+    let message = requests[0]["messages"][1]["content"].as_str().unwrap();
+    assert!(message.starts_with("what is this?"), "{message}");
+    assert!(message.contains("\na log line\n```"), "{message}");
+}
+
+#[test]
+fn a_silent_pipe_is_not_waited_for() {
+    let (env, server) = env_with(&["Fine.\n"]);
+    let mut running = env.spawn(["-w", &workspace(&env), "hello"]);
+    running.wait_for_stderr("stdin says nothing");
+    running.finish().assert_code(0);
+    assert_eq!(server.requests()[0]["messages"][1]["content"], "hello");
+}
+
+#[test]
+fn a_failed_validation_is_fed_back_until_it_passes() {
+    let broken = "app.py\n```python\ndef main(:\n    pass\n```\n";
+    let whole = "app.py\n```python\ndef main():\n    pass\n```\n";
+    let (env, server) = env_with(&[broken, whole]);
+    let output = env.run(["-w", &workspace(&env), "--output-format", "stream-json", "x"]);
+    output.assert_code(0);
+    let requests = server.requests();
+    let told = requests[1]["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
+    assert!(told.contains("SyntaxError"), "{told}");
+    let outcomes: Vec<Value> = env.session().records_of("validated").iter().map(|record| record["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["failed", "passed"]);
+}
+
+#[test]
+fn a_lone_block_without_a_name_is_named_by_a_script() {
+    let (env, _server) = env_with(&["Here you are:\n\n```python\nprint('hi')\n```\n"]);
+    let output = env.run(["-w", &workspace(&env), "x"]);
+    output.assert_code(0);
+    assert_eq!(env.read("workspace/main.py"), "print('hi')\n");
+    assert!(output.stderr.contains("main.py"), "{}", output.stderr);
+}
+
+#[test]
+fn a_users_script_and_template_take_the_place_of_built_in_ones() {
+    let (env, server) = env_with(&["notes.txt\n```\nx\n```\n"]);
+    env.write("faos/scripts/30-guard.rhai", "fn on_file_write(ev) { deny(\"no files today\") }\n");
+    env.write("faos/prompts/system.md", "You write poems.\n");
+    let output = env.run(["-w", &workspace(&env), "--max-turns", "1", "x"]);
+    output.assert_code(7);
+    assert!(output.stderr.contains("no files today"), "{}", output.stderr);
+    assert!(!env.workspace().join("notes.txt").exists());
+    assert_eq!(server.requests()[0]["messages"][0]["content"].as_str().unwrap().trim_end(), "You write poems.");
+}
+
+#[test]
+fn the_first_request_is_small() {
+    let (env, server) = env_with(&["Fine.\n"]);
+    env.run(["-w", &workspace(&env), "--no-scripts", "hello"]).assert_code(0);
+    let requests = server.requests();
+    let mut all = String::new();
+    for message in requests[0]["messages"].as_array().unwrap() {
+        all.push_str(message["content"].as_str().unwrap());
+    }
+    let tokens = tiktoken_rs::o200k_base().unwrap().encode_ordinary(all.strip_suffix("hello").unwrap()).len();
+    assert!(tokens <= 900, "{tokens} tokens");
+}
+
+#[test]
+fn the_demo_repairs_a_failing_attempt() {
+    let env = TestEnv::new();
+    for name in ["01-todo", "06-backup-rotate"] {
+        let output = env.run(["demo", name]);
+        output.assert_code(0);
+        assert!(output.stderr.contains("the model is a recording"), "{}", output.stderr);
+        assert!(output.stderr.contains(": exit 1, "), "the first attempt fails: {}", output.stderr);
+        assert!(output.stderr.contains("\npassed · 2 created"), "{}", output.stderr);
+    }
+    let unknown = env.run(["demo", "no-such"]);
+    unknown.assert_code(2);
+    assert!(unknown.stderr.contains("hint: there are 01-todo and 06-backup-rotate"), "{}", unknown.stderr);
+}

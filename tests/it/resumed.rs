@@ -1,0 +1,173 @@
+//! A conversation gone on with: after its end, after an interruption, after `kill -9` at any moment.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::env::TestEnv;
+use crate::support::model_server::{gated, serve, text, word_by_word};
+
+const FILES: &str = "one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsecond\n```\n";
+
+fn last_message(request: &Value) -> &str {
+    request["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
+}
+
+#[test]
+fn a_finished_conversation_takes_another_message() {
+    let server = serve(vec![text(FILES), text("There are two.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    env.run(["two files"]).assert_code(0);
+    let id = env.session().id().to_owned();
+    let output = env.run(["resume", &id[..16], "how many are there?"]);
+    output.assert_code(0);
+    assert_eq!(output.stdout, "There are two.\n\n");
+    assert_eq!(env.sessions().len(), 1);
+    let requests = server.requests();
+    assert_eq!(requests[1]["messages"].as_array().unwrap().len(), 4);
+    assert_eq!(requests[1]["messages"][2]["content"], FILES, "the reply goes back as it came");
+
+    let shown = env.run(["sessions", "show"]);
+    shown.assert_code(0);
+    for words in ["> two files", "[write one.txt]", "> how many are there?", "There are two."] {
+        assert!(shown.stdout.contains(words), "`{words}` is missing:\n{}", shown.stdout);
+    }
+    let listed = env.run(["sessions", "list"]);
+    listed.assert_code(0);
+    assert!(listed.stdout.starts_with(&id) && listed.stdout.contains("two files"), "{}", listed.stdout);
+}
+
+#[test]
+fn continue_takes_the_session_of_this_workspace() {
+    let server = serve(vec![text("One.\n"), text("Two.\n"), text("Three.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "first"]).assert_code(0);
+    env.run(["elsewhere"]).assert_code(0);
+    env.run(["-w", &workspace, "-c", "again"]).assert_code(0);
+    let requests = server.requests();
+    assert_eq!(requests[2]["messages"][1]["content"], "first");
+    assert_eq!(last_message(&requests[2]), "again");
+}
+
+#[test]
+fn an_interrupted_reply_is_gone_on_with() {
+    let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec", "ond\n```\n");
+    let server = serve(vec![reply, text("two.txt\n```\nsecond\n```\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let mut running = env.spawn(["-w", &workspace, "-"]);
+    running.feed("two files");
+    running.wait_for_stdout("sec");
+    running.signal(Signal::INT);
+    running.finish().assert_code(130);
+    assert!(!env.workspace().join("one.txt").exists(), "nothing is written before a reply has ended");
+
+    env.run(["resume", "--last"]).assert_code(0);
+    assert_eq!(env.read("workspace/one.txt"), "first\n");
+    assert_eq!(env.read("workspace/two.txt"), "second\n");
+    let requests = server.requests();
+    assert!(last_message(&requests[1]).contains("two.txt"), "{}", last_message(&requests[1]));
+}
+
+#[test]
+fn other_words_after_an_interruption_tell_the_model_of_it() {
+    let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n", "rest");
+    let server = serve(vec![reply, text("Fine.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    let mut running = env.spawn(["-p", "-"]);
+    running.feed("a file");
+    running.wait_for_stdout("first");
+    running.signal(Signal::INT);
+    running.finish().assert_code(130);
+    env.run(["resume", "--last", "never mind"]).assert_code(0);
+    let requests = server.requests();
+    let told = last_message(&requests[1]);
+    assert!(told.contains("interrupted") && told.ends_with("never mind"), "{told}");
+}
+
+#[test]
+fn a_reply_that_was_cut_is_asked_for_to_the_end() {
+    let server = serve(vec![
+        crate::support::model_server::cut_by_length("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec"),
+        text("two.txt\n```\nsecond\n```\n"),
+    ]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "two files"]).assert_code(0);
+    assert_eq!(env.read("workspace/two.txt"), "second\n");
+    let requests = server.requests();
+    let told = last_message(&requests[1]);
+    assert!(told.contains("one.txt") && told.contains("two.txt"), "{told}");
+}
+
+/// Acknowledged is what faos said on stdout was done; it must be in the log and on disk afterwards.
+#[test]
+fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
+    let reply: String = (0..40).map(|n| format!("file{n}.txt\n```\nline of file {n}\n```\n\n")).collect();
+    for round in 0_usize..20 {
+        let (first, gate) = word_by_word(&reply, 7 * round + 3);
+        let server = serve(vec![first, text(&reply)]);
+        let mut env = TestEnv::new();
+        env.set_endpoint(&server.url());
+        let workspace = env.workspace().to_str().unwrap().to_owned();
+        let mut running = env.spawn(["-w", &workspace, "--output-format", "stream-json", "-"]);
+        running.feed("forty files");
+        // The server has sent so many words and holds the rest; on odd rounds the kill races with the end.
+        gate.reached();
+        if round % 2 == 1 {
+            gate.open();
+        } else {
+            running.wait_for_stdout("\"delta\"");
+        }
+        running.signal(Signal::KILL);
+        let output = running.finish();
+        let session = env.session();
+        acknowledged_is_kept(&output.stdout, &session.records());
+
+        let resumed = env.run(["resume", "--last", "--output-format", "stream-json"]);
+        assert!(matches!(resumed.code, Some(0 | 2)), "round {round}: {:?} {}", resumed.code, resumed.stderr);
+        for n in 0..40 {
+            assert_eq!(env.read(&format!("workspace/file{n}.txt")), format!("line of file {n}\n"), "round {round}");
+        }
+        let seqs: Vec<u64> = session.records().iter().map(|record| record["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (0..seqs.len() as u64).collect::<Vec<_>>(), "round {round}: no gap");
+    }
+}
+
+fn acknowledged_is_kept(stdout: &str, records: &[Value]) {
+    let whole = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    for event in whole {
+        let (kind, key) = match event["type"].as_str().unwrap() {
+            "action" => ("action_applied", "path"),
+            "version" => ("version_kept", "version"),
+            _ => continue,
+        };
+        let kept = records.iter().any(|record| record["type"] == kind && record[key] == event[key]);
+        assert!(kept, "shown as done and not in the log: {event}");
+    }
+    assert!(records.iter().any(|record| record["type"] == "user_message"), "the user's words");
+}
+
+#[test]
+fn two_at_once_are_told_apart() {
+    let (reply, gate) = gated("Wait", " for it.\n");
+    let server = serve(vec![reply, text("Fine.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(&server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let mut running = env.spawn(["-w", &workspace, "-"]);
+    running.feed("hello");
+    running.wait_for_stdout("Wait");
+    for arguments in [vec!["resume", "--last", "x"], vec!["-w", &workspace, "x"]] {
+        let output = env.run(&arguments);
+        output.assert_code(1);
+        assert!(output.stderr.contains(&running.pid().to_string()), "{}", output.stderr);
+    }
+    gate.open();
+    running.finish().assert_code(0);
+}
