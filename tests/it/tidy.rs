@@ -52,7 +52,7 @@ const TOP: &[&str] = &[
 /// Recorded material, which may hold any text.
 const DATA: &[&str] = &["tests/cases", "tests/replies", "tests/captures"];
 
-/// Names that stand for anybody's in a path below the folder of homes.
+/// Names that stand for anybody's in a path below the folder of homes, beside every single letter.
 const ANYBODY: &[&str] = &["user", "you", "me", "alice", "bob", "ada"];
 
 /// The one place outside of `sandbox/` that asks the kernel what a child process cost.
@@ -126,7 +126,7 @@ fn none(complaints: impl IntoIterator<Item = String>) {
     assert!(complaints.is_empty(), "{} against the rules:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-/// A complaint for each place where the tokens stand and `counts` holds.
+/// A complaint for each place where these tokens stand, in test code or outside of it.
 fn places<'a>(source: &'a Source, words: &'a [&str], test: bool, rule: &'a str) -> impl Iterator<Item = String> + 'a {
     let found = (0..source.tokens.len()).filter(move |at| source.tokens[*at].test == test && source.is(*at, words));
     found.map(move |at| format!("{}:{}: {rule}", source.path, source.tokens[at].line))
@@ -271,7 +271,7 @@ fn names_a_machine(line: &str) -> bool {
     let (home_of_root, homes) = (concat!("/", "root", "/"), concat!("/", "home", "/"));
     let somebody = line.split(homes).skip(1).any(|rest| {
         let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next().unwrap_or_default();
-        !name.is_empty() && !ANYBODY.contains(&name)
+        name.len() > 1 && !ANYBODY.contains(&name)
     });
     somebody || line.contains(home_of_root)
 }

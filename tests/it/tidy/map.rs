@@ -1,6 +1,6 @@
 //! Which file is which module, who names whom, and who may.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::source::{Module, Named, Source};
 
@@ -17,15 +17,19 @@ const OPTIONS: [(&str, &[&str]); 4] = [
 /// What core shows to a frontend.
 const FACE_OF_CORE: [&str; 5] = ["Op", "Event", "op", "event", "view"];
 
-/// Whether `from` may name `name`, the first name below the part `to`. `None`: `from` has no place in the plan.
+/// Whether `from` may name `name`, the first name below the part `to`; empty where `to` itself is imported, since every
+/// use of it is seen for itself. `None`: `from` has no place in the plan.
 fn may_use(from: &str, to: &str, name: &str) -> Option<bool> {
     let leaf = LEAVES.contains(&to);
     let allowed = match from {
         "main" | "lib" | "app" | "cli" => true,
         "command" => leaf || matches!(to, "settings" | "core" | "frontend" | "base"),
-        "frontend" => to == "base" || to == "core" && FACE_OF_CORE.contains(&name),
+        "frontend" => to == "base" || to == "core" && (name.is_empty() || FACE_OF_CORE.contains(&name)),
         "core" => leaf || to == "base",
-        "settings" => to == "base" || OPTIONS.iter().any(|(part, names)| *part == to && names.contains(&name)),
+        "settings" => {
+            let of_leaf = |(part, names): &(&str, &[&str])| *part == to && (name.is_empty() || names.contains(&name));
+            to == "base" || OPTIONS.iter().any(of_leaf)
+        }
         "base" => false,
         from if LEAVES.contains(&from) => to == "base",
         _ => return None,
@@ -59,10 +63,11 @@ impl Map {
     pub fn arrows(&self, sources: &[Source]) -> Vec<Arrow> {
         let mut arrows = Vec::new();
         for source in sources {
-            let from = module_of(&source.path);
-            let modules = source.modules();
-            for named in source.paths().into_iter().filter(|named| !named.test) {
-                let Some(names) = resolve(&from, &modules, &named) else { continue };
+            let (from, modules) = (module_of(&source.path), source.modules());
+            let paths: Vec<Named> = source.paths().into_iter().filter(|named| !named.test).collect();
+            let imports = self.imported_modules(&from, &modules, &paths);
+            for named in &paths {
+                let Some(names) = resolve(&from, &modules, &imports, named) else { continue };
                 let to = self.nearest(&names);
                 if to != from && !names.is_empty() {
                     let (file, line) = (source.path.clone(), named.line);
@@ -93,6 +98,13 @@ impl Map {
         reached
     }
 
+    /// Names that stand for a whole module here, as `fs` does after `use crate::base::fs`.
+    fn imported_modules(&self, from: &[String], modules: &[Module], paths: &[Named]) -> Imports {
+        let bound = paths.iter().filter_map(|named| Some((named.binds.clone()?, named)));
+        let resolved = bound.filter_map(|(name, named)| Some((name, resolve(from, modules, &Imports::new(), named)?)));
+        resolved.filter(|(_, names)| names.len() == 1 || self.nearest(names) == *names).collect()
+    }
+
     fn nearest(&self, names: &[String]) -> Vec<String> {
         let length = (0..=names.len()).rev().find(|length| self.files.contains_key(&names[..*length]));
         names[..length.unwrap_or(0)].to_vec()
@@ -116,14 +128,19 @@ pub fn forbidden(arrow: &Arrow) -> Option<String> {
 
 /// Pairs of modules that name each other, neither of which holds the other; parts are modules too.
 pub fn mutual(arrows: &[Arrow]) -> Vec<String> {
-    let mut edges: BTreeSet<(Vec<String>, Vec<String>)> = BTreeSet::new();
-    for arrow in arrows {
-        edges.insert((arrow.from.clone(), arrow.to.clone()));
-        edges.insert((arrow.from.iter().take(1).cloned().collect(), arrow.to.iter().take(1).cloned().collect()));
+    let mut edges: BTreeMap<(&[String], &[String]), String> = BTreeMap::new();
+    for Arrow { from, to, file, line, .. } in arrows {
+        let parts = (&from[..from.len().min(1)], &to[..to.len().min(1)]);
+        for edge in [(from.as_slice(), to.as_slice()), parts] {
+            edges.entry(edge).or_insert_with(|| format!("{file}:{line}"));
+        }
     }
     let kin = |a: &[String], b: &[String]| a.starts_with(b) || b.starts_with(a);
-    let pairs = edges.iter().filter(|(a, b)| a < b && !kin(a, b) && edges.contains(&(b.clone(), a.clone())));
-    pairs.map(|(a, b)| format!("`{}` and `{}` name each other", a.join("::"), b.join("::"))).collect()
+    let pairs = edges.iter().filter(|((a, b), _)| a < b && !kin(a, b)).filter_map(|((a, b), there)| {
+        let back = edges.get(&(*b, *a))?;
+        Some(format!("{there}: `{}` and `{}` name each other, see {back}", a.join("::"), b.join("::")))
+    });
+    pairs.collect()
 }
 
 /// `src/base/mod.rs` is `base`, `src/base/fs.rs` is `base::fs`.
@@ -133,8 +150,10 @@ fn module_of(path: &str) -> Vec<String> {
     if inside == "lib" { Vec::new() } else { inside.split('/').map(str::to_owned).collect() }
 }
 
+type Imports = BTreeMap<String, Vec<String>>;
+
 /// The path from the library's root; `None` where it leads to another crate, or stays in this file.
-fn resolve(from: &[String], modules: &[Module], named: &Named) -> Option<Vec<String>> {
+fn resolve(from: &[String], modules: &[Module], imports: &Imports, named: &Named) -> Option<Vec<String>> {
     let inline = modules.iter().filter(|m| m.body.as_ref().is_some_and(|body| body.contains(&named.at)));
     let mut module: Vec<String> = from.iter().cloned().chain(inline.map(|m| m.name.clone())).collect();
     let mut names = named.names.iter().peekable();
@@ -152,6 +171,10 @@ fn resolve(from: &[String], modules: &[Module], named: &Named) -> Option<Vec<Str
             while names.next_if(|name| *name == "super").is_some() {
                 module.pop();
             }
+        }
+        first if imports.contains_key(first) => {
+            module.clone_from(&imports[first]);
+            names.next();
         }
         first if modules.iter().any(|m| m.name == first && m.body.is_none()) => {}
         _ => return None,
@@ -188,12 +211,12 @@ mod tests {
 
     #[test]
     fn settings_see_options_and_a_frontend_the_face_of_core() {
-        let settings = "use crate::{base::fs, gateway::Options, sandbox::{Choice, Sandbox}};";
+        let settings = "use crate::{base::fs, gateway::Options, sandbox::{self as cage, Choice}};\nfn f() { cage::Sandbox::open(); cage::Limits::default(); }";
         let frontend = "use crate::core::{event::Event, conversation::Conversation};";
         assert_eq!(
             complaints(&[("src/settings.rs", settings), ("src/frontend/repl.rs", frontend)]),
             [
-                "src/settings.rs:1: `settings` may not use `sandbox::Sandbox`",
+                "src/settings.rs:2: `settings` may not use `sandbox::Sandbox::open`",
                 "src/frontend/repl.rs:1: `frontend` may not use `core::conversation::Conversation`",
             ]
         );
@@ -222,7 +245,10 @@ mod tests {
             ("src/reply/a.rs", "use super::{Action, b::B};"),
             ("src/reply/b.rs", "mod inner { use super::super::a::A; }"),
         ];
-        assert_eq!(complaints(&files), ["`reply::a` and `reply::b` name each other"]);
+        assert_eq!(
+            complaints(&files),
+            ["src/reply/a.rs:1: `reply::a` and `reply::b` name each other, see src/reply/b.rs:1"]
+        );
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Named {
     pub line: usize,
     pub at: usize,
     pub test: bool,
+    /// What an import calls it here; `None`: it is no import.
+    pub binds: Option<String>,
 }
 
 impl Source {
@@ -103,7 +105,11 @@ impl Source {
         let mut at = 0;
         while at < self.tokens.len() {
             if is_name(&self.tokens[at].text) && self.is(at + 1, &[":", ":"]) {
+                let (before, import) = (found.len(), at > 0 && self.is(at - 1, &["use"]));
                 at = self.read_path(at, &[], &mut found);
+                if !import {
+                    found[before..].iter_mut().for_each(|named| named.binds = None);
+                }
             } else {
                 at += 1;
             }
@@ -134,12 +140,14 @@ impl Source {
             }
             at += 2;
         }
+        let renamed = self.is(at, &["as"]).then(|| self.tokens.get(at + 1)).flatten();
         if names.len() > prefix.len() && names.len() > 1 {
             let Token { line, test, .. } = self.tokens[start];
-            found.push(Named { names, line, at: start, test });
+            let own = names.iter().rfind(|name| *name != "self").cloned();
+            let binds = renamed.map(|token| token.text.clone()).or(own);
+            found.push(Named { names, line, at: start, test, binds });
         }
-        // `as` and a new name are no part of a path.
-        if self.is(at, &["as"]) { at + 2 } else { at }
+        if renamed.is_some() { at + 2 } else { at }
     }
 
     /// What stands behind `#[cfg(test)]`, its attribute included.
@@ -297,16 +305,16 @@ mod here { pub use super::plain; }
     #[test]
     fn paths_are_found_in_imports_and_in_code() {
         let source = tricky();
-        let found: Vec<_> = source.paths().into_iter().map(|p| (p.names.join("::"), p.line)).collect();
+        let found: Vec<_> = source.paths().into_iter().map(|p| (p.names.join("::"), p.line, p.binds)).collect();
         let want = [
-            ("crate::base::fs", 2),
-            ("crate::base::path::RelPath", 2),
-            ("crate::base::path::PathRefusal", 2),
-            ("crate::gateway::Options::default", 9),
-            ("tokio::test", 18),
-            ("super::plain", 23),
+            ("crate::base::fs", 2, Some("fs")),
+            ("crate::base::path::RelPath", 2, Some("RelPath")),
+            ("crate::base::path::PathRefusal", 2, Some("Why")),
+            ("crate::gateway::Options::default", 9, None),
+            ("tokio::test", 18, None),
+            ("super::plain", 23, Some("plain")),
         ];
-        assert_eq!(found, want.map(|(name, line)| (name.to_owned(), line)));
+        assert_eq!(found, want.map(|(name, line, binds)| (name.to_owned(), line, binds.map(str::to_owned))));
     }
 
     #[test]
