@@ -1,11 +1,32 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
+//!
+//! Owns the way to the server: [`probe`] finds it, [`client`] talks to it, [`chat`] runs one request, with [`sse`] and
+//! [`frame`] for what is read, [`retry`] and [`silence`] for what is waited for, [`fault`] and [`error`] for what goes
+//! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
+//! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
+//! on, is left to others.
+
+mod chat;
+mod client;
+mod error;
+mod fault;
+mod frame;
+mod probe;
+mod retry;
+mod servers;
+mod silence;
+mod sse;
 
 use std::time::Duration;
 
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, StreamExt};
+use reqwest::Client;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
+
+pub use self::error::GatewayError;
+use self::retry::Limits;
+use self::servers::{KNOWN, Kind};
 
 use crate::base::message::Message;
 use crate::base::usage::Usage;
@@ -48,18 +69,45 @@ pub struct Server {
 
 /// A connection to one model of one server.
 pub struct Gateway {
-    _p: (),
+    server: Server,
+    kind: Kind,
+    client: Client,
+    chat_url: String,
+    sampling: Sampling,
+    limits: Limits,
 }
 
 impl Gateway {
-    /// Finds the server, its API and its model. A refused connection fails within 2 s.
+    /// Finds the server, its API and its model. A refused connection fails within 2 s; a server that is loading its
+    /// model is waited for.
     pub async fn connect(options: &Options) -> Result<Self, GatewayError> {
-        let _ = options;
-        unimplemented!()
+        Self::connect_within(options, Limits::default()).await
+    }
+
+    async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
+        let named = options.model.as_deref();
+        let found = match &options.endpoint {
+            Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
+            None => probe::discovered(&KNOWN, named, limits).await?,
+        };
+        let model = found.choose(named)?;
+        Ok(Self {
+            chat_url: format!("{}/chat/completions", found.api),
+            server: Server {
+                kind: found.kind.name().to_owned(),
+                endpoint: found.endpoint,
+                model: model.id,
+                context_window: options.context.or(model.window),
+            },
+            kind: found.kind,
+            client: found.client,
+            sampling: options.sampling.clone(),
+            limits,
+        })
     }
 
     pub fn server(&self) -> &Server {
-        unimplemented!()
+        &self.server
     }
 
     /// Sends the messages. The stream ends after `Finished` or the first error; dropping it closes the connection.
@@ -68,9 +116,47 @@ impl Gateway {
         messages: &[Message],
         cancel: &CancellationToken,
     ) -> BoxStream<'static, Result<Delta, GatewayError>> {
-        let _ = (messages, cancel);
-        unimplemented!()
+        let body = Body {
+            model: &self.server.model,
+            messages,
+            stream: true,
+            stream_options: self.kind.takes_stream_options().then_some(StreamOptions { include_usage: true }),
+            sampling: &self.sampling,
+        };
+        let body = match serde_json::to_vec(&body) {
+            Ok(body) => body.into(),
+            Err(error) => {
+                let error = GatewayError::refused(format!("cannot write the request: {error}"));
+                return futures_util::stream::once(async { Err(error) }).boxed();
+            }
+        };
+        let request = chat::Request {
+            client: self.client.clone(),
+            endpoint: self.server.endpoint.clone(),
+            url: self.chat_url.clone(),
+            body,
+            limits: self.limits,
+        };
+        chat::stream(request, cancel)
     }
+}
+
+/// The fields that every server takes; a strict one refuses a request for any other.
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: &'a [Message],
+    stream: bool,
+    /// Left out, never null: TGI refuses that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    sampling: &'a Sampling,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -103,25 +189,4 @@ pub enum FinishReason {
     /// The length limit or the window's end.
     Length,
     ToolCalls,
-}
-
-#[derive(Clone, Debug, PartialEq, Error)]
-pub enum GatewayError {
-    /// None of the known ports answered, or the named endpoint did not.
-    #[error("{message}")]
-    Unreachable { message: String, hints: Vec<String> },
-    #[error("{message}")]
-    /// Several models or servers and no word which; the choices are in the hints.
-    Ambiguous { message: String, hints: Vec<String> },
-    /// The server refused the request, or failed beyond the retries.
-    #[error("{message}")]
-    Refused { message: String, hints: Vec<String> },
-    /// The prompt is longer than the window; numbers where the server gave them.
-    #[error("the conversation is longer than the model's context window")]
-    Overflow { prompt_tokens: Option<u64>, window: Option<u64> },
-    /// The stream ended without a finish reason: what came so far is a partial reply.
-    #[error("the answer broke off: {0}")]
-    BrokenOff(String),
-    #[error("cancelled")]
-    Cancelled,
 }

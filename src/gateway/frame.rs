@@ -1,0 +1,318 @@
+//! The frames of one reply become deltas: text at once, tool calls when they are whole, the rest at the end.
+//!
+//! An `error` in a frame comes first, whatever else is in it. Frames are read into a few borrowed fields: nothing but
+//! the text itself is allocated for a token.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::error::sentence;
+use super::fault::Fault;
+use super::{Delta, FinishReason};
+use crate::base::usage::Usage;
+
+/// What has been read of a reply so far.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    calls: Vec<Call>,
+    finish: Option<Finish>,
+    usage: Usage,
+    wrote_text: bool,
+    wrote_reasoning: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Finish {
+    Reason(FinishReason),
+    /// The server gave up in the middle and says so.
+    Aborted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Flow {
+    More,
+    /// `[DONE]`: nothing will follow.
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum FrameError {
+    Fault(Fault),
+    /// No JSON, or not of the shape of a chunk.
+    Malformed(String),
+}
+
+/// How a reply can end without being whole.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Incomplete {
+    NoFinishReason,
+    Aborted,
+    /// There is a finish reason and nothing else.
+    Empty,
+    /// The arguments of the named call are no JSON, and no length limit explains it.
+    BrokenCall(String),
+}
+
+impl Reply {
+    /// Reads one frame; what it says for the reader goes to the end of `out`.
+    pub fn frame(&mut self, event: &str, data: &str, out: &mut VecDeque<Delta>) -> Result<Flow, FrameError> {
+        if data.trim() == "[DONE]" {
+            return Ok(Flow::Done);
+        }
+        if event == "error" {
+            return Err(FrameError::Fault(error_event(data)));
+        }
+        let malformed = |_| FrameError::Malformed(sentence(data));
+        let chunk: Chunk = serde_json::from_str(data).map_err(malformed)?;
+        if chunk.error.is_some() || chunk.choices.is_none() && (chunk.message || chunk.detail) {
+            let value: Value = serde_json::from_str(data).map_err(malformed)?;
+            if let Some(fault) = Fault::of_value(&value) {
+                return Err(FrameError::Fault(fault));
+            }
+        }
+        if let Some(usage) = chunk.usage {
+            self.count(&usage);
+        }
+        if let Some(Choices(Some(choice))) = chunk.choices {
+            self.choice(choice, out);
+        }
+        Ok(Flow::More)
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// The end of the stream: `done` where the server said so itself. Gives what was kept back until now.
+    pub fn conclude(&mut self, flow: Flow) -> Result<Conclusion, Incomplete> {
+        let reason = match (self.finish, flow) {
+            (Some(Finish::Aborted), _) => return Err(Incomplete::Aborted),
+            (Some(Finish::Reason(reason)), _) => reason,
+            // Some servers never give a reason; `[DONE]` is their word that the reply is whole.
+            (None, Flow::Done) => FinishReason::Stop,
+            (None, Flow::More) => return Err(Incomplete::NoFinishReason),
+        };
+        let mut conclusion = Conclusion { last: Vec::new(), reason, usage: self.usage };
+        for call in std::mem::take(&mut self.calls) {
+            match call.complete() {
+                Ok(delta) => conclusion.last.push(delta),
+                Err(name) if reason == FinishReason::Length => {
+                    conclusion
+                        .last
+                        .push(Delta::Notice(format!("the tool call `{name}` was cut off by the length limit")));
+                }
+                Err(name) => return Err(Incomplete::BrokenCall(name)),
+            }
+        }
+        let called = conclusion.last.iter().any(|delta| matches!(delta, Delta::ToolCall { .. }));
+        if called && reason == FinishReason::Stop {
+            // vLLM with a named tool choice, and TGI.
+            conclusion.reason = FinishReason::ToolCalls;
+        }
+        if !self.wrote_text && conclusion.last.is_empty() {
+            if !self.wrote_reasoning {
+                return Err(Incomplete::Empty);
+            }
+            conclusion.last.push(Delta::Notice("the whole answer came as reasoning, none of it as text".to_owned()));
+        }
+        Ok(conclusion)
+    }
+
+    fn choice(&mut self, choice: Choice, out: &mut VecDeque<Delta>) {
+        if let Some(piece) = choice.delta.or(choice.message) {
+            let given = |text: &String| !text.is_empty();
+            if let Some(text) = piece.reasoning_content.filter(given).or(piece.reasoning.filter(given)) {
+                self.wrote_reasoning = true;
+                out.push_back(Delta::Reasoning(text));
+            }
+            if let Some(text) = piece.content.filter(given) {
+                self.wrote_text = true;
+                out.push_back(Delta::Text(text));
+            }
+            for call in piece.tool_calls.into_iter().flatten() {
+                self.call(call);
+            }
+        }
+        if let Some(reason) = choice.finish_reason.as_deref().and_then(finish) {
+            self.finish = Some(reason);
+        }
+    }
+
+    /// A new call begins with a new index, another id, or a name once the arguments before it are whole
+    /// (old builds send index 0 and an empty id for every call).
+    fn call(&mut self, piece: CallPiece) {
+        let CallPiece { index, id, function } = piece;
+        let (id, Function { name, arguments }) = (id.unwrap_or_default(), function.unwrap_or_default());
+        let name = name.unwrap_or_default();
+        let known = self.calls.iter_mut().rev().find(|call| call.index == index.unwrap_or(call.index)).filter(|call| {
+            let other_id = !id.is_empty() && id != call.id;
+            let another = id.is_empty() && !name.is_empty() && call.is_whole();
+            !other_id && !another
+        });
+        let call = match known {
+            Some(call) => call,
+            None => {
+                let index = index.unwrap_or(self.calls.len() as u64);
+                self.calls.push_mut(Call { index, id, name: String::new(), arguments: String::new() })
+            }
+        };
+        if call.name.is_empty() {
+            call.name = name;
+        }
+        match arguments {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => call.arguments.push_str(&text),
+            Some(whole) => call.arguments = whole.to_string(),
+        }
+    }
+
+    fn count(&mut self, usage: &Value) {
+        let number = |value: &Value, field: &str| value.get(field).and_then(Value::as_u64);
+        let set = |count: &mut u64, given: Option<u64>| *count = given.unwrap_or(*count);
+        set(&mut self.usage.prompt_tokens, number(usage, "prompt_tokens"));
+        set(&mut self.usage.completion_tokens, number(usage, "completion_tokens"));
+        let details = usage.get("prompt_tokens_details");
+        set(&mut self.usage.cached_tokens, details.and_then(|details| number(details, "cached_tokens")));
+    }
+}
+
+/// What the end of a stream adds to the deltas before.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Conclusion {
+    pub last: Vec<Delta>,
+    pub reason: FinishReason,
+    /// The server's counts; requests and seconds are the caller's.
+    pub usage: Usage,
+}
+
+fn error_event(data: &str) -> Fault {
+    let told = serde_json::from_str(data).ok().and_then(|value| Fault::of_value(&value));
+    told.unwrap_or_else(|| Fault { text: sentence(data), ..Fault::default() })
+}
+
+fn finish(reason: &str) -> Option<Finish> {
+    match reason {
+        // Some servers send an empty one with every frame.
+        "" => None,
+        "length" | "max_tokens" => Some(Finish::Reason(FinishReason::Length)),
+        "tool_calls" | "function_call" => Some(Finish::Reason(FinishReason::ToolCalls)),
+        "abort" | "error" => Some(Finish::Aborted),
+        // `stop`, TGI's `stop_sequence` and `eos_token`, and whatever else a server calls an end.
+        _ => Some(Finish::Reason(FinishReason::Stop)),
+    }
+}
+
+#[derive(Debug)]
+struct Call {
+    index: u64,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+impl Call {
+    fn is_whole(&self) -> bool {
+        serde_json::from_str::<IgnoredAny>(&self.arguments).is_ok()
+    }
+
+    /// The call's name where its arguments are no JSON. vLLM leaves out the arguments of a call that has none.
+    fn complete(mut self) -> Result<Delta, String> {
+        if self.arguments.trim().is_empty() {
+            self.arguments = "{}".to_owned();
+        }
+        if self.is_whole() {
+            Ok(Delta::ToolCall { name: self.name, arguments: self.arguments })
+        } else {
+            Err(sentence(&self.name))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    choices: Option<Choices<'a>>,
+    usage: Option<Value>,
+    error: Option<Value>,
+    #[serde(default, deserialize_with = "is_given")]
+    message: bool,
+    #[serde(default, deserialize_with = "is_given")]
+    detail: bool,
+}
+
+/// The first of the choices: never more than one is asked for.
+struct Choices<'a>(Option<Choice<'a>>);
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    delta: Option<Piece>,
+    /// In place of `delta` in an answer that is not streamed.
+    message: Option<Piece>,
+    #[serde(borrow)]
+    finish_reason: Option<Word<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Piece {
+    content: Option<String>,
+    reasoning_content: Option<String>,
+    reasoning: Option<String>,
+    tool_calls: Option<Vec<CallPiece>>,
+}
+
+#[derive(Deserialize)]
+struct CallPiece {
+    index: Option<u64>,
+    id: Option<String>,
+    function: Option<Function>,
+}
+
+#[derive(Default, Deserialize)]
+struct Function {
+    name: Option<String>,
+    arguments: Option<Value>,
+}
+
+/// Serde borrows a `Cow` directly below a struct, but not inside an `Option`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Word<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::ops::Deref for Word<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::<IgnoredAny>::deserialize(deserializer).map(|value| value.is_some())
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct First<'a>(std::marker::PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for First<'a> {
+            type Value = Choices<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<Choices<'a>, A::Error> {
+                let first = choices.next_element()?;
+                while choices.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Choices(first))
+            }
+        }
+
+        deserializer.deserialize_seq(First(std::marker::PhantomData))
+    }
+}
