@@ -78,7 +78,7 @@ fn the_system_prompt_says_what_models_broke_when_it_was_left_out() {
 #[test]
 fn no_example_file_name_stands_in_a_prompt() {
     let name = regex::Regex::new(r"\b[\w-]+\.(py|js|ts|rs|c|h|html|css|sh|txt|json|toml|md)\b").expect("a pattern");
-    let text = system("", "", true) + &system("", "", false);
+    let text = [system("", "", true), system("", "", false)].concat();
     assert_eq!(name.find_iter(&text).map(|found| found.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
