@@ -14,14 +14,19 @@ pub fn clip(text: &str, head: usize, tail: usize) -> String {
     format!("{start}{break_before}[… {left_out} characters left out …]\n{end}")
 }
 
-fn head_of(text: &str, characters: usize) -> &str {
-    let cut = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
+/// At most that many characters of the beginning, up to the last line end among them.
+pub fn head_of(text: &str, characters: usize) -> &str {
+    let Some((cut, _)) = text.char_indices().nth(characters) else { return text };
     let part = &text[..cut];
     part.rfind('\n').map_or(part, |at| &part[..=at])
 }
 
-fn tail_of(text: &str, characters: usize) -> &str {
+/// At most that many characters of the end, from the first line begin among them.
+pub fn tail_of(text: &str, characters: usize) -> &str {
     let skip = text.chars().count().saturating_sub(characters);
+    if skip == 0 {
+        return text;
+    }
     let cut = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
     let part = &text[cut..];
     match part.find('\n') {

@@ -1,14 +1,49 @@
-//! Rhai hooks: the program's policy in the user's hands. One engine on a thread of its own; every call has a deadline.
+//! Rhai hooks: the program's policy in the user's hands.
+//!
+//! Invariant: a script can slow nothing and hide nothing. One engine runs on a thread of its own; every call has a
+//! budget, and one that cannot be stopped is given up together with its thread. A gate that breaks denies, an observer
+//! that breaks is passed over, and either way the call is told. What a decision does is core's part, as is trust.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::report::RunReport;
+use chain::Chain;
+use set::Set;
+use worker::Worker;
+
+mod answer;
+mod chain;
+mod chains;
+mod definitions;
+mod engine;
+mod event;
+mod functions;
+mod location;
+mod meter;
+mod plain;
+mod set;
+mod text;
+mod worker;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use definitions::definitions;
+pub use event::{
+    FileWrite, HookRun, Hooked, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunRequest,
+    RunResult, RunResultDecision, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
+};
+pub use set::{Loaded, built_in};
+
+/// Script time of one call where nothing else is asked for.
+const BUDGET: Duration = Duration::from_millis(250);
 
 /// Where scripts come from; built-in ones stand before all folders, and a later file of the same name replaces an earlier one.
 #[derive(Clone, Debug, Default)]
@@ -50,203 +85,67 @@ pub enum Level {
     Notify,
 }
 
-/// A run that a script asks for. Limits only ever tighten.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunRequest {
-    pub cmd: String,
-    #[serde(default)]
-    pub stdin: String,
-    /// Keys as in `[sandbox.limits]`.
-    #[serde(default)]
-    pub limits: Map<String, Value>,
-}
+/// Each script's `this`, by the script's label. Shared with the engine's thread, which may be given up in mid-call: a
+/// call works on a copy and puts it back at its end.
+type State = Arc<Mutex<BTreeMap<String, Value>>>;
 
-/// What a script sees of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunResult {
-    pub cmd: String,
-    #[serde(flatten)]
-    pub report: RunReport,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-/// What every event's `ev` holds beside its own fields; `event` and `time` are added by the engine.
-#[derive(Clone, Debug, Serialize)]
-pub struct Setting {
-    pub session: String,
-    pub turn: u32,
-    /// Model calls of this request so far.
-    pub attempt: u32,
-    pub workspace: String,
-    pub model: String,
-    pub headless: bool,
-}
-
-/// One handler's call, for the log and the screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookRun {
-    pub script: String,
-    pub event: String,
-    /// `pass`, `changed`, `denied`, `failed` (the script itself broke) …: one word.
-    pub outcome: String,
-    pub ms: u64,
-    /// The reason of a denial, or the error with file, line and column; may be empty.
-    pub note: String,
-}
-
-/// A decision of the whole chain, and the calls that made it (handlers without an opinion are left out).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hooked<T> {
-    pub decision: T,
-    pub hooks: Vec<HookRun>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum PromptDecision {
-    /// The text may have been changed; `context` is added to what the model is sent, below it.
-    Go {
-        text: String,
-        context: Vec<String>,
-    },
-    Denied {
-        script: String,
-        why: String,
-    },
-    /// Answered by a script: no model is asked.
-    Handled {
-        text: String,
-    },
-}
-
-/// Actions cross as plain values: `{kind: "write", path, content}` and so on, as `reply::Action` serialises.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReplyEvent {
-    pub text: String,
-    pub reasoning: String,
-    pub actions: Vec<Value>,
-    pub unnamed: Vec<Value>,
-    pub finish_reason: String,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum ReplyDecision {
-    Go { actions: Vec<Value> },
-    Retry { script: String, feedback: String },
-    Stop { script: String, why: String },
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileWrite {
-    pub path: String,
-    /// By extension; empty where unknown.
-    pub lang: String,
-    pub old_text: Option<String>,
-    pub content: String,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum WriteDecision {
-    Go { content: String },
-    Denied { script: String, why: String },
-    Retry { script: String, feedback: String },
-}
-
-/// One validator's opinion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Validation {
-    pub script: String,
-    pub outcome: Opinion,
-    /// What the model is told of a failure, or why there is no opinion (`needs flask`).
-    pub feedback: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opinion {
-    Passed,
-    Failed,
-    None,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunEvent {
-    pub command: String,
-    /// `model`, `user` or `script`.
-    pub source: String,
-    pub cwd: String,
-    pub limits: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunDecision {
-    Go { command: String, limits: Map<String, Value> },
-    Denied { script: String, why: String },
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunResultDecision {
-    /// What the model is shown, where a script shaped it.
-    Go {
-        feedback: Option<String>,
-    },
-    Stop {
-        script: String,
-        why: String,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct TurnEnd {
-    pub text: String,
-    pub files_changed: Vec<Value>,
-    pub runs: Vec<Value>,
-    pub verdict: String,
-    pub continues: u32,
-    pub continues_left: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum TurnEndDecision {
-    /// The verdict, where a script changed it: `passed`, `failed` or `unchecked`.
-    Go {
-        verdict: Option<String>,
-    },
-    More {
-        script: String,
-        feedback: String,
-    },
-}
+type Call<T> = Result<Hooked<T>, ScriptError>;
 
 /// The loaded scripts. All calls go to one engine thread, one after the other.
 pub struct Scripts {
-    _p: (),
+    options: Options,
+    set: Mutex<Arc<Set>>,
+    state: State,
+    /// Held through a call: calls are strictly one after the other. A thread that was given up is replaced under it.
+    worker: tokio::sync::Mutex<Worker>,
 }
-
-type Call<T> = Result<Hooked<T>, ScriptError>;
 
 impl Scripts {
     /// Compiles every script; one that does not compile is an error that names file, line and column.
     pub fn load(options: &Options) -> Result<Self, ScriptError> {
-        let _ = options;
-        unimplemented!()
+        let worker = Worker::start(options.budget.unwrap_or(BUDGET))?;
+        let files = set::read(options)?;
+        let set = worker.wait_for(move |bench| Set::compile(bench.engine(), files))??;
+        Ok(Self {
+            options: options.clone(),
+            set: Mutex::new(Arc::new(set)),
+            state: State::default(),
+            worker: tokio::sync::Mutex::new(worker),
+        })
+    }
+
+    /// The scripts in the order in which they are asked.
+    pub fn list(&self) -> Vec<Loaded> {
+        self.current().list()
     }
 
     /// Compiles again what changed since; the old set stays where that fails.
     pub async fn reload(&self) -> Result<(), ScriptError> {
-        unimplemented!()
+        let files = set::read(&self.options)?;
+        if self.current().is_of(&files) {
+            return Ok(());
+        }
+        let worker = self.worker.lock().await;
+        let compiled = worker
+            .call(&CancellationToken::new(), move |bench| Set::compile(bench.engine(), files))
+            .await
+            .map_err(|lost| ScriptError::Gone(lost.to_string()))??;
+        *self.set.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(compiled);
+        Ok(())
     }
 
     /// Each script's `this`, to be kept in the session.
     pub async fn state(&self) -> Result<Vec<(String, Value)>, ScriptError> {
-        unimplemented!()
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(state.iter().map(|(script, value)| (script.clone(), value.clone())).collect())
     }
 
     pub async fn restore(&self, state: Vec<(String, Value)>) -> Result<(), ScriptError> {
-        let _ = state;
-        unimplemented!()
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.into_iter().collect();
+        Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the event's two texts, and what every event takes")]
     pub async fn on_prompt(
         &self,
         at: &Setting,
@@ -255,8 +154,7 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<PromptDecision> {
-        let _ = (at, text, source, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Prompt::new(text, source), host, cancel).await
     }
 
     pub async fn on_reply(
@@ -266,8 +164,7 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<ReplyDecision> {
-        let _ = (at, reply, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Reply::new(reply), host, cancel).await
     }
 
     pub async fn on_file_write(
@@ -277,11 +174,11 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<WriteDecision> {
-        let _ = (at, write, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Write::new(write), host, cancel).await
     }
 
     /// Every validator is asked; runs that one asks for are made through the host, which is on the scratch copy.
+    #[expect(clippy::too_many_arguments, reason = "the event's two lists, and what every event takes")]
     pub async fn on_validate(
         &self,
         at: &Setting,
@@ -290,8 +187,7 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<Vec<Validation>> {
-        let _ = (at, files_changed, files, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Validate::new(files_changed, files), host, cancel).await
     }
 
     pub async fn on_run(
@@ -301,8 +197,7 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<RunDecision> {
-        let _ = (at, run, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Run::new(run), host, cancel).await
     }
 
     pub async fn on_run_result(
@@ -312,8 +207,7 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<RunResultDecision> {
-        let _ = (at, result, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::Outcome::new(result), host, cancel).await
     }
 
     pub async fn on_turn_end(
@@ -323,7 +217,34 @@ impl Scripts {
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<TurnEndDecision> {
-        let _ = (at, end, host, cancel);
-        unimplemented!()
+        self.ask(at, chains::End::new(end), host, cancel).await
+    }
+
+    async fn ask<C: Chain>(
+        &self,
+        at: &Setting,
+        chain: C,
+        host: Box<dyn Host>,
+        cancel: &CancellationToken,
+    ) -> Call<C::Decision> {
+        let set = self.current();
+        if !set.handles(C::EVENT) {
+            return Ok(Hooked { decision: chain.decide(), hooks: Vec::new() });
+        }
+        let mut worker = self.worker.lock().await;
+        let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
+        let asked = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;
+        if worker.is_spent() || asked.is_err() {
+            let fresh = Worker::start(self.options.budget.unwrap_or(BUDGET))?;
+            let spent = std::mem::replace(&mut *worker, fresh);
+            if let Err(lost) = asked {
+                return Ok(chain::lost(spare, &spent.at_work(), &lost.to_string()));
+            }
+        }
+        asked.map_err(|lost| ScriptError::Gone(lost.to_string()))
+    }
+
+    fn current(&self) -> Arc<Set> {
+        Arc::clone(&self.set.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

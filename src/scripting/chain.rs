@@ -1,0 +1,262 @@
+//! One event, all its handlers: strictly one after the other, each seeing what the one before made.
+//!
+//! A gate that breaks ends the chain with a denial that reads differently from one that was meant; an observer that
+//! breaks is passed over. Either way its call is in the result.
+
+use std::time::Instant;
+
+use rhai::{Dynamic, Map};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::location::{self, nearest};
+use super::set::{Origin, Script, Set};
+use super::worker::Bench;
+use super::{HookRun, Hooked, Host, RunRequest, RunResult, Setting, State, answer, engine, plain};
+use crate::base::clock;
+
+/// A script's `this` is kept in the session's log.
+const MAX_STATE: usize = 64 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Event {
+    Prompt,
+    Reply,
+    FileWrite,
+    Validate,
+    Run,
+    RunResult,
+    TurnEnd,
+}
+
+impl Event {
+    pub const ALL: [Self; 7] =
+        [Self::Prompt, Self::Reply, Self::FileWrite, Self::Validate, Self::Run, Self::RunResult, Self::TurnEnd];
+
+    /// Planned names: a script that has one must not believe that it is called.
+    const LATER: [&'static str; 3] = ["on_session_start", "on_request", "on_session_end"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "on_prompt",
+            Self::Reply => "on_reply",
+            Self::FileWrite => "on_file_write",
+            Self::Validate => "on_validate",
+            Self::Run => "on_run",
+            Self::RunResult => "on_run_result",
+            Self::TurnEnd => "on_turn_end",
+        }
+    }
+
+    /// Gates fail closed.
+    pub fn is_gate(self) -> bool {
+        match self {
+            Self::Prompt | Self::FileWrite | Self::Run => true,
+            Self::Reply | Self::Validate | Self::RunResult | Self::TurnEnd => false,
+        }
+    }
+
+    /// The event that a function of this name and number of parameters handles; `None` for an ordinary function.
+    pub fn named(function: &str, parameters: usize) -> Result<Option<Self>, String> {
+        if Self::LATER.contains(&function) || (function == "commands" && parameters == 0) {
+            return Err(format!("`{function}` is not available yet"));
+        }
+        if !function.starts_with("on_") {
+            return Ok(None);
+        }
+        let names = Self::ALL.map(Self::name);
+        let Some(event) = Self::ALL.into_iter().find(|event| event.name() == function) else {
+            return Err(format!("there is no event `{function}`{}", nearest(function, &names)));
+        };
+        match parameters {
+            1 => Ok(Some(event)),
+            other => Err(format!("`{function}` takes one parameter, the event, not {other}")),
+        }
+    }
+}
+
+/// How one handler's answer was taken.
+pub(super) struct Taken {
+    /// One word, for the log and the screen.
+    pub outcome: &'static str,
+    pub note: String,
+    pub ends: bool,
+}
+
+impl Taken {
+    pub fn goes_on(outcome: &'static str) -> Self {
+        Self { outcome, note: String::new(), ends: false }
+    }
+
+    pub fn ends(outcome: &'static str, note: &str) -> Self {
+        Self { outcome, note: note.to_owned(), ends: true }
+    }
+}
+
+/// The state of one event's chain: what the next handler sees, and what has been decided.
+pub(super) trait Chain: Clone + Send + 'static {
+    const EVENT: Event;
+    type Decision: Send + 'static;
+
+    /// What `ev` holds beside what every event's does.
+    fn fields(&self) -> Map;
+
+    /// Asks one handler; `None` where it has no opinion.
+    fn consult(&mut self, call: &mut Call<'_>) -> Result<Option<Taken>, String>;
+
+    /// A gate's handler broke: what is denied, in the words of `why`. Observers have nothing to do.
+    fn broken(&mut self, script: &str, why: &str) {
+        let _ = (script, why);
+    }
+
+    fn decide(self) -> Self::Decision;
+}
+
+pub(super) fn ask<C: Chain>(
+    bench: &Bench,
+    set: &Set,
+    state: &State,
+    (at, host): (&Setting, Box<dyn Host>),
+    mut chain: C,
+) -> Hooked<C::Decision> {
+    let mut hooks = Vec::new();
+    bench.desk().open(host, at.headless, set);
+    for script in set.asked(C::EVENT) {
+        let started = Instant::now();
+        let mut call = Call { bench, script, state, event: C::EVENT, at };
+        let taken = chain.consult(&mut call);
+        let record = |outcome: &str, note: String| HookRun {
+            script: script.label.clone(),
+            event: C::EVENT.name().to_owned(),
+            outcome: outcome.to_owned(),
+            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            note,
+        };
+        match taken {
+            Ok(None) => continue,
+            Ok(Some(taken)) => {
+                hooks.push(record(taken.outcome, taken.note));
+                if taken.ends {
+                    break;
+                }
+            }
+            Err(why) => {
+                let ends = fail(&mut chain, &script.label, &why);
+                hooks.push(record("failed", why));
+                if ends || bench.desk().meter().is_cancelled() {
+                    break;
+                }
+            }
+        }
+    }
+    bench.desk().close();
+    Hooked { decision: chain.decide(), hooks }
+}
+
+/// The decision where the engine's thread was lost in mid-call.
+pub(super) fn lost<C: Chain>(mut chain: C, script: &str, why: &str) -> Hooked<C::Decision> {
+    fail(&mut chain, script, why);
+    let hook = HookRun {
+        script: script.to_owned(),
+        event: C::EVENT.name().to_owned(),
+        outcome: "failed".to_owned(),
+        ms: 0,
+        note: why.to_owned(),
+    };
+    Hooked { decision: chain.decide(), hooks: vec![hook] }
+}
+
+/// True where the chain ends with it.
+fn fail<C: Chain>(chain: &mut C, script: &str, why: &str) -> bool {
+    if C::EVENT.is_gate() {
+        chain.broken(script, &format!("denied because the script itself is broken: {why}"));
+    }
+    C::EVENT.is_gate()
+}
+
+/// One handler that is being asked.
+pub(super) struct Call<'a> {
+    bench: &'a Bench,
+    script: &'a Script,
+    state: &'a State,
+    event: Event,
+    at: &'a Setting,
+}
+
+impl Call<'_> {
+    pub fn script(&self) -> &str {
+        &self.script.label
+    }
+
+    /// A project's script may tighten, never loosen.
+    pub fn may_loosen(&self) -> bool {
+        self.script.origin != Origin::Project
+    }
+
+    /// Calls the handler and decodes what it says.
+    pub fn ask<A: for<'de> Deserialize<'de>>(&mut self, fields: Map) -> Result<Option<A>, String> {
+        let meter = self.bench.desk().meter();
+        let mut this = self.state_of()?;
+        let ev = self.event(fields);
+        meter.begin(&self.script.label);
+        self.bench.desk().serve(&self.script.label);
+        let called =
+            self.bench.guard(|| engine::call(self.bench.engine(), &self.script.ast, self.event.name(), ev, &mut this));
+        // A native function may swallow what its callbacks raise, so the meter is asked once more.
+        let over = meter.verdict().map(|why| format!("{}: {why}", self.script.label));
+        let returned = match called {
+            Ok(Ok(value)) => over.map_or(Ok(value), Err)?,
+            Ok(Err(error)) => return Err(location::of_call(error, &self.script.label)),
+            Err(panic) => return Err(format!("{}: {panic}", self.script.label)),
+        };
+        let answer = answer::decode(&returned).map_err(|what| self.wrong(&what))?;
+        self.keep(&this)?;
+        Ok(answer)
+    }
+
+    /// An error of the script that has no line.
+    pub fn wrong(&self, what: &str) -> String {
+        format!("{}: `{}` {what}", self.script.label, self.event.name())
+    }
+
+    pub fn run(&self, request: &RunRequest) -> Result<RunResult, String> {
+        self.bench.desk().run(request).map_err(|what| format!("{}: {what}", self.script.label))
+    }
+
+    fn event(&self, mut fields: Map) -> Map {
+        fields.append(&mut plain::to_map(self.at));
+        fields.insert("event".into(), self.event.name().into());
+        fields.insert("time".into(), clock::now().into());
+        fields
+    }
+
+    fn state_of(&self) -> Result<Dynamic, String> {
+        let state = self.state.lock().map_err(|error| error.to_string())?;
+        let kept = state.get(&self.script.label).filter(|value| value.is_object());
+        Ok(kept.map_or_else(|| Map::new().into(), plain::to_script))
+    }
+
+    fn keep(&self, this: &Dynamic) -> Result<(), String> {
+        let value =
+            plain::to_json(this).map_err(|what| self.wrong(&format!("left a `this` that cannot be kept: {what}")))?;
+        if !value.is_object() {
+            return Err(self.wrong("left a `this` that is no map"));
+        }
+        let size = value.to_string().len();
+        if size > MAX_STATE {
+            return Err(self.wrong(&format!("left a `this` of {size} bytes; at most {MAX_STATE} are kept")));
+        }
+        let mut state = self.state.lock().map_err(|error| error.to_string())?;
+        if value.as_object().is_none_or(serde_json::Map::is_empty) {
+            state.remove(&self.script.label);
+        } else if state.get(&self.script.label) != Some(&value) {
+            state.insert(self.script.label.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+/// Data from outside as a list in `ev`.
+pub(super) fn list(values: &[Value]) -> Dynamic {
+    plain::to_script(values)
+}

@@ -1,0 +1,218 @@
+//! The scripts that are loaded: where they come from, in which order they are asked, and that their handlers exist.
+//!
+//! Order: built-in, user, project; by file name inside each. A file of the same name takes the place of the one before
+//! it. Where it is the project that replaces, the gates of what it replaces are asked after its own: a project may
+//! tighten, never loosen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rhai::{AST, Engine};
+use walkdir::WalkDir;
+
+use super::chain::Event;
+use super::location;
+use super::{Options, ScriptError};
+use crate::base::fs;
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("10-name-unnamed.rhai", include_str!("../../scripts/10-name-unnamed.rhai")),
+    ("20-tidy.rhai", include_str!("../../scripts/20-tidy.rhai")),
+    ("30-guard.rhai", include_str!("../../scripts/30-guard.rhai")),
+    ("50-validate-python.rhai", include_str!("../../scripts/50-validate-python.rhai")),
+    ("50-validate-shell.rhai", include_str!("../../scripts/50-validate-shell.rhai")),
+    ("60-run.rhai", include_str!("../../scripts/60-run.rhai")),
+    ("80-feedback.rhai", include_str!("../../scripts/80-feedback.rhai")),
+];
+
+/// Name and text of every script that is compiled in from the repository's `scripts/`.
+pub fn built_in() -> &'static [(&'static str, &'static str)] {
+    BUILT_IN
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    BuiltIn,
+    User,
+    Project,
+}
+
+impl Origin {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "built-in",
+            Self::User => "user",
+            Self::Project => "project",
+        }
+    }
+}
+
+/// A script as `faos scripts list` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// `built-in/20-tidy.rhai`: origin and file name, as in every message about it.
+    pub label: String,
+    pub path: Option<PathBuf>,
+    pub events: Vec<&'static str>,
+}
+
+/// One file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct File {
+    origin: Origin,
+    name: String,
+    is_module: bool,
+    /// `None` for a built-in one.
+    path: Option<PathBuf>,
+    text: String,
+}
+
+impl File {
+    fn label(&self) -> String {
+        let folder = if self.is_module { "lib/" } else { "" };
+        format!("{}/{folder}{}", self.origin.name(), self.name)
+    }
+
+    /// What errors of loading call it: a user must find the file.
+    fn shown(&self) -> String {
+        self.path.as_ref().map_or_else(|| self.label(), |path| path.display().to_string())
+    }
+}
+
+pub(super) struct Script {
+    pub origin: Origin,
+    pub label: String,
+    pub ast: AST,
+    handlers: Vec<Event>,
+    path: Option<PathBuf>,
+}
+
+struct Place {
+    script: Arc<Script>,
+    /// Replaced by a project's file: it is asked only as a gate.
+    gates_only: bool,
+}
+
+pub(super) type Modules = BTreeMap<String, AST>;
+
+pub(super) struct Set {
+    places: Vec<Place>,
+    /// By label without the extension (`user/lib/names`).
+    pub modules: Arc<Modules>,
+    files: Vec<File>,
+}
+
+impl Set {
+    pub fn compile(engine: &Engine, files: Vec<File>) -> Result<Self, ScriptError> {
+        let mut places: Vec<(String, Vec<Place>)> = Vec::new();
+        let mut modules = Modules::new();
+        for file in &files {
+            let ast = parse(engine, file)?;
+            if file.is_module {
+                modules.insert(file.label().trim_end_matches(".rhai").to_owned(), ast);
+                continue;
+            }
+            let script = Arc::new(script(file, ast)?);
+            match places.iter_mut().find(|(name, _)| *name == file.name) {
+                Some((_, place)) => replace(place, script),
+                None => places.push((file.name.clone(), vec![Place { script, gates_only: false }])),
+            }
+        }
+        let places = places.into_iter().flat_map(|(_, place)| place).collect();
+        Ok(Self { places, modules: Arc::new(modules), files })
+    }
+
+    pub fn is_of(&self, files: &[File]) -> bool {
+        self.files == files
+    }
+
+    pub fn handles(&self, event: Event) -> bool {
+        self.asked(event).next().is_some()
+    }
+
+    /// The scripts to ask, in order.
+    pub fn asked(&self, event: Event) -> impl Iterator<Item = &Arc<Script>> {
+        self.places
+            .iter()
+            .filter(move |place| place.script.handlers.contains(&event) && (event.is_gate() || !place.gates_only))
+            .map(|place| &place.script)
+    }
+
+    pub fn list(&self) -> Vec<Loaded> {
+        self.places
+            .iter()
+            .map(|Place { script, gates_only }| Loaded {
+                label: script.label.clone(),
+                path: script.path.clone(),
+                events: script.handlers.iter().filter(|e| e.is_gate() || !gates_only).map(|e| e.name()).collect(),
+            })
+            .collect()
+    }
+}
+
+/// The new script stands first; of what a project replaces the gates stay behind it.
+fn replace(place: &mut Vec<Place>, script: Arc<Script>) {
+    if script.origin == Origin::Project {
+        place.iter_mut().for_each(|place| place.gates_only = true);
+    } else {
+        place.clear();
+    }
+    place.insert(0, Place { script, gates_only: false });
+}
+
+fn parse(engine: &Engine, file: &File) -> Result<AST, ScriptError> {
+    let mut ast =
+        engine.compile(&file.text).map_err(|error| ScriptError::Load(location::of_parse(&error, &file.shown())))?;
+    ast.set_source(file.label());
+    Ok(ast)
+}
+
+fn script(file: &File, ast: AST) -> Result<Script, ScriptError> {
+    let mut handlers = Vec::new();
+    for function in ast.iter_functions() {
+        let known = Event::named(function.name, function.params.len()).map_err(|what| {
+            ScriptError::Load(location::of_function(&file.shown(), &file.text, function.name, &what))
+        })?;
+        handlers.extend(known);
+    }
+    handlers.sort();
+    Ok(Script { origin: file.origin, label: file.label(), ast, handlers, path: file.path.clone() })
+}
+
+/// Everything there is, in order: origin by origin, by name.
+pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
+    let built_in = BUILT_IN.iter().map(|(name, text)| File {
+        origin: Origin::BuiltIn,
+        name: (*name).to_owned(),
+        is_module: false,
+        path: None,
+        text: (*text).to_owned(),
+    });
+    let mut files: Vec<File> = built_in.collect();
+    for (origin, folder) in [(Origin::User, &options.user), (Origin::Project, &options.project)] {
+        let Some(folder) = folder else { continue };
+        files.extend(read_folder(origin, folder, false)?);
+        files.extend(read_folder(origin, &folder.join("lib"), true)?);
+    }
+    Ok(files)
+}
+
+/// A link in a project's folder could name any file of the host; in the user's own it is the user's choice.
+fn read_folder(origin: Origin, folder: &Path, is_module: bool) -> Result<Vec<File>, ScriptError> {
+    if !fs::exists(folder) {
+        return Ok(Vec::new());
+    }
+    let follow = origin == Origin::User;
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder).min_depth(1).max_depth(1).follow_links(follow).sort_by_file_name() {
+        let entry = entry.map_err(|error| ScriptError::Load(format!("cannot list `{}`: {error}", folder.display())))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type().is_file() && name.ends_with(".rhai") && !name.ends_with(".d.rhai") {
+            let path = entry.into_path();
+            let text = fs::read_text(&path).map_err(|error| ScriptError::Load(error.to_string()))?;
+            files.push(File { origin, name, is_module, path: Some(path), text });
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,248 @@
+//! What a script may try: each ends as a failed call, and the next call works. What is asserted is the outcome, not
+//! the time.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Host, Level, PromptDecision, RunRequest, RunResult, Scripts};
+use super::{Folders, World, load, never, of, setting, wait};
+
+const SCRIPT: &str = "user/10-x.rhai";
+
+/// Loads `body` as the body of an `on_prompt`, with a small budget, calls it, and gives what went wrong, if anything.
+fn call(body: &str) -> Option<String> {
+    let mut folders = Folders::with(&[(SCRIPT, &format!("fn on_prompt(ev) {{ {body} }}"))]);
+    folders.options.budget = Some(Duration::from_millis(250));
+    let scripts = folders.load().expect("compiles");
+    failure(&scripts)
+}
+
+fn failure(scripts: &Scripts) -> Option<String> {
+    let called = wait(scripts.on_prompt(&setting(), "hello", "user", World::default().host(), &never()));
+    let hooked = called.expect("the thread lives");
+    let failed = of(&hooked.hooks, SCRIPT).into_iter().find(|hook| hook.outcome == "failed")?.note.clone();
+    let PromptDecision::Denied { why, .. } = hooked.decision else { panic!("a gate that broke let it through") };
+    assert!(why.contains("the script itself is broken"), "{why}");
+    Some(failed)
+}
+
+#[test]
+fn endless_work_ends() {
+    for body in [
+        "loop {}",
+        "while true { let x = 1; }",
+        "for i in 0..9_000_000_000_000_000_000 { let x = i; }",
+        "let a = [1, 2, 3]; a.map(|x| { loop {} });",
+        "let a = []; for i in 0..1000 { a.push(i); } a.sort(|x, y| { loop {} });",
+        "let a = []; for i in 0..60000 { a.push(i); } a.map(|x| { let s = 0; for i in 0..10_000 { s += i; } s });",
+        "let a = [1]; a.filter(|x| { while true {} true }); ()",
+        "let a = [1, 2]; a.reduce(|s, x| { loop {} s }, 0)",
+        "let f = |g| g.call(g); f.call(|g| { loop { } })",
+        "try { loop {} } catch { } loop {}",
+        "loop { try { loop {} } catch { } }",
+        "fn spin() { loop {} } loop { try { spin() } catch { } }",
+        "\"aaaa\".re_replace(\"a\", \"b\"); loop {}",
+    ] {
+        let note = if let Some(at) = body.find("} loop") && body.starts_with("fn") {
+            let (function, rest) = body.split_at(at + 1);
+            let folders = Folders::with(&[(SCRIPT, &format!("{function}\nfn on_prompt(ev) {{ {rest} }}"))]);
+            failure(&folders.load().expect("compiles"))
+        } else {
+            call(body)
+        };
+        let note = note.unwrap_or_else(|| panic!("`{body}` did not fail"));
+        assert!(note.contains("ms of script time"), "{body}: {note}");
+        assert!(note.starts_with("user/10-x.rhai"), "{body}: {note}");
+    }
+}
+
+#[test]
+fn deep_things_end() {
+    let down = "fn down(n) { 1 + down(n + 1) } fn on_prompt(ev) { down(0); }";
+    let through_map = "fn down(n) { [n].map(|x| down(x + 1)) } fn on_prompt(ev) { down(0); }";
+    let mutual = "fn a(n) { b(n) } fn b(n) { a(n) } fn on_prompt(ev) { a(0); }";
+    for text in [down, through_map, mutual] {
+        let folders = Folders::with(&[(SCRIPT, text)]);
+        let note = failure(&folders.load().expect("compiles")).unwrap_or_else(|| panic!("`{text}` did not fail"));
+        assert!(note.contains("overflow"), "{text}: {note}");
+    }
+    for body in [
+        "let a = []; loop { a = [a]; }",
+        "let m = #{}; loop { m = #{m: m}; }",
+        "let f = Fn(\"x\"); loop { f = Fn(\"x\").curry(f); }",
+        "let f = || 1; loop { let g = f; f = || g.call(); }",
+        "let f = || 1; loop { let g = f; let h = [g]; f = || h; }",
+        "let a = [1]; let f = || a; loop { a.push(f); f = || a; }",
+    ] {
+        assert!(call(body).is_some(), "{body}");
+    }
+}
+
+#[test]
+fn large_things_end() {
+    for body in [
+        "let s = \"0123456789abcdef\"; loop { s += s; }",
+        "let s = \"\"; s.pad(17_000_000, 'x');",
+        "let s = \"\"; s.pad(16_000_000, 'x'); s.replace(\"x\", s);",
+        "let s = \"\"; s.pad(16_000_000, 'x'); s.re_replace(\"x\", \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\");",
+        "let s = \"\"; s.pad(16_000_000, 'x'); s.to_chars();",
+        "let s = \"\"; s.pad(16_000_000, 'x'); s.split(\"\");",
+        "let s = \"\"; s.pad(16_000_000, 'x'); s.re_find_all(\"x\");",
+        "let a = []; a.pad(1_000_000_000, 0);",
+        "let a = []; loop { a.push(\"0123456789\"); }",
+        "let b = blob(1_000_000_000);",
+        "let s = \"\"; s.pad(1_000_000, 'x'); let a = []; a.pad(90_000, s); a.to_string();",
+        "let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }",
+    ] {
+        assert!(call(body).is_some(), "{body}");
+    }
+}
+
+#[test]
+fn a_text_of_sixteen_mebibytes_is_worked_on() {
+    let body = "let s = \"\"; s.pad(16 * 1024 * 1024, 'x'); s.to_upper(); s.index_of(\"y\"); s.contains(\"y\"); \
+                modify(#{text: `${s.len()}`})";
+    let (_folders, scripts) = load(&[(SCRIPT, &format!("fn on_prompt(ev) {{ {body} }}"))]);
+    let hooked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+    assert_eq!(hooked.decision, PromptDecision::Go { text: "16777216".to_owned(), context: Vec::new() });
+}
+
+#[test]
+fn a_throwing_comparator_is_a_failure_or_harmless() {
+    let note = call("let a = [3, 1, 2]; a.sort(|x, y| throw \"no\"); throw \"after\";").expect("fails");
+    assert!(note.contains("after") || note.contains("no"), "{note}");
+    assert_eq!(call("let a = [3, 1, 2]; a.sort(|x, y| \"nonsense\"); ()"), None);
+}
+
+#[test]
+fn there_is_no_eval_no_sleep_and_no_clock_to_wait_for() {
+    for (body, want) in [("sleep(1);", "cannot sleep"), ("sleep(0.5);", "cannot sleep")] {
+        let note = call(body).expect("fails");
+        assert!(note.contains(want), "{note}");
+    }
+    assert!(super::load_error(SCRIPT, "fn on_prompt(ev) { eval(\"1\") }").contains("eval"));
+}
+
+#[test]
+fn what_is_printed_goes_to_the_user_and_is_bounded() {
+    let world = World::default();
+    let (_folders, scripts) =
+        load(&[(SCRIPT, "fn on_prompt(ev) { print(\"one\"); debug(2); for i in 0..1000 { log_info(\"again\"); } }")]);
+    wait(scripts.on_prompt(&setting(), "x", "user", world.host(), &never())).expect("lives");
+    let said = world.said();
+    assert_eq!(said[..2], ["user/10-x.rhai: one", "user/10-x.rhai: 2"]);
+    assert_eq!(said.len(), 50);
+    assert_eq!(said[49], "user/10-x.rhai: and more, which is not shown");
+}
+
+#[test]
+fn a_failure_names_line_and_column_of_the_innermost_place() {
+    let text = "fn inner(x) {\n    x.nothing\n}\nfn on_prompt(ev) {\n    inner(#{a: 1})\n}";
+    let folders = Folders::with(&[(SCRIPT, text)]);
+    let note = failure(&folders.load().expect("compiles")).expect("fails");
+    assert_eq!(note, "user/10-x.rhai:2:7: Property not found: nothing");
+}
+
+#[test]
+fn cancelling_stops_a_script() {
+    let mut folders = Folders::with(&[(SCRIPT, "fn on_prompt(ev) { log_info(\"begun\"); loop {} }")]);
+    folders.options.budget = Some(Duration::from_secs(3600));
+    let scripts = folders.load().expect("compiles");
+    let cancel = CancellationToken::new();
+    let host = Canceller { cancel: cancel.clone() };
+    let hooked = wait(scripts.on_prompt(&setting(), "x", "user", Box::new(host), &cancel)).expect("lives");
+    assert!(of(&hooked.hooks, SCRIPT)[0].note.contains("cancelled"), "{:?}", hooked.hooks);
+    assert!(matches!(hooked.decision, PromptDecision::Denied { .. }));
+}
+
+#[test]
+fn a_thread_that_does_not_come_back_is_given_up() {
+    let text = "fn on_prompt(ev) { this.calls = 1; if ev.text == \"block\" { read(\"x\"); } }";
+    let (_folders, scripts) = load(&[(SCRIPT, text)]);
+    let cancel = CancellationToken::new();
+    let (release, released) = mpsc::channel();
+    let host = Blocker { cancel: cancel.clone(), released };
+    let hooked = wait(scripts.on_prompt(&setting(), "block", "user", Box::new(host), &cancel)).expect("a new thread");
+    assert!(matches!(hooked.decision, PromptDecision::Denied { .. }), "{hooked:?}");
+    let [hook] = hooked.hooks.as_slice() else { panic!("{:?}", hooked.hooks) };
+    assert_eq!((hook.script.as_str(), hook.outcome.as_str()), (SCRIPT, "failed"));
+    assert!(hook.note.contains("could not be stopped"), "{}", hook.note);
+
+    assert_eq!(failure(&scripts), None, "the new thread works");
+    drop(release);
+}
+
+/// Cancels as soon as the script has begun.
+struct Canceller {
+    cancel: CancellationToken,
+}
+
+/// Cancels, and then does not return until it is let go.
+struct Blocker {
+    cancel: CancellationToken,
+    released: mpsc::Receiver<()>,
+}
+
+macro_rules! no_world {
+    () => {
+        fn write(&mut self, _: &str, _: &str) -> Result<(), String> {
+            Err("no".to_owned())
+        }
+
+        fn exists(&mut self, _: &str) -> bool {
+            false
+        }
+
+        fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
+            Err("no".to_owned())
+        }
+
+        fn run(&mut self, _: &RunRequest) -> Result<RunResult, String> {
+            Err("no".to_owned())
+        }
+
+        fn ask(&mut self, _: &str) -> bool {
+            false
+        }
+    };
+}
+
+impl Host for Canceller {
+    fn read(&mut self, _: &str) -> Result<String, String> {
+        Err("no".to_owned())
+    }
+
+    fn say(&mut self, _: Level, _: &str) {
+        self.cancel.cancel();
+    }
+
+    no_world!();
+}
+
+impl Host for Blocker {
+    fn read(&mut self, _: &str) -> Result<String, String> {
+        self.cancel.cancel();
+        let _ = self.released.recv();
+        Err("let go".to_owned())
+    }
+
+    fn say(&mut self, _: Level, _: &str) {}
+
+    no_world!();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A script's text is anything: it loads or is refused, and never more.
+    #[test]
+    fn any_text_loads_or_is_refused(text in "(fn on_prompt\\(ev\\) \\{)?[a-z0-9 (){}\\[\\]\"'`#$|.;:=+*\\n-]{0,80}\\}?") {
+        let folders = Folders::with(&[(SCRIPT, &text)]);
+        if let Err(error) = folders.load() {
+            prop_assert!(error.to_string().contains("10-x.rhai"), "{}", error);
+        }
+    }
+}
