@@ -1,12 +1,18 @@
-//! The composition root: builds what a conversation needs, joins it to a front end, and sees it to its end.
+//! The composition root: from what was typed to the exit code. Builds what a conversation needs, joins it to a front
+//! end, and sees it to its end.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use clap::Parser;
+use clap::error::ErrorKind;
 use tokio::sync::mpsc;
 
 use crate::base::fs;
+use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
+use crate::command::job::{Job, Place, Plan, Words};
+use crate::command::{chat, demo, panic_report, resume, sessions};
 use crate::core::conversation::{Conversation, Limits, Mode, Parts};
 use crate::core::event::Event;
 use crate::core::op::{Interrupt, Op, Source, Stop};
@@ -22,35 +28,60 @@ use crate::workspace::{self, Versions, Workspace};
 /// Events that may wait for the front end; a slow one slows the stream down and not the log.
 const EVENTS: usize = 1_024;
 
-/// One request, headless.
-pub struct Job {
-    pub settings: Settings,
-    pub place: Place,
-    pub words: Words,
-    pub mode: Mode,
-    pub scripts: bool,
-    pub show: headless::Options,
-    /// Said before anything else.
-    pub notices: Vec<String>,
+/// Parses, runs, and returns the exit code.
+pub fn main() -> u8 {
+    panic_report::install();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    trace(cli.options.verbose);
+    let show = chat::show(&cli.options);
+    let result = panic_report::guard(|| {
+        let plan = match &cli.command {
+            None => chat::run(cli.prompt.clone(), &cli.options)?,
+            Some(Command::Resume(resume)) => resume::run(resume, &cli.options)?,
+            Some(Command::Sessions(sessions)) => sessions::run(sessions, &cli.options)?,
+            Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
+        };
+        Ok(match plan {
+            Plan::Converse(job) => run(*job),
+            Plan::Done(code) => code,
+        })
+    });
+    result.unwrap_or_else(|failure| {
+        headless::show_failed_start(show, &failure.message, &failure.hints, failure.exit_code);
+        failure.exit_code
+    })
 }
 
-/// Which session it belongs to.
-pub enum Place {
-    /// A new one; `None` is its own workspace.
-    New { workspace: Option<PathBuf> },
-    /// The folder of one that is on disk.
-    Saved { folder: PathBuf },
-    /// Nothing is kept.
-    Passing { workspace: PathBuf },
+/// Clap's own words, with the hint that a second PROMPT needs.
+fn usage(error: &clap::Error) -> u8 {
+    // Help that cannot be printed is no reason for another exit code.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        ErrorKind::UnknownArgument => {
+            let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
+            headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
+            2
+        }
+        _ => 2,
+    }
 }
 
-pub enum Words {
-    Say { prompt: Option<String>, piped: Option<String> },
-    GoOn,
+/// `-v` and `-vv`: what the program does, on stderr.
+fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => tracing::Level::INFO,
+        2.. => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
 }
 
 /// Does the job and returns the exit code. What goes wrong before there is a conversation is shown here.
-pub fn run(job: Job) -> u8 {
+fn run(job: Job) -> u8 {
     let show = job.show;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -69,7 +100,7 @@ pub fn run(job: Job) -> u8 {
 }
 
 async fn converse(job: Job) -> Result<u8, Failure> {
-    let Job { settings, place, words, mode, scripts, show, notices } = job;
+    let Job { settings, place, words, mode, scripts, show, notices, player: _player } = job;
     let interrupt = Interrupt::default();
     watch_signals(&interrupt)?;
     let prompts = Prompts::load(&settings.prompting)?;

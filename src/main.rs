@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if let Some(code) = faos::sandbox::helper() {
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
-    ExitCode::from(faos::command::main())
+    ExitCode::from(faos::app::main())
 }

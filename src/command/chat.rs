@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{self, Job, Place, Words};
 use crate::base::fs;
 use crate::base::report::Network;
 use crate::cli::{Backend, Net, Options, OutputFormat};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
+use crate::command::job::{Job, Place, Plan, Words};
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format};
 use crate::sandbox::Choice;
 use crate::session;
 use crate::settings::{Flags, Settings};
 
-pub fn run(prompt: Option<String>, options: &Options) -> Result<u8, Failure> {
+pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&flags(options))?;
     if options.no_session && options.workspace.is_none() {
         return Err(Failure::usage("--no-session needs a workspace", "name one with -w DIR: its files stay"));
@@ -24,7 +24,7 @@ pub fn run(prompt: Option<String>, options: &Options) -> Result<u8, Failure> {
     if input.prompt.is_none() && input.piped.is_none() {
         return Err(nothing_to_do());
     }
-    Ok(app::run(job(options, settings, place, input)))
+    Ok(Plan::Converse(Box::new(job(options, settings, place, input))))
 }
 
 /// What the options say of a conversation, whichever command begins it.
@@ -53,7 +53,7 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
         Input { prompt: None, piped: None, .. } => Words::GoOn,
         Input { prompt, piped, .. } => Words::Say { prompt, piped },
     };
-    Job { settings, place, words, mode, scripts: !options.no_scripts, show: show(options), notices }
+    Job { settings, place, words, mode, scripts: !options.no_scripts, show: show(options), notices, player: None }
 }
 
 pub fn show(options: &Options) -> headless::Options {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::app::{self, Place};
 use crate::cli::{Demo, Options};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
+use crate::command::job::{Place, Plan};
 use crate::playback::{Player, Reply};
 use crate::settings::Settings;
 
@@ -51,7 +51,7 @@ const RECORDINGS: [Recording; 2] = [
 /// For a person at a terminal: about as fast as a small model on a good graphics card.
 const PACE: Duration = Duration::from_millis(4);
 
-pub fn run(demo: &Demo, options: &Options) -> Result<u8, Failure> {
+pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     let recording = find(demo.name.as_deref())?;
     let pace = if input::is_terminal() { PACE } else { Duration::ZERO };
     let replies = recording.replies.iter().map(|text| Reply::text(text)).collect();
@@ -68,7 +68,8 @@ pub fn run(demo: &Demo, options: &Options) -> Result<u8, Failure> {
     job.notices.insert(0, format!("demo {}: {}", recording.name, recording.about));
     job.notices.insert(1, "the model is a recording, played back on loopback; all else is real".to_owned());
     job.notices.insert(2, format!("> {}", recording.description.trim_end().replace('\n', "\n> ")));
-    Ok(app::run(job))
+    job.player = Some(player);
+    Ok(Plan::Converse(Box::new(job)))
 }
 
 fn find(name: Option<&str>) -> Result<&'static Recording, Failure> {

@@ -1,14 +1,14 @@
 //! `faos resume`: go on with a saved conversation, with new words or from where it stopped.
 
-use crate::app::{self, Place};
 use crate::cli::{Options, Resume};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::input;
+use crate::command::job::{Place, Plan};
 use crate::session;
 use crate::settings::Settings;
 
-pub fn run(resume: &Resume, options: &Options) -> Result<u8, Failure> {
+pub fn run(resume: &Resume, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&chat::flags(options))?;
     let sessions = &settings.folders.sessions;
     let (folder, prompt) = match (&resume.session, resume.last) {
@@ -26,5 +26,5 @@ pub fn run(resume: &Resume, options: &Options) -> Result<u8, Failure> {
         }
     };
     let input = input::read(prompt)?;
-    Ok(app::run(chat::job(options, settings, Place::Saved { folder }, input)))
+    Ok(Plan::Converse(Box::new(chat::job(options, settings, Place::Saved { folder }, input))))
 }

@@ -6,11 +6,12 @@ use crate::base::printable::printable;
 use crate::cli::{Options, Sessions, SessionsCommand};
 use crate::command::chat;
 use crate::command::failure::Failure;
+use crate::command::job::Plan;
 use crate::session::record::{DeltaKind, Entry, Record};
 use crate::session::{self, Summary};
 use crate::settings::Settings;
 
-pub fn run(sessions: &Sessions, options: &Options) -> Result<u8, Failure> {
+pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&chat::flags(options))?;
     let folder = &settings.folders.sessions;
     let (text, problems) = match &sessions.command {
@@ -34,8 +35,8 @@ pub fn run(sessions: &Sessions, options: &Options) -> Result<u8, Failure> {
         let _ = writeln!(stderr, "warning: {}", printable(&problem));
     }
     match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Ok(0),
-        Err(_) => Ok(141),
+        Ok(()) => Ok(Plan::Done(0)),
+        Err(_) => Ok(Plan::Done(141)),
     }
 }
 

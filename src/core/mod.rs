@@ -9,10 +9,12 @@ pub mod verdict;
 
 mod actions;
 mod check;
+mod converse;
 mod feedback;
 mod history;
 mod hooks;
 mod host;
+mod limits;
 mod reading;
 mod repeats;
 mod reply;

@@ -8,24 +8,14 @@ use crate::core::reading::{self, Reading};
 use crate::core::request::{Reply, ending_of, label_of};
 use crate::core::run::blocking;
 use crate::core::tree::Tree;
-use crate::core::turn::{Turn, values};
-use crate::core::verdict::{Ending, Stopped};
+use crate::core::turn::{MOST_CUTS, Turn, values};
+use crate::core::verdict::{Ending, Next, Stopped};
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Parsed, Parser};
 use crate::scripting::{ReplyDecision, ReplyEvent};
 use crate::session::record::{AttachedBy, Entry, Finish};
 
-/// Replies in a row that may be cut before the request is given up.
-pub const MOST_CUTS: u32 = 3;
-
 const HELD_BACK: &str = "held back, since not all of the reply was applied";
-
-/// Whether the model has to be asked again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    Ask,
-    End(Ending),
-}
 
 /// What of a reply keeps the request open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

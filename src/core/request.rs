@@ -7,7 +7,7 @@ use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::history::State;
 use crate::core::tree::Tree;
-use crate::core::turn::Turn;
+use crate::core::turn::{MOST_CUTS, Turn};
 use crate::core::verdict::Stopped;
 use crate::core::view::DeltaKind;
 use crate::gateway::{Delta, FinishReason, GatewayError};
@@ -145,7 +145,7 @@ impl Conversation {
         let reply = self.end_reply(turn, incoming, Finish::BrokenOff, Usage::default()).await?;
         self.emit(Event::Notice(notice)).await;
         // The one more than the limit: `carry_out` counts this cut too.
-        if turn.cuts >= crate::core::reply::MOST_CUTS {
+        if turn.cuts >= MOST_CUTS {
             return Err(error.into());
         }
         Ok(reply)

@@ -10,7 +10,7 @@ use crate::base::report::{Network, RunReport};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionOutcome, Event, OutputStream};
 use crate::core::feedback;
-use crate::core::host::{as_map, tightened};
+use crate::core::limits::{as_map, tightened};
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::RunSource;

@@ -21,6 +21,13 @@ pub enum Ending {
     OutOfTurns,
 }
 
+/// Whether the model has to be asked again after a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Ask,
+    End(Ending),
+}
+
 /// The work was stopped.
 #[derive(Debug, Error)]
 pub enum Stopped {

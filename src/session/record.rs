@@ -1,5 +1,6 @@
 //! The records of `conversation.jsonl`: public, append-only, told in `docs/session-format.md`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use crate::base::usage::Usage;
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
 
-/// One line of the log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One line of the log. Fields of a later program are passed over; [`Record::parse`] reads a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Record {
     pub v: u32,
     /// From 0, without gaps.
@@ -136,10 +137,81 @@ pub enum Entry {
     SessionEnded {
         reason: String,
     },
-    /// A type that this program does not know: kept and passed over.
-    #[serde(untagged)]
+    /// A type that this program does not know: passed over, and kept, since no line is ever written again.
+    #[serde(untagged, skip_deserializing)]
     Unknown(Map<String, Value>),
 }
+
+/// What every record has, whatever it says.
+#[derive(Deserialize)]
+struct Head<'a> {
+    v: u32,
+    seq: u64,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    turn: u32,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+/// The most frequent record, read without the detour over a generic value.
+#[derive(Deserialize)]
+struct DeltaFields {
+    kind: DeltaKind,
+    text: String,
+}
+
+impl Record {
+    /// Reads one line; the error says what is wrong with it.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let head: Head<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let Head { v, seq, time, turn, kind } = head;
+        let entry = Self::entry(line, &kind).map_err(|error| format!("`{kind}`: {error}"))?;
+        Ok(Self { v, seq, time: time.into_owned(), turn, entry })
+    }
+
+    fn entry(line: &str, kind: &str) -> Result<Entry, serde_json::Error> {
+        if kind == "reply_delta" {
+            let DeltaFields { kind, text } = serde_json::from_str(line)?;
+            return Ok(Entry::ReplyDelta { kind, text });
+        }
+        if KNOWN.contains(&kind) {
+            return serde_json::from_str(line);
+        }
+        let mut fields: Map<String, Value> = serde_json::from_str(line)?;
+        for known in ["v", "seq", "time", "turn"] {
+            fields.remove(known);
+        }
+        Ok(Entry::Unknown(fields))
+    }
+}
+
+/// The types that this program knows; a test holds the list against [`Entry`].
+pub const KNOWN: [&str; 23] = [
+    "session_started",
+    "user_message",
+    "file_attached",
+    "request_sent",
+    "reply_delta",
+    "reply_finished",
+    "action_applied",
+    "action_refused",
+    "version_kept",
+    "run_started",
+    "run_finished",
+    "validated",
+    "hook_ran",
+    "script_state",
+    "retry",
+    "compacted",
+    "head_moved",
+    "setting_changed",
+    "renamed",
+    "note",
+    "error",
+    "turn_finished",
+    "session_ended",
+];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {

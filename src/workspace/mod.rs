@@ -1,11 +1,31 @@
 //! A folder that nothing escapes: reading it, changing it in one step, and its versions.
+//!
+//! Invariant: every access goes through one `cap-std` handle on the root, so that no path, link or race leads out of
+//! it; and only regular files are ever opened. What a change means is checked before, by core's virtual tree.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use thiserror::Error;
 
 use crate::base::path::RelPath;
-use crate::base::report::FileChange;
+
+mod apply;
+mod diff;
+mod map;
+mod root;
+mod versions;
+mod walk;
+
+pub use apply::FileOp;
+pub use diff::diff;
+pub use map::map;
+pub use root::refuse_as_root;
+pub use versions::{Version, Versions};
+pub use walk::{Listed, Listing};
 
 #[derive(Debug, Error)]
 pub enum WorkspaceError {
@@ -14,145 +34,92 @@ pub enum WorkspaceError {
         operation: &'static str,
         path: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
+    #[error("`{path}` has {size} bytes, more than the {limit} that are read")]
+    TooLarge { path: String, size: u64, limit: u64 },
     #[error("cannot keep a version: {0}")]
     Versions(String),
 }
 
-/// What stands at a path. Links are followed only to a regular file inside the workspace.
+/// Names the operation and the path of a failure.
+fn at<'a>(operation: &'static str, path: impl ToString + 'a) -> impl FnOnce(io::Error) -> WorkspaceError + 'a {
+    move |source| WorkspaceError::Io { operation, path: path.to_string(), source }
+}
+
+/// What stands at a path. Links are followed only to a regular file or folder inside the workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     Absent,
-    File {
-        size: u64,
-    },
+    File { size: u64 },
     Folder,
-    /// A device, a FIFO, a socket, or a link that leaves the workspace: neither read nor written.
+    /// A device, a FIFO, a socket, or a link that leaves the workspace or leads nowhere: neither read nor written.
     Other,
 }
 
-/// One step of a change that was already checked against a virtual tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileOp {
-    Write { path: RelPath, content: Vec<u8> },
-    Delete { path: RelPath },
-    Move { from: RelPath, to: RelPath },
-}
-
-/// One open folder. Cheap to clone; every access goes through one handle that cannot leave it.
+/// One open folder. Cheap to clone.
 #[derive(Clone)]
 pub struct Workspace {
-    _p: (),
+    root: PathBuf,
+    dir: Arc<Dir>,
 }
 
 impl Workspace {
-    /// `root` must exist.
+    /// `root` must exist; it is kept as an absolute path without links.
     pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
-        let _ = root;
-        unimplemented!()
+        let root = crate::base::fs::canonical(root)
+            .map_err(|error| at("open the workspace", root.display())(error.source))?;
+        let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(at("open the workspace", root.display()))?;
+        Ok(Self { root, dir: Arc::new(dir) })
     }
 
     /// The canonical path, for the sandbox to mount and the user to see.
     pub fn root(&self) -> &Path {
-        unimplemented!()
+        &self.root
     }
 
     pub fn entry(&self, path: &RelPath) -> Entry {
-        let _ = path;
-        unimplemented!()
+        let Ok(metadata) = self.dir.symlink_metadata(path.as_str()) else { return self.absent_or_other(path) };
+        // Following a link that leaves the workspace, or leads nowhere, is an error here.
+        let metadata = if metadata.is_symlink() { self.dir.metadata(path.as_str()) } else { Ok(metadata) };
+        match metadata {
+            Ok(metadata) if metadata.is_file() => Entry::File { size: metadata.len() },
+            Ok(metadata) if metadata.is_dir() => Entry::Folder,
+            Ok(_) | Err(_) => Entry::Other,
+        }
     }
 
-    /// A regular file's bytes, at most `limit` of them; `None` where there is no regular file.
+    /// A path below a link that leaves the workspace is not absent: it is out of bounds.
+    fn absent_or_other(&self, path: &RelPath) -> Entry {
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            match self.dir.symlink_metadata(folder.as_str()) {
+                Ok(metadata) if metadata.is_symlink() && self.dir.metadata(folder.as_str()).is_err() => return Entry::Other,
+                Ok(_) => return Entry::Absent,
+                Err(_) => parent = folder.parent(),
+            }
+        }
+        Entry::Absent
+    }
+
+    /// A regular file's bytes; `None` where there is no regular file, an error where it holds more than `limit`.
     pub fn read(&self, path: &RelPath, limit: u64) -> Result<Option<Vec<u8>>, WorkspaceError> {
-        let _ = (path, limit);
-        unimplemented!()
-    }
-
-    /// Every file that is versioned: sorted, ignore files and known cache folders honoured, walks capped.
-    pub fn files(&self) -> Result<Listing, WorkspaceError> {
-        unimplemented!()
-    }
-
-    /// Existing paths that no version holds and a run must not be able to destroy (topmost ones; caches excepted),
-    /// with `.git` and `.faos`.
-    pub fn protected(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
-        unimplemented!()
-    }
-
-    /// Applies all steps in order: every new content is written beside its target and fsynced first, then renamed.
-    /// Modes of existing files are kept; missing folders are made; folders that a delete or move leaves empty go.
-    pub fn apply(&self, steps: &[FileOp]) -> Result<(), WorkspaceError> {
-        let _ = steps;
-        unimplemented!()
+        let Entry::File { size } = self.entry(path) else { return Ok(None) };
+        if size > limit {
+            return Err(WorkspaceError::TooLarge { path: path.to_string(), size, limit });
+        }
+        let mut options = OpenOptions::new();
+        // A FIFO that took the file's place meanwhile must not hold us up.
+        options.read(true).custom_flags(libc::O_NONBLOCK);
+        let file = self.dir.open_with(path.as_str(), &options).map_err(at("read", path))?;
+        if !file.metadata().map_err(at("read", path))?.is_file() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).map_err(at("read", path))?;
+        Ok(Some(bytes))
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    pub files: Vec<Listed>,
-    /// The walk was cut short at its cap.
-    pub truncated: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub path: RelPath,
-    pub size: u64,
-}
-
-/// The bare git repository of a session: a commit for each version, tag `vN`.
-pub struct Versions {
-    _p: (),
-}
-
-impl Versions {
-    /// Opens the repository, making it where it is missing.
-    pub fn open(folder: &Path) -> Result<Self, WorkspaceError> {
-        let _ = folder;
-        unimplemented!()
-    }
-
-    /// Keeps the workspace as it is. `None` where it equals the newest version (v0 is always kept).
-    /// On return the version survives a power loss.
-    pub fn keep(&mut self, workspace: &Workspace, why: &str) -> Result<Option<Version>, WorkspaceError> {
-        let _ = (workspace, why);
-        unimplemented!()
-    }
-
-    /// What differs between the newest version and the workspace, without keeping anything.
-    pub fn changes(&mut self, workspace: &Workspace) -> Result<Vec<FileChange>, WorkspaceError> {
-        let _ = workspace;
-        unimplemented!()
-    }
-
-    /// What differs between two versions.
-    pub fn between(&self, from: u32, to: u32) -> Result<Vec<FileChange>, WorkspaceError> {
-        let _ = (from, to);
-        unimplemented!()
-    }
-
-    pub fn newest(&self) -> Option<u32> {
-        unimplemented!()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    pub number: u32,
-    pub commit: String,
-    /// Against the version before.
-    pub changes: Vec<FileChange>,
-}
-
-/// A unified diff for people, without colour; binary content is named, not shown.
-pub fn diff(path: &str, old: Option<&str>, new: Option<&str>) -> String {
-    let _ = (path, old, new);
-    unimplemented!()
-}
-
-/// The files for the prompt, one a line, never over `most` characters; empty for an empty workspace.
-pub fn map(listing: &Listing, most: usize) -> String {
-    let _ = (listing, most);
-    unimplemented!()
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! A checked change made in one step: all new content is on disk beside its target before the first rename.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+
+use crate::base::path::RelPath;
+use crate::workspace::{Workspace, WorkspaceError, at};
+
+/// One step of a change that was already checked against a virtual tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOp {
+    Write { path: RelPath, content: Vec<u8> },
+    Delete { path: RelPath },
+    Move { from: RelPath, to: RelPath },
+}
+
+/// A file written beside its target; removed again unless it was renamed.
+struct Staged<'a> {
+    dir: &'a Dir,
+    beside: PathBuf,
+    target: PathBuf,
+    renamed: bool,
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // What cannot be removed is a hidden file with our prefix; the failure itself is reported already.
+            let _ = self.dir.remove_file(&self.beside);
+        }
+    }
+}
+
+impl Workspace {
+    /// Applies all steps in order. Modes of existing files are kept; missing folders are made; folders that a delete or
+    /// a move leaves empty go. On an error before the first rename nothing has changed.
+    pub fn apply(&self, steps: &[FileOp]) -> Result<(), WorkspaceError> {
+        let mut staged = Vec::new();
+        for (number, step) in steps.iter().enumerate() {
+            if let FileOp::Write { path, content } = step {
+                staged.push(self.stage(number, path, content)?);
+            }
+        }
+        let mut staged = staged.into_iter();
+        let mut touched = BTreeSet::new();
+        for step in steps {
+            match step {
+                FileOp::Write { path, .. } => {
+                    let Some(mut file) = staged.next() else { continue };
+                    self.dir.rename(&file.beside, &self.dir, &file.target).map_err(at("write", path))?;
+                    file.renamed = true;
+                    touched.insert(folder_of(&file.target));
+                }
+                FileOp::Delete { path } => {
+                    self.dir.remove_file(path.as_str()).map_err(at("delete", path))?;
+                    touched.insert(self.prune(path));
+                }
+                FileOp::Move { from, to } => {
+                    self.make_folder_of(to)?;
+                    self.dir.rename(from.as_str(), &self.dir, to.as_str()).map_err(at("move", from))?;
+                    touched.insert(folder_of(Path::new(to.as_str())));
+                    touched.insert(self.prune(from));
+                }
+            }
+        }
+        for folder in touched {
+            self.sync_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&self, number: usize, path: &RelPath, content: &[u8]) -> Result<Staged<'_>, WorkspaceError> {
+        self.make_folder_of(path)?;
+        // A link inside the workspace stays a link: what it leads to is written.
+        let is_link = self.dir.symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_symlink());
+        let target = if is_link {
+            self.dir.canonicalize(path.as_str()).map_err(at("write", path))?
+        } else {
+            PathBuf::from(path.as_str())
+        };
+        let beside = folder_of(&target).join(format!(".faos-{}-{number}", std::process::id()));
+        let staged = Staged { dir: &self.dir, beside, target, renamed: false };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644);
+        let write = || {
+            let mut file = self.dir.open_with(&staged.beside, &options)?;
+            file.write_all(content)?;
+            if let Ok(existing) = self.dir.metadata(&staged.target) {
+                file.set_permissions(existing.permissions())?;
+            }
+            file.sync_all()
+        };
+        write().map_err(at("write", path))?;
+        Ok(staged)
+    }
+
+    fn make_folder_of(&self, path: &RelPath) -> Result<(), WorkspaceError> {
+        match path.parent() {
+            Some(folder) => self.dir.create_dir_all(folder.as_str()).map_err(at("make the folder of", path)),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the folders that the path's going left empty; returns the first that stays.
+    fn prune(&self, path: &RelPath) -> PathBuf {
+        let mut folder = path.parent();
+        while let Some(here) = folder {
+            // A folder that is not empty refuses to go: that is the end of it.
+            if self.dir.remove_dir(here.as_str()).is_err() {
+                return PathBuf::from(here.as_str());
+            }
+            folder = here.parent();
+        }
+        PathBuf::new()
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<(), WorkspaceError> {
+        let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let opened = match self.dir.open_dir(path) {
+            Ok(opened) => opened,
+            // A later step removed it, and the folder above is synced for that.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(at("sync", folder.display())(error)),
+        };
+        rustix::fs::fsync(&opened.into_std_file()).map_err(|error| at("sync", folder.display())(error.into()))
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}

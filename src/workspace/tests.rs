@@ -1,0 +1,1 @@
+//! The workspace against hostile names, links and devices, and against a model of itself.

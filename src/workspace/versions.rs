@@ -1,0 +1,237 @@
+//! The versions of a workspace as plain git: a bare repository, branch `main`, a commit for each version, tag `vN`.
+//!
+//! git2 gets blobs and trees alone: it never sees the work tree, its configuration or its hooks. Invariant: a version's
+//! objects are on disk before a ref names it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use cap_std::fs::{Metadata, MetadataExt};
+use git2::{FileMode, Oid, Repository, RepositoryInitOptions, Signature};
+
+use crate::base::path::RelPath;
+use crate::base::report::{ChangeKind, FileChange};
+use crate::workspace::walk::Found;
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// Larger files are not versioned.
+const LARGEST: u64 = 256 * 1024 * 1024;
+/// A file that changed less than this before it was looked at may change again within the same time stamp.
+const RACY: Duration = Duration::from_millis(50);
+
+pub struct Versions {
+    repository: Repository,
+    newest: Option<u32>,
+    /// What was read before, so that an unchanged file is not read again. Gone with the process.
+    known: HashMap<RelPath, Known>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub number: u32,
+    pub commit: String,
+    /// Against the version before.
+    pub changes: Vec<FileChange>,
+}
+
+struct Known {
+    stamp: Stamp,
+    blob: Oid,
+}
+
+/// What a file looks like from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Whether a change after `looked` would show in the stamp.
+    fn settled_before(self, looked: SystemTime) -> bool {
+        let since_epoch = looked.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let limit = since_epoch.saturating_sub(RACY);
+        let newest = self.changed.max(self.modified);
+        let seconds = u64::try_from(newest.0).unwrap_or_default();
+        let nanoseconds = u32::try_from(newest.1).unwrap_or_default();
+        Duration::new(seconds, nanoseconds) < limit
+    }
+}
+
+type Done<T> = Result<T, WorkspaceError>;
+
+fn failed(error: git2::Error) -> WorkspaceError {
+    WorkspaceError::Versions(error.message().to_owned())
+}
+
+impl Versions {
+    /// Opens the repository, making it where it is missing.
+    pub fn open(folder: &Path) -> Done<Self> {
+        let repository = if folder.join("HEAD").symlink_metadata().is_ok() {
+            Repository::open_bare(folder)
+        } else {
+            let mut options = RepositoryInitOptions::new();
+            options.bare(true).initial_head("main").external_template(false).no_reinit(true);
+            Repository::init_opts(folder, &options)
+        };
+        let repository = repository.map_err(failed)?;
+        let newest = newest_tag(&repository)?;
+        Ok(Self { repository, newest, known: HashMap::new() })
+    }
+
+    pub fn newest(&self) -> Option<u32> {
+        self.newest
+    }
+
+    /// Keeps the workspace as it is. `None` where it equals the newest version (v0 is always kept).
+    /// On return the version survives a power loss.
+    pub fn keep(&mut self, workspace: &Workspace, why: &str) -> Done<Option<Version>> {
+        let tree = self.tree_of(workspace)?;
+        let before = self.newest.map(|number| self.commit_of(number)).transpose()?;
+        if let Some(before) = before
+            && self.repository.find_commit(before).map_err(failed)?.tree_id() == tree
+        {
+            return Ok(None);
+        }
+        let number = self.newest.map_or(0, |newest| newest + 1);
+        let commit = self.commit(tree, before, why)?;
+        self.sync()?;
+        let tag = format!("refs/tags/v{number}");
+        self.repository.reference(&tag, commit, true, why).map_err(failed)?;
+        self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
+        self.sync()?;
+        self.newest = Some(number);
+        let changes = self.changes_between(before, tree)?;
+        Ok(Some(Version { number, commit: commit.to_string(), changes }))
+    }
+
+    /// What differs between two versions.
+    pub fn between(&self, from: u32, to: u32) -> Done<Vec<FileChange>> {
+        let to = self.repository.find_commit(self.commit_of(to)?).map_err(failed)?.tree_id();
+        self.changes_between(Some(self.commit_of(from)?), to)
+    }
+
+    fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
+        let looked = SystemTime::now();
+        let mut known = HashMap::new();
+        let mut root = Folder::default();
+        for found in workspace.walk()?.files {
+            let Some((blob, mode)) = self.blob_of(workspace, &found)? else { continue };
+            let stamp = Stamp::of(&found.metadata);
+            if stamp.settled_before(looked) {
+                known.insert(found.path.clone(), Known { stamp, blob });
+            }
+            root.add(found.path.as_str(), blob, mode);
+        }
+        self.known = known;
+        root.write(&self.repository)
+    }
+
+    /// `None` for what is gone meanwhile, or too large.
+    fn blob_of(&self, workspace: &Workspace, found: &Found) -> Done<Option<(Oid, FileMode)>> {
+        if found.metadata.is_symlink() {
+            let Ok(target) = workspace.dir.read_link_contents(found.path.as_str()) else { return Ok(None) };
+            let blob = self.repository.blob(target.as_os_str().as_encoded_bytes()).map_err(failed)?;
+            return Ok(Some((blob, FileMode::Link)));
+        }
+        if found.metadata.size() > LARGEST {
+            return Ok(None);
+        }
+        let mode = if found.metadata.mode() & 0o100 == 0 { FileMode::Blob } else { FileMode::BlobExecutable };
+        if let Some(known) = self.known.get(&found.path)
+            && known.stamp == Stamp::of(&found.metadata)
+        {
+            return Ok(Some((known.blob, mode)));
+        }
+        match workspace.read(&found.path, LARGEST)? {
+            Some(bytes) => Ok(Some((self.repository.blob(&bytes).map_err(failed)?, mode))),
+            None => Ok(None),
+        }
+    }
+
+    fn commit(&self, tree: Oid, before: Option<Oid>, why: &str) -> Done<Oid> {
+        let author = Signature::now("FAOS", "faos@localhost").map_err(failed)?;
+        let tree = self.repository.find_tree(tree).map_err(failed)?;
+        let parent = before.map(|before| self.repository.find_commit(before)).transpose().map_err(failed)?;
+        let parents: Vec<_> = parent.iter().collect();
+        self.repository.commit(None, &author, &author, why, &tree, &parents).map_err(failed)
+    }
+
+    fn commit_of(&self, number: u32) -> Done<Oid> {
+        self.repository.refname_to_id(&format!("refs/tags/v{number}")).map_err(failed)
+    }
+
+    fn changes_between(&self, from: Option<Oid>, to: Oid) -> Done<Vec<FileChange>> {
+        let from = from.map(|commit| self.repository.find_commit(commit).and_then(|commit| commit.tree()));
+        let from = from.transpose().map_err(failed)?;
+        let to = self.repository.find_tree(to).map_err(failed)?;
+        let diff = self.repository.diff_tree_to_tree(from.as_ref(), Some(&to), None).map_err(failed)?;
+        let changes = diff.deltas().filter_map(|delta| {
+            let (kind, file) = match delta.status() {
+                git2::Delta::Added => (ChangeKind::Created, delta.new_file()),
+                git2::Delta::Deleted => (ChangeKind::Deleted, delta.old_file()),
+                _ => (ChangeKind::Modified, delta.new_file()),
+            };
+            Some(FileChange { path: file.path()?.to_str()?.to_owned(), kind })
+        });
+        Ok(changes.collect())
+    }
+
+    /// Everything written so far lasts: one call for all loose objects and refs.
+    fn sync(&self) -> Done<()> {
+        let sync = || -> Result<(), String> {
+            let folder = crate::base::fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
+            rustix::fs::syncfs(&folder).map_err(|error| error.to_string())
+        };
+        sync().map_err(WorkspaceError::Versions)
+    }
+}
+
+fn newest_tag(repository: &Repository) -> Done<Option<u32>> {
+    let names = repository.references_glob("refs/tags/v*").map_err(failed)?;
+    let numbers = names.filter_map(|reference| {
+        let reference = reference.ok()?;
+        reference.name().ok()?.strip_prefix("refs/tags/v")?.parse().ok()
+    });
+    Ok(numbers.max())
+}
+
+/// A tree that is being built, from the leaves up.
+#[derive(Default)]
+struct Folder {
+    folders: BTreeMap<String, Folder>,
+    files: Vec<(String, Oid, FileMode)>,
+}
+
+impl Folder {
+    fn add(&mut self, path: &str, blob: Oid, mode: FileMode) {
+        match path.split_once('/') {
+            Some((folder, rest)) => self.folders.entry(folder.to_owned()).or_default().add(rest, blob, mode),
+            None => self.files.push((path.to_owned(), blob, mode)),
+        }
+    }
+
+    fn write(&self, repository: &Repository) -> Done<Oid> {
+        let mut builder = repository.treebuilder(None).map_err(failed)?;
+        for (name, folder) in &self.folders {
+            let tree = folder.write(repository)?;
+            builder.insert(name, tree, FileMode::Tree.into()).map_err(failed)?;
+        }
+        for (name, blob, mode) in &self.files {
+            builder.insert(name, *blob, (*mode).into()).map_err(failed)?;
+        }
+        builder.write().map_err(failed)
+    }
+}

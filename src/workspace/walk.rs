@@ -1,0 +1,190 @@
+//! Our own walk over the handle: what is versioned, what is not, and what a run must not be able to destroy.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::{Dir, Metadata};
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::base::path::RelPath;
+use crate::workspace::{Workspace, WorkspaceError, at};
+
+/// Folders deeper than this and entries past this are not looked at, and said.
+const DEEPEST: usize = 64;
+const MOST_ENTRIES: usize = 200_000;
+/// A `.gitignore` larger than this is not one.
+const LARGEST_IGNORE: u64 = 1 << 20;
+
+/// Folders that tools make and can make again: never versioned, and a run may write them.
+const CACHES: [&str; 18] = [
+    "__pycache__",
+    ".cache",
+    ".eggs",
+    ".gradle",
+    ".mypy_cache",
+    ".next",
+    ".nox",
+    ".nyc_output",
+    ".parcel-cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".tox",
+    ".venv",
+    "bower_components",
+    "node_modules",
+    "target",
+    "venv",
+    "zig-cache",
+];
+
+/// Not for programs and models to write, wherever they stand.
+const RESERVED: [&str; 2] = [".git", ".faos"];
+
+/// The files of a workspace that are versioned, sorted by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub files: Vec<Listed>,
+    /// The walk was cut short at its cap.
+    pub truncated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub path: RelPath,
+    pub size: u64,
+}
+
+/// Everything that one walk found.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub files: Vec<Found>,
+    /// Topmost paths that no version holds, caches excepted.
+    pub protected: Vec<PathBuf>,
+    pub truncated: bool,
+    entries: usize,
+}
+
+pub(super) struct Found {
+    pub path: RelPath,
+    pub metadata: Metadata,
+}
+
+impl Workspace {
+    /// Every regular file that is versioned: ignore files and known cache folders honoured.
+    pub fn files(&self) -> Result<Listing, WorkspaceError> {
+        let walk = self.walk()?;
+        let files = walk.files.into_iter().filter(|found| found.metadata.is_file());
+        let files = files.map(|found| Listed { size: found.metadata.len(), path: found.path }).collect();
+        Ok(Listing { files, truncated: walk.truncated })
+    }
+
+    /// Existing paths that no version holds and a run must not be able to destroy, with `.git` and `.faos`.
+    pub fn protected(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
+        Ok(self.walk()?.protected)
+    }
+
+    /// Files and links, sorted by path.
+    pub(super) fn walk(&self) -> Result<Walk, WorkspaceError> {
+        let mut walk = Walk::default();
+        let mut ignores = Vec::new();
+        walk.folder(&self.dir, Path::new(""), &mut ignores)?;
+        walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(walk)
+    }
+}
+
+/// The rules of one `.gitignore`, and the folder that they are relative to.
+struct Ignore {
+    folder: PathBuf,
+    rules: Gitignore,
+}
+
+impl Walk {
+    fn folder(&mut self, dir: &Dir, below: &Path, ignores: &mut Vec<Ignore>) -> Result<(), WorkspaceError> {
+        if below.components().count() > DEEPEST {
+            self.truncated = true;
+            return Ok(());
+        }
+        let known = ignores.len();
+        ignores.extend(rules(dir, below));
+        let entries = dir.entries().map_err(at("list", below.display()))?;
+        for entry in entries {
+            let entry = entry.map_err(at("list", below.display()))?;
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                self.truncated = true;
+                break;
+            }
+            let name = entry.file_name();
+            // An entry that vanished meanwhile is not there.
+            let Ok(metadata) = dir.symlink_metadata(&name) else { continue };
+            self.entry(dir, &below.join(&name), metadata, ignores)?;
+        }
+        ignores.truncate(known);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        dir: &Dir,
+        path: &Path,
+        metadata: Metadata,
+        ignores: &mut Vec<Ignore>,
+    ) -> Result<(), WorkspaceError> {
+        let name = path.file_name().unwrap_or_default();
+        let is_folder = metadata.is_dir();
+        if is_folder && CACHES.iter().any(|cache| name == OsStr::new(cache)) {
+            return Ok(());
+        }
+        let reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+        if reserved || is_ignored(path, is_folder, ignores) {
+            self.protected.push(path.to_owned());
+            return Ok(());
+        }
+        if is_folder {
+            // A folder that may not be opened holds nothing that could be versioned.
+            return match dir.open_dir(name) {
+                Ok(inner) => self.folder(&inner, path, ignores),
+                Err(_) => {
+                    self.protected.push(path.to_owned());
+                    Ok(())
+                }
+            };
+        }
+        match path.to_str().map(RelPath::parse) {
+            Some(Ok(path)) if metadata.is_file() || metadata.is_symlink() => self.files.push(Found { path, metadata }),
+            // Names that are no text, devices, sockets: no version can hold them.
+            Some(_) | None => self.protected.push(path.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// The rules of the folder's own `.gitignore`, where it has one.
+fn rules(dir: &Dir, below: &Path) -> Option<Ignore> {
+    let metadata = dir.symlink_metadata(".gitignore").ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST_IGNORE {
+        return None;
+    }
+    let text = dir.read_to_string(".gitignore").ok()?;
+    let mut builder = GitignoreBuilder::new("");
+    for line in text.lines() {
+        // A line that is no pattern ignores nothing, as with git.
+        let _ = builder.add_line(None, line);
+    }
+    Some(Ignore { folder: below.to_owned(), rules: builder.build().ok()? })
+}
+
+/// The deepest file with an opinion decides.
+fn is_ignored(path: &Path, is_folder: bool, ignores: &[Ignore]) -> bool {
+    for ignore in ignores.iter().rev() {
+        let Ok(inside) = path.strip_prefix(&ignore.folder) else { continue };
+        match ignore.rules.matched(inside, is_folder) {
+            Match::Ignore(_) => return true,
+            Match::Whitelist(_) => return false,
+            Match::None => {}
+        }
+    }
+    false
+}
