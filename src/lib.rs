@@ -9,11 +9,13 @@
 //! - [`sandbox`]: a script becomes a measured run
 //! - [`session`]: everything that happened, on disk
 //! - [`prompting`], [`scripting`]: the words and the policy, both in the user's hands
+//! - [`playback`]: a recorded model behind a loopback port, for the demo and the tests
 //! - [`core`]: the conversation that joins them
 //! - [`frontend`]: what a terminal or a program sees of it
 
 pub mod base;
 pub mod gateway;
+pub mod playback;
 pub mod prompting;
 pub mod reply;
 pub mod sandbox;

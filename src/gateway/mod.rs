@@ -16,6 +16,8 @@ mod retry;
 mod servers;
 mod silence;
 mod sse;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::GatewayError;
-use self::retry::Limits;
+pub use self::retry::Limits;
 use self::servers::{KNOWN, Kind};
 
 use crate::base::message::Message;
@@ -84,7 +86,8 @@ impl Gateway {
         Self::connect_within(options, Limits::default()).await
     }
 
-    async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
+    /// The same with other limits on what is waited for.
+    pub async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
         let named = options.model.as_deref();
         let found = match &options.endpoint {
             Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
