@@ -93,20 +93,23 @@ impl Gateway {
             Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
-        let model = found.choose(named)?;
-        Ok(Self {
-            chat_url: format!("{}/chat/completions", found.api),
-            server: Server {
-                kind: found.kind.name().to_owned(),
-                endpoint: found.endpoint,
-                model: model.id,
-                context_window: options.context.or(model.window),
-            },
-            kind: found.kind,
-            client: found.client,
-            sampling: options.sampling.clone(),
-            limits,
-        })
+        let mut server = found.server(found.choose(named)?);
+        server.context_window = options.context.or(server.context_window);
+        let chat_url = format!("{}/chat/completions", found.api);
+        let sampling = options.sampling.clone();
+        Ok(Self { server, kind: found.kind, client: found.client, chat_url, sampling, limits })
+    }
+
+    /// Every model that the named server offers, or those of all servers on the known loopback ports.
+    pub async fn models(options: &Options) -> Result<Vec<Server>, GatewayError> {
+        let limits = Limits::default();
+        let found = match &options.endpoint {
+            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+            None => probe::all(&KNOWN, limits).await?,
+        };
+        let of =
+            |found: &probe::Found| found.models.iter().map(|model| found.server(model.clone())).collect::<Vec<_>>();
+        Ok(found.iter().flat_map(of).collect())
     }
 
     pub fn server(&self) -> &Server {

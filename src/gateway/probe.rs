@@ -11,6 +11,7 @@ use reqwest::header::{LOCATION, SERVER};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
+use super::Server;
 use super::client::{Address, client};
 use super::error::{GatewayError, cause, sentence};
 use super::fault::Fault;
@@ -49,6 +50,23 @@ pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> 
 
 /// The one server, with the model asked for, that answers on the known ports.
 pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
+    let mut found = all(known, limits).await?;
+    if let Some(model) = model
+        && found.iter().filter(|server| server.offers(model)).count() == 1
+    {
+        found.retain(|server| server.offers(model));
+    }
+    if found.len() > 1 {
+        return Err(GatewayError::Ambiguous {
+            message: "several model servers answer on this machine".to_owned(),
+            hints: found.iter().map(Found::as_choice).collect(),
+        });
+    }
+    found.pop().ok_or_else(|| nobody(known, &[]))
+}
+
+/// Every server that answers on the known ports: at least one.
+pub(super) async fn all(known: &[Known], limits: Limits) -> Result<Vec<Found>, GatewayError> {
     // All of them are loopback addresses, so one client serves for all.
     let client = client(&Address::parse("127.0.0.1")?, None, limits.connect)?;
     let asked = join_all(known.iter().map(|known| look(&client, known, limits))).await;
@@ -60,19 +78,7 @@ pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Lim
             Seen::Nothing => {}
         }
     }
-    if let Some(model) = model
-        && found.iter().filter(|server| server.offers(model)).count() == 1
-    {
-        found.retain(|server| server.offers(model));
-    }
-    match found.len() {
-        0 => Err(nobody(known, &locked)),
-        1 => Ok(found.remove(0)),
-        _ => Err(GatewayError::Ambiguous {
-            message: "several model servers answer on this machine".to_owned(),
-            hints: found.iter().map(Found::as_choice).collect(),
-        }),
-    }
+    if found.is_empty() { Err(nobody(known, &locked)) } else { Ok(found) }
 }
 
 enum Seen {
@@ -144,6 +150,16 @@ async fn identify(client: Client, root: String, answer: &Answer) -> Result<Found
 }
 
 impl Found {
+    /// The model as the rest of the program knows it.
+    pub fn server(&self, model: Model) -> Server {
+        Server {
+            kind: self.kind.name().to_owned(),
+            endpoint: self.endpoint.clone(),
+            model: model.id,
+            context_window: model.window,
+        }
+    }
+
     /// The named model, or the only one; with its window.
     pub fn choose(&self, named: Option<&str>) -> Result<Model, GatewayError> {
         if let Some(name) = named {

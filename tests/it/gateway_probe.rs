@@ -129,6 +129,14 @@ async fn several_models_and_none_named_is_the_users_to_decide() {
 }
 
 #[tokio::test]
+async fn every_model_on_offer_can_be_listed() {
+    let player = serve_with_pages([], [("/v1/models", models(&["a", "b"]))]);
+    let offered = Gateway::models(&at(&player)).await.unwrap();
+    assert_eq!(offered.iter().map(|server| server.model.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(offered[0].endpoint, player.url());
+}
+
+#[tokio::test]
 async fn a_server_without_a_list_needs_a_name() {
     let player = serve_with_pages([], [("/v1/models", capture("transformers-serve/err_empty_messages"))]);
     let (message, hints) = refused(&at(&player)).await;
@@ -157,7 +165,7 @@ async fn the_key_goes_to_the_named_endpoint_only() {
 
     let player = serve_with_pages([], [("/v1/models", capture("llama.cpp/auth_401_models"))]);
     let (message, hints) = refused(&at(&player)).await;
-    assert_eq!(message, "the server wants another API key (401): Invalid API Key");
+    assert_eq!(message, "the server asks for a valid API key (401): Invalid API Key");
     assert!(hints[0].contains("FAOS_API_KEY"));
     assert_eq!(player.seen().requests[0].header("authorization"), None);
 }
