@@ -35,13 +35,13 @@ async fn refused(options: &Options) -> (String, Vec<String>) {
     }
 }
 
-fn page(value: serde_json::Value) -> Reply {
+fn page(value: &serde_json::Value) -> Reply {
     Reply::json(200, &value.to_string())
 }
 
 fn models(ids: &[&str]) -> Reply {
     let data: Vec<_> = ids.iter().map(|id| json!({"id": id, "object": "model"})).collect();
-    page(json!({"object": "list", "data": data}))
+    page(&json!({"object": "list", "data": data}))
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn servers_are_known_by_what_only_they_say() {
         (
             vec![(
                 "/info",
-                page(json!({"router": "text-generation-router", "model_id": "org/m", "max_total_tokens": 4096})),
+                page(&json!({"router": "text-generation-router", "model_id": "org/m", "max_total_tokens": 4096})),
             )],
             "TGI",
             "org/m",
@@ -67,8 +67,8 @@ async fn servers_are_known_by_what_only_they_say() {
         (
             vec![
                 one(),
-                ("/api/version", page(json!({"version": "0.12"}))),
-                ("/api/ps", page(json!({"models": [{"name": "m", "context_length": 8192}]}))),
+                ("/api/version", page(&json!({"version": "0.12"}))),
+                ("/api/ps", page(&json!({"models": [{"name": "m", "context_length": 8192}]}))),
             ],
             "Ollama",
             "m",
@@ -79,7 +79,7 @@ async fn servers_are_known_by_what_only_they_say() {
                 one(),
                 (
                     "/api/v0/models",
-                    page(json!({"data": [{"id": "m", "state": "loaded", "loaded_context_length": 5000}]})),
+                    page(&json!({"data": [{"id": "m", "state": "loaded", "loaded_context_length": 5000}]})),
                 ),
             ],
             "LM Studio",
