@@ -1,7 +1,7 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
 //!
-//! Owns the way to the server: [`probe`] finds it, [`client`] talks to it, [`chat`] runs one request, with [`sse`] and
-//! [`frame`] for what is read, [`retry`] and [`silence`] for what is waited for, [`fault`] and [`error`] for what goes
+//! Owns the way to the server: `probe` finds it, `client` talks to it, `chat` runs one request, with `sse` and
+//! `frame` for what is read, `retry` and `silence` for what is waited for, `fault` and `error` for what goes
 //! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
 //! on, is left to others.
