@@ -86,10 +86,14 @@ impl Fault {
         }
         let (message, hint) = match self.status {
             Some(status @ (401 | 403)) => (
-                format!("the server wants another API key ({status}): {said}"),
+                format!("the server asks for a valid API key ({status}): {said}"),
                 Some("set `FAOS_API_KEY`; it is sent only to an endpoint that was named with `--endpoint`"),
             ),
             Some(status @ 500..) => (format!("the server failed ({status}): {said}"), None),
+            Some(404) => (
+                format!("the server refused the request (404): {said}"),
+                Some("`faos models` lists what the server offers"),
+            ),
             Some(status) => (format!("the server refused the request ({status}): {said}"), None),
             None => (format!("the server reported an error: {said}"), None),
         };
@@ -176,7 +180,7 @@ mod tests {
         assert_eq!(Fault::of_body(502, b"<html>Bad gateway</html>").text, "");
         assert_eq!(
             Fault::of_body(401, b"").into_error(false).to_string(),
-            "the server wants another API key (401): it gave no reason"
+            "the server asks for a valid API key (401): it gave no reason"
         );
     }
 

@@ -77,6 +77,8 @@ impl Reply {
         }
         if let Some(usage) = chunk.usage {
             self.count(&usage);
+        } else if let Some(timings) = chunk.timings {
+            self.count_by_timings(&timings);
         }
         if let Some(Choices(Some(choice))) = chunk.choices {
             self.choice(choice, out);
@@ -171,8 +173,16 @@ impl Reply {
         }
     }
 
+    fn count_by_timings(&mut self, timings: &Value) {
+        let (cached, read) = (number(timings, "cache_n"), number(timings, "prompt_n"));
+        if let (Some(cached), Some(read), Some(written)) = (cached, read, number(timings, "predicted_n")) {
+            self.usage.prompt_tokens = cached.saturating_add(read);
+            self.usage.cached_tokens = cached;
+            self.usage.completion_tokens = written;
+        }
+    }
+
     fn count(&mut self, usage: &Value) {
-        let number = |value: &Value, field: &str| value.get(field).and_then(Value::as_u64);
         let set = |count: &mut u64, given: Option<u64>| *count = given.unwrap_or(*count);
         set(&mut self.usage.prompt_tokens, number(usage, "prompt_tokens"));
         set(&mut self.usage.completion_tokens, number(usage, "completion_tokens"));
@@ -188,6 +198,10 @@ pub(super) struct Conclusion {
     pub reason: FinishReason,
     /// The server's counts; requests and seconds are the caller's.
     pub usage: Usage,
+}
+
+fn number(value: &Value, field: &str) -> Option<u64> {
+    value.get(field)?.as_u64()
 }
 
 fn error_event(data: &str) -> Fault {
@@ -238,6 +252,8 @@ struct Chunk<'a> {
     #[serde(borrow)]
     choices: Option<Choices<'a>>,
     usage: Option<Value>,
+    /// llama.cpp's own counts: there even where the usage was not asked for.
+    timings: Option<Value>,
     error: Option<Value>,
     #[serde(default, deserialize_with = "is_given")]
     message: bool,

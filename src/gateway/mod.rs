@@ -1,7 +1,7 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
 //!
-//! Owns the way to the server: [`probe`] finds it, [`client`] talks to it, [`chat`] runs one request, with [`sse`] and
-//! [`frame`] for what is read, [`retry`] and [`silence`] for what is waited for, [`fault`] and [`error`] for what goes
+//! Owns the way to the server: `probe` finds it, `client` talks to it, `chat` runs one request, with `sse` and
+//! `frame` for what is read, `retry` and `silence` for what is waited for, `fault` and `error` for what goes
 //! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
 //! on, is left to others.
@@ -16,6 +16,8 @@ mod retry;
 mod servers;
 mod silence;
 mod sse;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::GatewayError;
-use self::retry::Limits;
+pub use self::retry::Limits;
 use self::servers::{KNOWN, Kind};
 
 use crate::base::message::Message;
@@ -84,26 +86,30 @@ impl Gateway {
         Self::connect_within(options, Limits::default()).await
     }
 
-    async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
+    /// The same with other limits on what is waited for.
+    pub async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
         let named = options.model.as_deref();
         let found = match &options.endpoint {
             Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
-        let model = found.choose(named)?;
-        Ok(Self {
-            chat_url: format!("{}/chat/completions", found.api),
-            server: Server {
-                kind: found.kind.name().to_owned(),
-                endpoint: found.endpoint,
-                model: model.id,
-                context_window: options.context.or(model.window),
-            },
-            kind: found.kind,
-            client: found.client,
-            sampling: options.sampling.clone(),
-            limits,
-        })
+        let mut server = found.server(found.choose(named)?);
+        server.context_window = options.context.or(server.context_window);
+        let chat_url = format!("{}/chat/completions", found.api);
+        let sampling = options.sampling.clone();
+        Ok(Self { server, kind: found.kind, client: found.client, chat_url, sampling, limits })
+    }
+
+    /// Every model that the named server offers, or those of all servers on the known loopback ports.
+    pub async fn models(options: &Options) -> Result<Vec<Server>, GatewayError> {
+        let limits = Limits::default();
+        let found = match &options.endpoint {
+            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+            None => probe::all(&KNOWN, limits).await?,
+        };
+        let of =
+            |found: &probe::Found| found.models.iter().map(|model| found.server(model.clone())).collect::<Vec<_>>();
+        Ok(found.iter().flat_map(of).collect())
     }
 
     pub fn server(&self) -> &Server {

@@ -11,6 +11,7 @@ use reqwest::header::{LOCATION, SERVER};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
+use super::Server;
 use super::client::{Address, client};
 use super::error::{GatewayError, cause, sentence};
 use super::fault::Fault;
@@ -49,6 +50,23 @@ pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> 
 
 /// The one server, with the model asked for, that answers on the known ports.
 pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
+    let mut found = all(known, limits).await?;
+    if let Some(model) = model
+        && found.iter().filter(|server| server.offers(model)).count() == 1
+    {
+        found.retain(|server| server.offers(model));
+    }
+    if found.len() > 1 {
+        return Err(GatewayError::Ambiguous {
+            message: "several model servers answer on this machine".to_owned(),
+            hints: found.iter().map(Found::as_choice).collect(),
+        });
+    }
+    found.pop().ok_or_else(|| nobody(known, &[]))
+}
+
+/// Every server that answers on the known ports: at least one.
+pub(super) async fn all(known: &[Known], limits: Limits) -> Result<Vec<Found>, GatewayError> {
     // All of them are loopback addresses, so one client serves for all.
     let client = client(&Address::parse("127.0.0.1")?, None, limits.connect)?;
     let asked = join_all(known.iter().map(|known| look(&client, known, limits))).await;
@@ -60,19 +78,7 @@ pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Lim
             Seen::Nothing => {}
         }
     }
-    if let Some(model) = model
-        && found.iter().filter(|server| server.offers(model)).count() == 1
-    {
-        found.retain(|server| server.offers(model));
-    }
-    match found.len() {
-        0 => Err(nobody(known, &locked)),
-        1 => Ok(found.remove(0)),
-        _ => Err(GatewayError::Ambiguous {
-            message: "several model servers answer on this machine".to_owned(),
-            hints: found.iter().map(Found::as_choice).collect(),
-        }),
-    }
+    if found.is_empty() { Err(nobody(known, &locked)) } else { Ok(found) }
 }
 
 enum Seen {
@@ -144,6 +150,16 @@ async fn identify(client: Client, root: String, answer: &Answer) -> Result<Found
 }
 
 impl Found {
+    /// The model as the rest of the program knows it.
+    pub fn server(&self, model: Model) -> Server {
+        Server {
+            kind: self.kind.name().to_owned(),
+            endpoint: self.endpoint.clone(),
+            model: model.id,
+            context_window: model.window,
+        }
+    }
+
     /// The named model, or the only one; with its window.
     pub fn choose(&self, named: Option<&str>) -> Result<Model, GatewayError> {
         if let Some(name) = named {
@@ -331,4 +347,101 @@ fn nobody(known: &[Known], locked: &[&Known]) -> GatewayError {
     hints.push("or name a server with `--endpoint URL`".to_owned());
     hints.push(DEMO.to_owned());
     GatewayError::Unreachable { message: "no model server answers on this machine".to_owned(), hints }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::{GatewayError, Kind, Known, Limits, discovered};
+
+    /// A program on a port of its own that answers `GET path` with these bodies; without a path it only listens.
+    async fn listen(kind: Kind, pages: &'static [(&'static str, &'static str)]) -> Known {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let mut silent = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let Some((status, body)) = pages.first().map(|_| {
+                    let page = pages.iter().find(|(path, _)| request.starts_with(&format!("GET {path} ")));
+                    page.map_or(("404 Not Found", ""), |(_, body)| body.split_once('|').unwrap_or(("200 OK", body)))
+                }) else {
+                    silent.push(stream);
+                    continue;
+                };
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        Known { kind, port, start: "serve MODEL" }
+    }
+
+    const TWO_MODELS: &[(&str, &str)] = &[("/v1/models", r#"{"data":[{"id":"a"},{"id":"b"}]}"#)];
+    const VLLM: &[(&str, &str)] = &[("/v1/models", r#"{"data":[{"id":"b","owned_by":"vllm","max_model_len":9}]}"#)];
+    const LOCKED: &[(&str, &str)] = &[("/v1/models", "401 Unauthorized|{}")];
+    const WEB_PAGE: &[(&str, &str)] = &[("/v1/models", "<html></html>"), ("/", "<html></html>")];
+
+    async fn discover(known: &[Known], model: Option<&str>) -> Result<(Kind, u16), GatewayError> {
+        let found = discovered(known, model, Limits::default()).await?;
+        found.choose(model)?;
+        let port = found.endpoint.rsplit(':').next().unwrap().parse().unwrap();
+        Ok((found.kind, port))
+    }
+
+    /// A port that was free a moment ago.
+    async fn closed(kind: Kind) -> Known {
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        Known { kind, port, start: "serve MODEL" }
+    }
+
+    #[tokio::test]
+    async fn the_one_server_is_found_among_other_programs() {
+        let server = listen(Kind::Ollama, VLLM).await;
+        let known = [
+            closed(Kind::LlamaCpp).await,
+            listen(Kind::LlamaCpp, &[]).await,
+            listen(Kind::Tgi, WEB_PAGE).await,
+            listen(Kind::Vllm, LOCKED).await,
+            server,
+        ];
+        let started = Instant::now();
+        assert_eq!(discover(&known, None).await, Ok((Kind::Vllm, server.port)));
+        assert!(started.elapsed().as_millis() < 2000, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn of_several_servers_the_one_with_the_named_model_is_taken() {
+        let known = [listen(Kind::Ollama, TWO_MODELS).await, listen(Kind::Vllm, VLLM).await];
+        assert_eq!(discover(&known, Some("a")).await, Ok((Kind::Other, known[0].port)));
+        for model in [None, Some("b"), Some("c")] {
+            let Err(GatewayError::Ambiguous { hints, .. }) = discover(&known, model).await else { panic!("{model:?}") };
+            let want = [
+                format!("`--endpoint http://{}` (OpenAI-compatible: a, b)", known[0].address()),
+                format!("`--endpoint http://{}` (vLLM: b)", known[1].address()),
+            ];
+            assert_eq!(hints, want);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_answers_the_way_on_is_shown() {
+        let known = [closed(Kind::Ollama).await, listen(Kind::Vllm, LOCKED).await];
+        let Err(GatewayError::Unreachable { message, hints }) = discover(&known, None).await else { panic!() };
+        assert_eq!(message, "no model server answers on this machine");
+        let want = [
+            format!("tried {} (Ollama), {} (vLLM)", known[0].address(), known[1].address()),
+            format!("`{}` wants an API key: name it with `--endpoint` and set `FAOS_API_KEY`", known[1].address()),
+            "start Ollama: `serve MODEL`".to_owned(),
+            "start vLLM: `serve MODEL`".to_owned(),
+            "or name a server with `--endpoint URL`".to_owned(),
+            "`faos demo` shows the program without a server".to_owned(),
+        ];
+        assert_eq!(hints, want);
+    }
 }

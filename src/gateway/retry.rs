@@ -11,7 +11,7 @@ use super::fault::Fault;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub struct Limits {
     pub connect: Duration,
     /// Silence before the first piece of the reply; comments and other bytes are no silence.
     pub first_token: Duration,

@@ -1,16 +1,17 @@
 //! Every exit code of the contract, each produced by the real thing.
 
+use faos::playback::Reply;
 use rustix::process::Signal;
 
 use crate::support::env::TestEnv;
-use crate::support::model_server::{gated, refusing, serve, text};
+use crate::support::model_server::{gated, serve};
 use crate::support::schema::assert_valid;
 
 const BROKEN: &str = "app.py\n```python\ndef main(:\n```\n";
 const RUNS: &str = "```run\necho working\n```\n";
 
 fn env_with(replies: &[&str]) -> (TestEnv, faos::playback::Player) {
-    let server = serve(replies.iter().map(|reply| text(reply)).collect());
+    let server = serve(replies.iter().map(|reply| Reply::text(reply)));
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     (env, server)
@@ -113,7 +114,7 @@ fn code_4_names_every_address_that_was_tried() {
 
 #[test]
 fn code_4_is_a_server_that_refuses() {
-    let server = serve(vec![refusing(400, r#"{"error":{"message":"the model is on strike"}}"#)]);
+    let server = serve(vec![Reply::json(400, r#"{"error":{"message":"the model is on strike"}}"#)]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     let output = env.run(["--output-format", "json", "hello"]);

@@ -6,5 +6,14 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod exit_codes;
+mod gateway;
+mod gateway_errors;
+mod gateway_llama;
+mod gateway_probe;
+mod piped;
+mod playback;
+mod recorded;
+mod resumed;
 mod support;
 mod tidy;

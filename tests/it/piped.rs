@@ -3,14 +3,16 @@
 use serde_json::Value;
 
 use crate::support::env::TestEnv;
-use crate::support::model_server::{serve, text};
+use faos::playback::Reply;
+
+use crate::support::model_server::serve;
 use crate::support::schema::{assert_stream, assert_valid};
 
 const HELLO: &str = "Here it is.\n\nhello.sh\n```bash\necho hello\n```\n\n```run\nbash hello.sh\n```\n";
 const DONE: &str = "It prints `hello`.\n";
 
 fn env_with(replies: &[&str]) -> (TestEnv, faos::playback::Player) {
-    let server = serve(replies.iter().map(|reply| text(reply)).collect());
+    let server = serve(replies.iter().map(|reply| Reply::text(reply)));
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     (env, server)

@@ -23,7 +23,7 @@ struct Done {
 fn converse(name: &'static str) -> Done {
     let recorded = Recorded::open(name);
     let replies = recorded.replies();
-    let server = serve(replies.iter().enumerate().map(|(at, text)| in_pieces(text, at as u64)).collect());
+    let server = serve(replies.iter().enumerate().map(|(at, text)| in_pieces(text, at as u64)));
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     for (path, content) in recorded.before() {

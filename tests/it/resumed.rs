@@ -1,10 +1,11 @@
 //! A conversation gone on with: after its end, after an interruption, after `kill -9` at any moment.
 
+use faos::playback::Reply;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::env::TestEnv;
-use crate::support::model_server::{gated, serve, text, word_by_word};
+use crate::support::model_server::{cut_by_length, cut_off, gated, serve};
 
 const FILES: &str = "one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsecond\n```\n";
 
@@ -14,7 +15,7 @@ fn last_message(request: &Value) -> &str {
 
 #[test]
 fn a_finished_conversation_takes_another_message() {
-    let server = serve(vec![text(FILES), text("There are two.\n")]);
+    let server = serve(vec![Reply::text(FILES), Reply::text("There are two.\n")]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     env.run(["two files"]).assert_code(0);
@@ -39,7 +40,7 @@ fn a_finished_conversation_takes_another_message() {
 
 #[test]
 fn continue_takes_the_session_of_this_workspace() {
-    let server = serve(vec![text("One.\n"), text("Two.\n"), text("Three.\n")]);
+    let server = serve(vec![Reply::text("One.\n"), Reply::text("Two.\n"), Reply::text("Three.\n")]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
@@ -54,7 +55,7 @@ fn continue_takes_the_session_of_this_workspace() {
 #[test]
 fn an_interrupted_reply_is_gone_on_with() {
     let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec", "ond\n```\n");
-    let server = serve(vec![reply, text("two.txt\n```\nsecond\n```\n")]);
+    let server = serve(vec![reply, Reply::text("two.txt\n```\nsecond\n```\n")]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
@@ -75,7 +76,7 @@ fn an_interrupted_reply_is_gone_on_with() {
 #[test]
 fn other_words_after_an_interruption_tell_the_model_of_it() {
     let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n", "rest");
-    let server = serve(vec![reply, text("Fine.\n")]);
+    let server = serve(vec![reply, Reply::text("Fine.\n")]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     let mut running = env.spawn(["-p", "-"]);
@@ -92,8 +93,8 @@ fn other_words_after_an_interruption_tell_the_model_of_it() {
 #[test]
 fn a_reply_that_was_cut_is_asked_for_to_the_end() {
     let server = serve(vec![
-        crate::support::model_server::cut_by_length("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec"),
-        text("two.txt\n```\nsecond\n```\n"),
+        cut_by_length("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec"),
+        Reply::text("two.txt\n```\nsecond\n```\n"),
     ]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
@@ -110,19 +111,22 @@ fn a_reply_that_was_cut_is_asked_for_to_the_end() {
 fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
     let reply: String = (0..40).map(|n| format!("file{n}.txt\n```\nline of file {n}\n```\n\n")).collect();
     for round in 0_usize..20 {
-        let (first, gate) = word_by_word(&reply, 7 * round + 3);
-        let server = serve(vec![first, text(&reply)]);
+        let words: Vec<&str> = reply.split_inclusive(' ').collect();
+        let (before, after) = words.split_at(1 + round * 7 % words.len());
+        let (first, gate) = gated(&before.concat(), &after.concat());
+        let server = serve([first, Reply::text(&reply), Reply::text("All there.\n")]);
         let mut env = TestEnv::new();
         env.set_endpoint(&server.url());
         let workspace = env.workspace().to_str().unwrap().to_owned();
         let mut running = env.spawn(["-w", &workspace, "--output-format", "stream-json", "-"]);
         running.feed("forty files");
-        // The server has sent so many words and holds the rest; on odd rounds the kill races with the end.
-        gate.reached();
+        running.wait_for_stdout("\"delta\"");
         if round % 2 == 1 {
+            // The kill races with the end of the reply, its files, versions and validation.
             gate.open();
-        } else {
-            running.wait_for_stdout("\"delta\"");
+            if round % 4 == 3 {
+                running.wait_for_stdout("\"action\"");
+            }
         }
         running.signal(Signal::KILL);
         let output = running.finish();
@@ -156,7 +160,7 @@ fn acknowledged_is_kept(stdout: &str, records: &[Value]) {
 #[test]
 fn two_at_once_are_told_apart() {
     let (reply, gate) = gated("Wait", " for it.\n");
-    let server = serve(vec![reply, text("Fine.\n")]);
+    let server = serve(vec![reply, Reply::text("Fine.\n")]);
     let mut env = TestEnv::new();
     env.set_endpoint(&server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();

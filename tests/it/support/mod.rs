@@ -1,7 +1,9 @@
-//! What the integration tests share: a hermetic environment, the processes in it, and the published schemas.
+//! What the integration tests share: a hermetic environment, the processes in it, the scripted model server, the
+//! recorded conversations, and the published schemas.
 
 pub mod corpus;
 pub mod env;
+pub mod model_server;
 pub mod process;
 pub mod redact;
 pub mod schema;

@@ -1,0 +1,210 @@
+//! What real servers sent, read however it is cut.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::Delta;
+use super::frame::{Conclusion, Flow, FrameError, Incomplete, Reply};
+use super::sse::Decoder;
+use crate::base::fs;
+
+const STREAMS: &[&str] = &[
+    "llama.cpp/chat_stream_usage",
+    "llama.cpp/chat_think",
+    "llama.cpp/chat_tool_cut",
+    "llama.cpp/chat_tools2",
+    "llama.cpp/chat_unicode",
+    "llama.cpp/midstream_error_kv_exhausted",
+    "llama.cpp/x_ping_progress",
+    "vllm/chat_badtool",
+    "vllm/chat_tools2",
+    "vllm/err_bad_grammar",
+    "vllm-r1parser/chat_think",
+    "transformers-serve/chat_stream_usage",
+];
+
+/// The body of a recorded answer.
+fn body(capture: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(format!("{capture}.txt"));
+    let bytes = fs::read(&path).unwrap();
+    let answer = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    bytes[answer + 4..].to_vec()
+}
+
+#[derive(Debug, PartialEq)]
+enum End {
+    Whole(Conclusion),
+    Incomplete(Incomplete),
+    Failed(FrameError),
+}
+
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (VecDeque<Delta>, End) {
+    let (mut decoder, mut reply, mut deltas, mut flow) =
+        (Decoder::default(), Reply::default(), VecDeque::new(), Flow::More);
+    let mut pieces = pieces.into_iter();
+    let mut ended = false;
+    loop {
+        match decoder.next() {
+            Some(event) => {
+                let event = event.unwrap();
+                match reply.frame(&event.event, &event.data, &mut deltas) {
+                    Ok(read) => flow = read,
+                    Err(error) => return (deltas, End::Failed(error)),
+                }
+            }
+            None if ended || flow == Flow::Done => break,
+            None => match pieces.next() {
+                Some(piece) => decoder.push(piece),
+                None => {
+                    decoder.finish();
+                    ended = true;
+                }
+            },
+        }
+    }
+    (deltas, reply.conclude(flow).map_or_else(End::Incomplete, End::Whole))
+}
+
+fn frame(data: &str) -> Result<VecDeque<Delta>, FrameError> {
+    let mut deltas = VecDeque::new();
+    Reply::default().frame("message", data, &mut deltas).map(|_| deltas)
+}
+
+fn calls(frames: &[&str], reason: &str) -> Result<Vec<Delta>, Incomplete> {
+    let (mut reply, mut deltas) = (Reply::default(), VecDeque::new());
+    for calls in frames {
+        let data = format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{calls}]}}}}]}}"#);
+        reply.frame("message", &data, &mut deltas).unwrap();
+    }
+    let finish = format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{reason}"}}]}}"#);
+    reply.frame("message", &finish, &mut deltas).unwrap();
+    reply.conclude(Flow::Done).map(|conclusion| conclusion.last)
+}
+
+fn call(name: &str, arguments: &str) -> Delta {
+    Delta::ToolCall { name: name.to_owned(), arguments: arguments.to_owned() }
+}
+
+#[test]
+fn an_error_comes_first() {
+    for data in [
+        r#"{"error":"x"}"#,
+        r#"{"error":{"message":"x"},"choices":[{"delta":{"content":"text"}}]}"#,
+        r#"{"message":"x"}"#,
+        r#"{"object":"error","message":"x","code":500}"#,
+        r#"{"detail":"x"}"#,
+    ] {
+        let Err(FrameError::Fault(fault)) = frame(data) else { panic!("{data}") };
+        assert_eq!(fault.text, "x");
+    }
+    assert!(matches!(frame("{\"choices\":"), Err(FrameError::Malformed(_))));
+    assert!(matches!(
+        Reply::default().frame("error", "Model crashed", &mut VecDeque::new()),
+        Err(FrameError::Fault(fault)) if fault.text == "Model crashed"
+    ));
+}
+
+#[test]
+fn text_and_reasoning_are_told_apart() {
+    let delta = |fields: &str| frame(&format!(r#"{{"choices":[{{"delta":{{{fields}}}}}]}}"#)).unwrap();
+    let (text, thought) = (|text: &str| Delta::Text(text.to_owned()), |text: &str| Delta::Reasoning(text.to_owned()));
+    assert_eq!(delta(r#""content":"a\n\"b\"""#), [text("a\n\"b\"")]);
+    assert_eq!(delta(r#""reasoning":"a""#), [thought("a")]);
+    assert_eq!(delta(r#""reasoning_content":"a","content":"b""#), [thought("a"), text("b")]);
+    assert_eq!(delta(r#""reasoning_content":"a","reasoning":"a","content":null"#), [thought("a")]);
+    assert_eq!(delta(r#""role":"assistant","content":"","tool_calls":null"#), []);
+    assert_eq!(frame(r#"{"choices":null,"prompt_progress":{"total":1}}"#).unwrap(), []);
+}
+
+#[test]
+fn a_new_call_is_told_from_more_of_the_old() {
+    let whole = |id: &str| format!(r#"{{"index":0,"id":"{id}","function":{{"name":"f","arguments":"{{}}"}}}}"#);
+    let two = [call("f", "{}"), call("f", "{}")];
+    // Old builds give every call index 0 and no id; others another id; others no index at all.
+    assert_eq!(calls(&[&whole(""), &whole("")], "tool_calls").unwrap(), two);
+    assert_eq!(calls(&[&whole("a"), &whole("b")], "tool_calls").unwrap(), two);
+    let no_index = r#"{"id":"b","function":{"name":"f","arguments":"{}"}}"#;
+    assert_eq!(calls(&[&whole("a"), no_index], "tool_calls").unwrap(), two);
+    let pieces = [
+        r#"{"index":0,"id":"a","function":{"name":"f"}}"#,
+        r#"{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}"#,
+        r#"{"index":0,"function":{"arguments":":1}"}}"#,
+    ];
+    assert_eq!(calls(&pieces, "tool_calls").unwrap(), [call("f", "{\"x\":1}")]);
+}
+
+#[test]
+fn calls_are_whole_or_said_to_be_cut() {
+    let no_arguments = r#"{"index":0,"id":"a","function":{"name":"f"}}"#;
+    assert_eq!(calls(&[no_arguments], "tool_calls").unwrap(), [call("f", "{}")]);
+    let object = r#"{"index":0,"function":{"name":"f","arguments":{"x":1}}}"#;
+    assert_eq!(calls(&[object], "stop").unwrap(), [call("f", "{\"x\":1}")]);
+    let cut = r#"{"index":0,"function":{"name":"f","arguments":"{\"x"}}"#;
+    assert!(matches!(calls(&[cut], "length").unwrap().as_slice(), [Delta::Notice(_)]));
+    assert_eq!(calls(&[cut], "tool_calls"), Err(Incomplete::BrokenCall("f".to_owned())));
+}
+
+#[test]
+fn every_end_has_its_name() {
+    let end = |frames: &str| read([frames.as_bytes()]).1;
+    let text = r#"data: {"choices":[{"delta":{"content":"a"}}]}"#;
+    let finish = |reason: &str| format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}");
+    for (reason, want) in [
+        ("stop", "Stop"),
+        ("stop_sequence", "Stop"),
+        ("eos_token", "Stop"),
+        ("length", "Length"),
+        ("tool_calls", "ToolCalls"),
+    ] {
+        let End::Whole(conclusion) = end(&format!("{text}\n\n{}\n\n", finish(reason))) else { panic!("{reason}") };
+        assert_eq!(format!("{:?}", conclusion.reason), want);
+    }
+    for (frames, want) in [
+        (format!("{text}\n\n"), Incomplete::NoFinishReason),
+        (format!("{text}\n\n{}\n\n", finish("abort")), Incomplete::Aborted),
+        (format!("{}\n\ndata: [DONE]\n\n", finish("stop")), Incomplete::Empty),
+        ("data: [DONE]\n\n".to_owned(), Incomplete::Empty),
+    ] {
+        assert_eq!(end(&frames), End::Incomplete(want), "{frames}");
+    }
+    assert!(matches!(end(&format!("{text}\n\ndata: [DONE]\n\n")), End::Whole(_)));
+}
+
+proptest! {
+    #[test]
+    fn real_streams_are_read_the_same_however_they_are_cut(
+        stream in prop::sample::select(STREAMS),
+        sizes in prop::collection::vec(1_usize..700, 1..30),
+    ) {
+        let body = body(stream);
+        let (mut rest, mut pieces) = (&body[..], Vec::new());
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at((*size).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+        }
+        prop_assert_eq!(read(pieces), read([&body[..]]));
+    }
+
+    #[test]
+    fn a_real_stream_may_be_cut_off_or_damaged_anywhere(
+        stream in prop::sample::select(STREAMS),
+        (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+    ) {
+        let mut body = body(stream);
+        let at = at.index(body.len());
+        read([&body[..at]]);
+        body[at] = byte;
+        read([&body[..]]);
+    }
+
+    #[test]
+    fn no_frame_panics(event in "error|message", data in r#"(\{"|error|choices|delta|\[|\]|\{|\}|:|,|"|1|null| )*"#) {
+        let _ = Reply::default().frame(&event, &data, &mut VecDeque::new());
+    }
+}

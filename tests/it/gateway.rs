@@ -1,0 +1,259 @@
+//! The gateway's way through a reply, against a scripted server on loopback.
+
+use std::time::Duration;
+
+use faos::base::message::{Message, Role};
+use faos::gateway::{Delta, FinishReason, Gateway, GatewayError, Limits, Options, Sampling};
+use faos::playback::{Gate, Player, Reply, Step};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::model_server::{bytes, capture, random_pieces, serve, serve_with_pages};
+
+pub type Deltas = BoxStream<'static, Result<Delta, GatewayError>>;
+
+pub fn quick() -> Limits {
+    Limits { backoff: Duration::from_millis(1), ..Limits::default() }
+}
+
+pub async fn connect(player: &Player) -> Gateway {
+    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
+    Gateway::connect_within(&options, quick()).await.unwrap()
+}
+
+pub fn say(gateway: &Gateway) -> Deltas {
+    gateway.chat(&[Message::new(Role::User, "hi")], &CancellationToken::new())
+}
+
+/// Everything that one request to a server with these replies gives.
+pub async fn ask(replies: impl IntoIterator<Item = Reply>) -> Vec<Result<Delta, GatewayError>> {
+    let player = serve(replies);
+    say(&connect(&player).await).collect().await
+}
+
+pub fn text(deltas: &[Result<Delta, GatewayError>]) -> String {
+    deltas
+        .iter()
+        .filter_map(|delta| if let Ok(Delta::Text(text)) = delta { Some(text.as_str()) } else { None })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_reply_comes_in_its_pieces_and_ends_with_its_usage() {
+    let deltas = ask([Reply::text("one two\nthree")]).await;
+    let pieces: Vec<String> = deltas
+        .iter()
+        .filter_map(|delta| if let Ok(Delta::Text(text)) = delta { Some(text.clone()) } else { None })
+        .collect();
+    assert_eq!(pieces, ["one ", "two\n", "three"]);
+    let Some(Ok(Delta::Finished { reason: FinishReason::Stop, usage })) = deltas.last() else { panic!("{deltas:?}") };
+    assert_eq!((usage.requests, usage.completion_tokens), (1, 3));
+    assert!(usage.seconds > 0.0);
+}
+
+#[tokio::test]
+async fn only_what_was_asked_for_is_sent() {
+    let player = serve([Reply::text("a"), Reply::text("b")]);
+    let options = Options { endpoint: Some(format!("{}/v1", player.url())), ..Options::default() };
+    let messages = [Message::new(Role::System, "s"), Message::new(Role::User, "u")];
+    let gateway = Gateway::connect(&options).await.unwrap();
+    gateway.chat(&messages, &CancellationToken::new()).count().await;
+    let sampling = Sampling { temperature: Some(0.2), seed: Some(7), max_tokens: Some(100) };
+    let gateway = Gateway::connect(&Options { sampling, ..options }).await.unwrap();
+    gateway.chat(&messages, &CancellationToken::new()).count().await;
+
+    let wire = json!([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]);
+    let plain = json!({"model": "scripted", "stream": true, "messages": wire});
+    let sampled = json!({"model": "scripted", "stream": true, "messages": wire, "temperature": 0.2, "seed": 7, "max_tokens": 100});
+    assert_eq!(player.requests(), [plain, sampled]);
+}
+
+#[tokio::test]
+async fn usage_is_asked_of_servers_that_are_known_to_give_it() {
+    let player = serve_with_pages([capture("vllm/chat_stream_usage")], [("/v1/models", capture("vllm/models"))]);
+    say(&connect(&player).await).count().await;
+    assert_eq!(player.requests()[0]["stream_options"], json!({"include_usage": true}));
+}
+
+#[tokio::test]
+async fn every_piece_is_handed_on_before_the_next_is_written() {
+    let gate = Gate::default();
+    let mut steps = Vec::new();
+    for word in ["a ", "b ", "c "] {
+        steps.extend([Step::Text(word.to_owned()), Step::Wait(gate.clone())]);
+    }
+    steps.push(Step::Finish("stop".to_owned()));
+    let player = serve([Reply::stream(steps)]);
+    let mut deltas = say(&connect(&player).await);
+    for word in ["a ", "b ", "c "] {
+        // The server stands before its gate: nothing else can have come.
+        assert_eq!(deltas.next().await, Some(Ok(Delta::Text(word.to_owned()))));
+        gate.open();
+    }
+    assert!(matches!(deltas.next().await, Some(Ok(Delta::Finished { .. }))));
+    assert_eq!(deltas.next().await, None);
+}
+
+/// A stream in a few lines: the text, the reasoning, and whatever else came.
+fn summary(deltas: &[Result<Delta, GatewayError>]) -> String {
+    let (mut text, mut reasoning, mut rest) = (String::new(), String::new(), String::new());
+    for delta in deltas {
+        match delta {
+            Ok(Delta::Text(piece)) => text += piece,
+            Ok(Delta::Reasoning(piece)) => reasoning += piece,
+            Ok(Delta::Finished { reason, usage }) => {
+                let (prompt, cached, completion) = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
+                rest += &format!(
+                    "  finished: {reason:?}, {prompt} prompt tokens ({cached} cached), {completion} written\n"
+                );
+            }
+            Ok(other) => rest += &format!("  {other:?}\n"),
+            Err(error) => rest += &format!("  error: {error:?}\n"),
+        }
+    }
+    format!("  text: {text:?}\n  reasoning: {reasoning:?}\n{rest}")
+}
+
+#[tokio::test]
+async fn what_real_servers_sent_is_read_right_however_it_is_cut() {
+    let mut read = String::new();
+    for name in [
+        "llama.cpp/chat_stream_usage",
+        "llama.cpp/chat_stream_no_usage",
+        "llama.cpp/chat_think",
+        "llama.cpp/chat_thinktool",
+        "llama.cpp/chat_tool_cut",
+        "llama.cpp/chat_tools2",
+        "llama.cpp/chat_unicode",
+        "llama.cpp/chat_max_tokens",
+        "llama.cpp/chat_nostream",
+        "llama.cpp/chat_tool_nostream",
+        "llama.cpp/x_ping_progress",
+        "llama.cpp/midstream_error_kv_exhausted",
+        "llama.cpp/err_overflow",
+        "llama.cpp/err_bad_grammar",
+        "vllm/chat_stream_usage",
+        "vllm/chat_tools2",
+        "vllm/chat_tool_cut",
+        "vllm/chat_badtool",
+        "vllm/chat_stop",
+        "vllm/err_bad_grammar",
+        "vllm/err_overflow",
+        "vllm/err_bad_model",
+        "vllm-r1parser/chat_think",
+        "vllm-r1parser/chat_stream_usage",
+        "transformers-serve/chat_stream_usage",
+        "transformers-serve/chat_tool",
+        "transformers-serve/err_empty_messages",
+        "transformers-serve/err_unknown_field",
+    ] {
+        let whole = capture(name);
+        let [Step::Bytes(body)] = &whole.steps[..] else { panic!("{name}") };
+        let cut = Reply { steps: random_pieces(body, read.len() as u64), ..whole.clone() };
+        let (whole, cut) = (summary(&ask([whole]).await), summary(&ask([cut]).await));
+        assert_eq!(whole, cut, "{name}");
+        read += &format!("{name}\n{whole}");
+    }
+    insta::assert_snapshot!(read);
+}
+
+#[tokio::test]
+async fn a_stream_that_stops_is_a_partial_reply() {
+    let text_frame = r#"data: {"choices":[{"delta":{"content":"part"}}]}"#;
+    for steps in [
+        vec![Step::Text("part".into()), Step::Break],
+        vec![Step::Text("part".into())],
+        vec![Step::Bytes(format!("{text_frame}\n\ndata: {{\"choi").into_bytes())],
+        vec![Step::Text("part".into()), Step::Bytes(b"data: {\"error\":\"out of memory\"}\n\n".to_vec())],
+        vec![Step::Text("part".into()), Step::Bytes(b"data: nonsense\n\n".to_vec())],
+        vec![Step::Text("part".into()), Step::Finish("abort".into())],
+    ] {
+        let deltas = ask([Reply::stream(steps)]).await;
+        assert_eq!(text(&deltas), "part");
+        assert!(matches!(deltas.last(), Some(Err(GatewayError::BrokenOff(_)))), "{deltas:?}");
+        assert_eq!(deltas.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_finish_reason_is_enough() {
+    let finish = "data: {\"choices\":[{\"delta\":{\"content\":\"all\"},\"finish_reason\":\"stop\"}]}";
+    for reply in [
+        bytes(format!("{finish}\n\n")),
+        bytes(finish),
+        Reply::stream(vec![Step::Bytes(format!("{finish}\n\n").into_bytes()), Step::Break]),
+        Reply::json(200, r#"{"choices":[{"message":{"role":"assistant","content":"all"},"finish_reason":"stop"}]}"#),
+    ] {
+        let deltas = ask([reply]).await;
+        assert_eq!(text(&deltas), "all");
+        assert!(matches!(deltas.last(), Some(Ok(Delta::Finished { .. }))), "{deltas:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_finished_reply_does_not_wait_for_a_stalled_server() {
+    let finish = "data: {\"choices\":[{\"delta\":{\"content\":\"all\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let steps = vec![Step::Bytes(finish.as_bytes().to_vec()), Step::Wait(Gate::default())];
+    let deltas = ask([Reply::stream(steps)]).await;
+    assert!(matches!(deltas.last(), Some(Ok(Delta::Finished { .. }))), "{deltas:?}");
+}
+
+#[tokio::test]
+async fn silence_is_told_and_ends() {
+    let player = serve([
+        Reply::stream(vec![Step::Wait(Gate::default())]),
+        Reply::stream(vec![Step::Text("part".into()), Step::Wait(Gate::default())]),
+    ]);
+    let ms = Duration::from_millis;
+    let limits = Limits { first_token: ms(70), between: ms(70), notice: ms(20), ..quick() };
+    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
+    let gateway = Gateway::connect_within(&options, limits).await.unwrap();
+    let nothing: Vec<_> = say(&gateway).collect().await;
+    assert!(matches!(nothing.first(), Some(Ok(Delta::Notice(_)))), "{nothing:?}");
+    assert!(matches!(nothing.last(), Some(Err(GatewayError::Unreachable { .. }))), "{nothing:?}");
+    let part: Vec<_> = say(&gateway).collect().await;
+    assert!(part.iter().any(|delta| matches!(delta, Ok(Delta::Notice(_)))), "{part:?}");
+    assert!(matches!(part.last(), Some(Err(GatewayError::BrokenOff(_)))), "{part:?}");
+}
+
+#[tokio::test]
+async fn comments_are_life() {
+    // 20 comments, 10 ms apart, outlive a limit of 100 ms.
+    let mut steps = Vec::new();
+    for _ in 0..20 {
+        steps.extend([Step::Bytes(b":\n\n".to_vec()), Step::Reasoning(String::new())]);
+    }
+    steps.extend([Step::Text("late".into()), Step::Finish("stop".into())]);
+    let player = Player::start("scripted", vec![Reply::stream(steps)], Duration::from_millis(10)).unwrap();
+    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
+    let limits = Limits { first_token: Duration::from_millis(100), ..quick() };
+    let gateway = Gateway::connect_within(&options, limits).await.unwrap();
+    assert_eq!(text(&say(&gateway).collect::<Vec<_>>().await), "late");
+}
+
+#[tokio::test]
+async fn cancelling_drops_the_connection_at_once() {
+    let player = serve([Reply::stream(vec![Step::Text("a".into()), Step::Wait(Gate::default())])]);
+    let cancel = CancellationToken::new();
+    let mut deltas = connect(&player).await.chat(&[Message::new(Role::User, "hi")], &cancel);
+    assert_eq!(deltas.next().await, Some(Ok(Delta::Text("a".into()))));
+    cancel.cancel();
+    assert_eq!(deltas.next().await, Some(Err(GatewayError::Cancelled)));
+    assert_eq!(deltas.next().await, None);
+    drop(deltas);
+    tokio::task::yield_now().await;
+    assert!(player.wait_until(Duration::from_secs(5), |seen| seen.abandoned == 1));
+}
+
+#[tokio::test]
+async fn a_cancelled_request_is_not_sent() {
+    let player = serve([Reply::text("a")]);
+    let gateway = connect(&player).await;
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let deltas: Vec<_> = gateway.chat(&[Message::new(Role::User, "hi")], &cancel).collect().await;
+    assert_eq!(deltas, [Err(GatewayError::Cancelled)]);
+    assert_eq!(player.requests().len(), 0);
+}
