@@ -46,7 +46,9 @@ fn endless_work_ends() {
         "fn spin() { loop {} } loop { try { spin() } catch { } }",
         "\"aaaa\".re_replace(\"a\", \"b\"); loop {}",
     ] {
-        let note = if let Some(at) = body.find("} loop") && body.starts_with("fn") {
+        let note = if let Some(at) = body.find("} loop")
+            && body.starts_with("fn")
+        {
             let (function, rest) = body.split_at(at + 1);
             let folders = Folders::with(&[(SCRIPT, &format!("{function}\nfn on_prompt(ev) {{ {rest} }}"))]);
             failure(&folders.load().expect("compiles"))
@@ -235,7 +237,7 @@ impl Host for Blocker {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A script's text is anything: it loads or is refused, and never more.
     #[test]

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FileWrite, HookRun, Host, Level, Options, ReplyEvent, RunEvent, RunRequest, RunResult, ScriptError, Scripts, Setting,
-    TurnEnd,
+    FileWrite, HookRun, Host, Level, Options, ReplyEvent, RunEvent, RunRequest, RunResult, ScriptError, Scripts,
+    Setting, TurnEnd,
 };
 use crate::base::fs;
 use crate::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
@@ -126,7 +126,8 @@ pub(super) fn write(path: &str, content: &str) -> FileWrite {
 }
 
 pub(super) fn run_event(command: &str) -> RunEvent {
-    let limits: Map<String, Value> = [("wall_s".to_owned(), json!(60)), ("cpu_s".to_owned(), json!(60))].into_iter().collect();
+    let limits: Map<String, Value> =
+        [("wall_s".to_owned(), json!(60)), ("cpu_s".to_owned(), json!(60))].into_iter().collect();
     RunEvent { command: command.to_owned(), source: "model".to_owned(), cwd: "/home/x/shop".to_owned(), limits }
 }
 
