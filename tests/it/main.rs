@@ -1,0 +1,3 @@
+//! The tests that see the program from outside, one file a part.
+
+mod scripting;
