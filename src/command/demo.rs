@@ -61,7 +61,7 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
         exit_code: 1,
     })?;
     let mut settings = Settings::resolve(&chat::flags(options))?;
-    settings.gateway = crate::gateway::Options { endpoint: Some(player.url()), ..Default::default() };
+    settings.gateway = crate::gateway::Options { endpoint: Some(player.url().to_owned()), ..Default::default() };
     let place = Place::New { workspace: options.workspace.clone() };
     let input = Input { prompt: Some(recording.description.trim_end().to_owned()), ..Input::default() };
     let mut job = chat::job(options, settings, place, input);

@@ -24,9 +24,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("50-validate-shell.rhai", include_str!("../../scripts/50-validate-shell.rhai")),
     ("60-run.rhai", include_str!("../../scripts/60-run.rhai")),
     ("80-feedback.rhai", include_str!("../../scripts/80-feedback.rhai")),
+    ("lib/output.rhai", include_str!("../../scripts/lib/output.rhai")),
 ];
 
-/// Name and text of every script that is compiled in from the repository's `scripts/`.
+/// Name and text of every script that is compiled in from the repository's `scripts/`; modules stand under `lib/`.
 pub fn built_in() -> &'static [(&'static str, &'static str)] {
     BUILT_IN
 }
@@ -184,8 +185,8 @@ fn script(file: &File, ast: AST) -> Result<Script, ScriptError> {
 pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
     let built_in = BUILT_IN.iter().map(|(name, text)| File {
         origin: Origin::BuiltIn,
-        name: (*name).to_owned(),
-        is_module: false,
+        name: name.trim_start_matches("lib/").to_owned(),
+        is_module: name.starts_with("lib/"),
         path: None,
         text: (*text).to_owned(),
     });

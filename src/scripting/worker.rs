@@ -18,7 +18,7 @@ use super::engine;
 use super::meter::Meter;
 use super::world::Desk;
 
-/// Deeply nested values are dropped recursively, and debug builds have large frames. Only what is touched is used.
+/// Deeply nested values are dropped recursively (see the meter's limit). Only what is touched takes memory.
 const STACK: usize = 256 << 20;
 
 type Job = Box<dyn FnOnce(&Bench) + Send>;

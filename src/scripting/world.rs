@@ -80,11 +80,15 @@ impl Desk {
         self.with_host(|host| host.run(request)).and_then(|result| result)
     }
 
-    /// The module at `path` in the `lib/` folder beside the script that imports it.
+    /// The module at `path` in the `lib/` folder beside the script that imports it, else among the built-in ones: a
+    /// copy of a built-in script goes on finding what it imports.
     pub fn module(&self, importer: Option<&str>, path: &str) -> Result<AST, Failure> {
         let origin = importer.and_then(|label| label.split('/').next()).unwrap_or_default();
-        let found = lock(&self.at_hand).modules.get(&format!("{origin}/{path}")).cloned();
-        found.ok_or_else(|| raise(format!("there is no module `{path}`: modules are files in lib/, as in `lib/names`")))
+        let modules = Arc::clone(&lock(&self.at_hand).modules);
+        let found = modules.get(&format!("{origin}/{path}")).or_else(|| modules.get(&format!("built-in/{path}")));
+        found
+            .cloned()
+            .ok_or_else(|| raise(format!("there is no module `{path}`: modules are files in lib/, as in `lib/names`")))
     }
 
     pub fn entering(&self, module: &str) -> Result<(), Failure> {

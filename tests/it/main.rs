@@ -15,5 +15,6 @@ mod piped;
 mod playback;
 mod recorded;
 mod resumed;
+mod scripting;
 mod support;
 mod tidy;
