@@ -121,3 +121,43 @@ pub fn is_repetition(text: &str, shown: &str) -> bool {
     let repeated = lines.iter().filter(|line| known.contains(*line)).count();
     !lines.is_empty() && repeated * 10 >= lines.len() * 8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{EditBlock, is_repetition, streams};
+    use crate::reply::EditRefusal;
+
+    #[test]
+    fn a_block_says_what_applied_and_what_to_send_again() {
+        let refusal =
+            |reason: &str, context: &str| EditRefusal { reason: reason.to_owned(), context: context.to_owned() };
+        let block = EditBlock {
+            path: "a.py".to_owned(),
+            applied: vec![1, 3],
+            refused: vec![(
+                2,
+                refusal("its SEARCH lines are not in the file", "--- closest lines of a.py ---\n  1 | x\n"),
+            )],
+            of: 3,
+        };
+        let wanted = "edit a.py: section 2 of 3 was not applied: its SEARCH lines are not in the file.\n\
+            --- closest lines of a.py ---\n  1 | x\n\
+            Sections that did apply, do not send these again: 1, 3.\n\
+            Send section 2 again, with SEARCH lines that repeat the file exactly.";
+        assert_eq!(block.text(), wanted);
+    }
+
+    #[test]
+    fn streams_are_printable_and_named() {
+        assert_eq!(streams("a\u{1b}[1mb\n", "x\ry\n"), "--- stdout ---\nab\n--- stderr ---\ny");
+        assert_eq!(streams("", ""), "");
+    }
+
+    #[test]
+    fn a_check_that_repeats_a_run_is_seen() {
+        let run = "run 1: exit 1\n--- stderr ---\nF.\nFAIL: test_x\nAssertionError: 1 != 2\nRan 2 tests in 0.01s\n";
+        assert!(is_repetition("F.\nFAIL: test_x\nAssertionError: 1 != 2\n", run));
+        assert!(!is_repetition("SyntaxError: invalid syntax\n  File \"a.py\", line 1\n", run));
+        assert!(!is_repetition("", run));
+    }
+}

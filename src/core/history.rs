@@ -203,3 +203,151 @@ impl History {
         self.messages.push(Message::new(Role::User, text));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use proptest::prelude::*;
+
+    use super::{History, State};
+    use crate::base::ids::SessionId;
+    use crate::base::message::{Message, Role};
+    use crate::base::usage::Usage;
+    use crate::session::record::{
+        ActionKind, AttachedBy, DeltaKind, Entry, Finish, RunSource, Started, ValidationOutcome, Verdict,
+    };
+
+    fn started() -> Entry {
+        Entry::SessionStarted(Started {
+            session: SessionId::generate(),
+            workspace: PathBuf::from("/w"),
+            program: "faos".to_owned(),
+            system_prompt: "Be good.".to_owned(),
+            forked_from: None,
+        })
+    }
+
+    fn user(text: &str) -> Entry {
+        Entry::UserMessage { text: text.to_owned() }
+    }
+
+    fn delta(text: &str) -> Entry {
+        Entry::ReplyDelta { kind: DeltaKind::Text, text: text.to_owned() }
+    }
+
+    fn finished(reason: Finish) -> Entry {
+        Entry::ReplyFinished { reason, usage: Usage::default() }
+    }
+
+    fn sent(feedback: Option<&str>) -> Entry {
+        Entry::RequestSent { request: 1, messages: 2, feedback: feedback.map(str::to_owned), model: "m".to_owned() }
+    }
+
+    fn refused(feedback: &str) -> Entry {
+        let (path, reason) = ("x".to_owned(), "no".to_owned());
+        Entry::ActionRefused { kind: ActionKind::Edit, path, reason, feedback: feedback.to_owned() }
+    }
+
+    fn read(text: &str) -> Entry {
+        Entry::FileAttached { path: "x".to_owned(), source: AttachedBy::Model, text: text.to_owned() }
+    }
+
+    fn failed(feedback: &str) -> Entry {
+        let script = "s".to_owned();
+        Entry::Validated { version: 1, outcome: ValidationOutcome::Failed, script, feedback: feedback.to_owned() }
+    }
+
+    fn fold(entries: &[Entry]) -> History {
+        let mut history = History::default();
+        entries.iter().for_each(|entry| history.apply(1, entry));
+        history
+    }
+
+    fn roles(history: &History) -> Vec<(Role, &str)> {
+        history.messages().iter().map(|Message { role, content }| (*role, content.as_str())).collect()
+    }
+
+    #[test]
+    fn a_reply_goes_back_as_it_came() {
+        let history =
+            fold(&[started(), user("hello"), sent(None), delta("Hi "), delta("there."), finished(Finish::Stop)]);
+        let wanted = [(Role::System, "Be good."), (Role::User, "hello"), (Role::Assistant, "Hi there.")];
+        assert_eq!(roles(&history), wanted);
+        assert_eq!((history.state, history.feedback()), (State::Replied(Finish::Stop), None));
+    }
+
+    #[test]
+    fn refusals_come_first_then_outcomes_then_checks() {
+        let reply = [started(), user("x"), sent(None), delta("…"), finished(Finish::Stop)];
+        let outcomes = [failed("c"), read("b"), refused("a"), refused(""), read("b2")];
+        let history = fold(&[reply.as_slice(), &outcomes].concat());
+        assert_eq!(history.feedback().as_deref(), Some("a\n\nb\n\nb2\n\nc"));
+        assert_eq!(history.state, State::Acted);
+    }
+
+    #[test]
+    fn what_was_not_told_stands_before_the_next_words() {
+        let reply = [started(), user("x"), sent(None), delta("…"), finished(Finish::Stop), refused("a")];
+        let end = Entry::TurnFinished { verdict: Verdict::Error, exit_code: 7 };
+        let history = fold(&[reply.as_slice(), &[end, user("again")]].concat());
+        assert_eq!(roles(&history).last(), Some(&(Role::User, "a\n\nagain")));
+        assert_eq!(history.feedback(), None);
+    }
+
+    #[test]
+    fn roles_alternate_where_a_reply_never_came() {
+        let history = fold(&[started(), user("one"), sent(None), user("two")]);
+        let wanted =
+            [(Role::System, "Be good."), (Role::User, "one"), (Role::Assistant, "(no reply)"), (Role::User, "two")];
+        assert_eq!(roles(&history), wanted);
+        assert_eq!(history.last_reply(), "");
+    }
+
+    #[test]
+    fn an_open_run_is_told_of() {
+        let run = Entry::RunStarted { run: 1, source: RunSource::Model, command: "true".to_owned() };
+        let history = fold(&[started(), user("x"), sent(None), delta("…"), finished(Finish::Stop), run]);
+        assert!(history.feedback().is_some_and(|text| text.contains("interrupted before its outcome")));
+    }
+
+    #[test]
+    fn a_turn_that_was_stopped_stays_open() {
+        let open = [started(), user("x"), sent(None), delta("…"), finished(Finish::Interrupted)];
+        for (verdict, state) in
+            [(Verdict::Interrupted, State::Replied(Finish::Interrupted)), (Verdict::Passed, State::Ended)]
+        {
+            let end = Entry::TurnFinished { verdict, exit_code: 0 };
+            assert_eq!(fold(&[open.as_slice(), &[end]].concat()).state, state, "{verdict:?}");
+        }
+    }
+
+    fn any_entry() -> impl Strategy<Value = Entry> {
+        prop_oneof![
+            "[a-c]{1,3}".prop_map(|text| user(&text)),
+            "[a-c]{1,3}".prop_map(|text| delta(&text)),
+            Just(finished(Finish::Stop)),
+            Just(finished(Finish::Interrupted)),
+            "[a-c]{0,2}".prop_map(|text| refused(&text)),
+            "[a-c]{1,2}".prop_map(|text| read(&text)),
+            "[a-c]{1,2}".prop_map(|text| failed(&text)),
+            Just(sent(None)),
+            Just(sent(Some("told"))),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the log says, messages are only ever appended, and user messages never stand side by side.
+        #[test]
+        fn messages_only_grow(entries in prop::collection::vec(any_entry(), 0..40)) {
+            let mut history = fold(&[started()]);
+            for entry in &entries {
+                let before = history.messages().to_vec();
+                history.apply(1, entry);
+                prop_assert_eq!(&history.messages()[..before.len()], before.as_slice());
+            }
+            let users = history.messages().windows(2).filter(|pair| pair.iter().all(|m| m.role == Role::User));
+            prop_assert_eq!(users.count(), 0);
+        }
+    }
+}

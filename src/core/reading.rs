@@ -137,3 +137,61 @@ fn list(head: &str, mut entries: Vec<String>) -> Reading {
     }
     Reading::Shown(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Reading, matching, read};
+    use crate::base::path::RelPath;
+    use crate::workspace::{FileOp, Workspace};
+
+    fn workspace(folder: &Path, files: &[(&str, &str)]) -> Workspace {
+        let workspace = Workspace::open(folder).expect("a folder");
+        let write = |(path, text): &(&str, &str)| FileOp::Write {
+            path: RelPath::parse(path).expect("a path"),
+            content: text.as_bytes().to_vec(),
+        };
+        workspace.apply(&files.iter().map(write).collect::<Vec<_>>()).expect("written");
+        workspace
+    }
+
+    fn shown(workspace: &Workspace, what: &str) -> String {
+        match read(workspace, what) {
+            Reading::Shown(text) => text,
+            Reading::Refused(text) => format!("REFUSED {text}"),
+        }
+    }
+
+    #[test]
+    fn files_ranges_folders_and_globs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = [("a.py", "one\ntwo\nthree\n"), ("src/b.py", "x\n"), ("src/c.txt", ""), ("src/in/d.py", "y\n")];
+        let workspace = workspace(folder.path(), &files);
+        for (what, wanted) in [
+            ("a.py", "read a.py (3 lines)\n   1 | one\n   2 | two\n   3 | three"),
+            ("a.py:2-3", "read a.py:2-3 (3 lines)\n   2 | two\n   3 | three"),
+            ("a.py:3", "read a.py:3 (3 lines)\n   3 | three"),
+            (".", "read .: folder\na.py\nsrc/"),
+            ("src", "read src: folder\nb.py\nc.txt\nin/"),
+            ("src/*.py", "read src/*.py: 1 files\nsrc/b.py"),
+            ("**/*.py", "read **/*.py: 3 files\na.py\nsrc/b.py\nsrc/in/d.py"),
+            ("src/c.txt", "read src/c.txt (0 lines)"),
+            ("no.py", "REFUSED read no.py: no such file"),
+            ("*.rs", "REFUSED read *.rs: no file matches"),
+            ("../x", "REFUSED read ../x: the path leaves the workspace (`..`)"),
+        ] {
+            assert_eq!(shown(&workspace, what), wanted, "{what}");
+        }
+        assert_eq!(matching(&workspace, "src/**").expect("a glob").len(), 3);
+    }
+
+    #[test]
+    fn long_files_say_how_to_see_the_rest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "line\n".repeat(3_000);
+        let workspace = workspace(folder.path(), &[("long.txt", &text)]);
+        let shown = shown(&workspace, "long.txt");
+        assert!(shown.ends_with("[… cut at line 2001; ask for `long.txt:2001-3000` to see the rest …]"));
+    }
+}

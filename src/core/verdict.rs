@@ -131,3 +131,52 @@ fn gateway_hints(error: &GatewayError) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, Evidence, Stopped, of_ending, of_stop};
+    use crate::core::op::{Interrupt, Stop};
+    use crate::core::view::Verdict;
+    use crate::gateway::GatewayError;
+
+    #[test]
+    fn validation_stands_before_the_last_run() {
+        for (validation, last_run, verdict) in [
+            (Some(true), Some(false), Verdict::Passed),
+            (Some(false), Some(true), Verdict::Failed),
+            (None, Some(false), Verdict::Failed),
+            (None, Some(true), Verdict::Passed),
+            (None, None, Verdict::Unchecked),
+        ] {
+            assert_eq!(Evidence { validation, last_run }.verdict(), verdict);
+        }
+    }
+
+    #[test]
+    fn endings_and_their_codes() {
+        for (ending, verdict, code) in [
+            (Ending::Done, Verdict::Passed, 0),
+            (Ending::Done, Verdict::Unchecked, 0),
+            (Ending::Done, Verdict::Failed, 3),
+            (Ending::GivenUp, Verdict::Passed, 3),
+            (Ending::OutOfTurns, Verdict::Failed, 7),
+        ] {
+            assert_eq!(of_ending(ending, verdict).1, code, "{ending:?} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_window_is_no_missing_model_once_work_began() {
+        let full = Stopped::Gateway(GatewayError::Overflow { prompt_tokens: Some(9), window: Some(8) });
+        assert_eq!(of_stop(&full, &Interrupt::default(), 1).1, 4);
+        assert_eq!(of_stop(&full, &Interrupt::default(), 2).1, 7);
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_counts() {
+        let interrupt = Interrupt::default();
+        interrupt.stop(Stop::Terminated);
+        interrupt.stop(Stop::Interrupted);
+        assert_eq!(of_stop(&Stopped::Interrupted, &interrupt, 0).1, 143);
+    }
+}

@@ -121,6 +121,18 @@ impl Sandbox {
 pub fn helper() -> Option<i32> {
     unimplemented!()
 }
-impl Choice { pub fn parse(_: &str) -> Result<Self, String> { unimplemented!() } }
-impl Default for Limits { fn default() -> Self { unimplemented!() } }
-impl Default for Options { fn default() -> Self { unimplemented!() } }
+impl Choice {
+    pub fn parse(_: &str) -> Result<Self, String> {
+        unimplemented!()
+    }
+}
+impl Default for Limits {
+    fn default() -> Self {
+        unimplemented!()
+    }
+}
+impl Default for Options {
+    fn default() -> Self {
+        unimplemented!()
+    }
+}

@@ -119,13 +119,14 @@ impl Workspace {
 
     fn sync_folder(&self, folder: &Path) -> Result<(), WorkspaceError> {
         let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let opened = match self.dir.open_dir(path) {
+        // Opened as a file: a folder handle of cap-std cannot be synced.
+        let opened = match self.dir.open(path) {
             Ok(opened) => opened,
             // A later step removed it, and the folder above is synced for that.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(at("sync", folder.display())(error)),
         };
-        rustix::fs::fsync(&opened.into_std_file()).map_err(|error| at("sync", folder.display())(error.into()))
+        opened.sync_all().map_err(at("sync", folder.display()))
     }
 }
 

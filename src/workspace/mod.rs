@@ -51,7 +51,9 @@ fn at<'a>(operation: &'static str, path: impl ToString + 'a) -> impl FnOnce(io::
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     Absent,
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     Folder,
     /// A device, a FIFO, a socket, or a link that leaves the workspace or leads nowhere: neither read nor written.
     Other,
@@ -67,9 +69,10 @@ pub struct Workspace {
 impl Workspace {
     /// `root` must exist; it is kept as an absolute path without links.
     pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
-        let root = crate::base::fs::canonical(root)
-            .map_err(|error| at("open the workspace", root.display())(error.source))?;
-        let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(at("open the workspace", root.display()))?;
+        let root =
+            crate::base::fs::canonical(root).map_err(|error| at("open the workspace", root.display())(error.source))?;
+        let dir =
+            Dir::open_ambient_dir(&root, ambient_authority()).map_err(at("open the workspace", root.display()))?;
         Ok(Self { root, dir: Arc::new(dir) })
     }
 
@@ -94,7 +97,9 @@ impl Workspace {
         let mut parent = path.parent();
         while let Some(folder) = parent {
             match self.dir.symlink_metadata(folder.as_str()) {
-                Ok(metadata) if metadata.is_symlink() && self.dir.metadata(folder.as_str()).is_err() => return Entry::Other,
+                Ok(metadata) if metadata.is_symlink() && self.dir.metadata(folder.as_str()).is_err() => {
+                    return Entry::Other;
+                }
                 Ok(_) => return Entry::Absent,
                 Err(_) => parent = folder.parent(),
             }

@@ -13,7 +13,7 @@ const RUNS: &str = "```run\necho working\n```\n";
 fn env_with(replies: &[&str]) -> (TestEnv, faos::playback::Player) {
     let server = serve(replies.iter().map(|reply| Reply::text(reply)));
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     (env, server)
 }
 
@@ -107,7 +107,9 @@ fn code_4_names_every_address_that_was_tried() {
     command.args(["--user", "--map-root-user", "--net", env!("CARGO_BIN_EXE_faos"), "hello"]);
     let output = env.start(command.stdin(std::process::Stdio::null())).finish();
     output.assert_code(4);
-    for words in ["11434", "8080", "8000", "3000", "1234", "Ollama", "llama.cpp", "vLLM", "TGI", "LM Studio", "faos demo"] {
+    for words in
+        ["11434", "8080", "8000", "3000", "1234", "Ollama", "llama.cpp", "vLLM", "TGI", "LM Studio", "faos demo"]
+    {
         assert!(output.stderr.contains(words), "`{words}` is missing:\n{}", output.stderr);
     }
 }
@@ -116,7 +118,7 @@ fn code_4_names_every_address_that_was_tried() {
 fn code_4_is_a_server_that_refuses() {
     let server = serve(vec![Reply::json(400, r#"{"error":{"message":"the model is on strike"}}"#)]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let output = env.run(["--output-format", "json", "hello"]);
     output.assert_code(4);
     assert_eq!(output.json()["verdict"], "error");
@@ -163,7 +165,7 @@ fn codes_130_and_143_keep_what_came() {
         let (reply, _gate) = gated("The beginning of a long", " answer.\n");
         let server = serve(vec![reply]);
         let mut env = TestEnv::new();
-        env.set_endpoint(&server.url());
+        env.set_endpoint(server.url());
         let mut running = env.spawn(["-p", "--output-format", "stream-json", "-"]);
         running.feed("hello");
         running.wait_for_stdout("of a long");
@@ -172,7 +174,10 @@ fn codes_130_and_143_keep_what_came() {
         output.assert_code(code);
         let events = output.stream_json();
         let result = events.last().unwrap();
-        assert_eq!((result["verdict"].as_str(), result["exit_code"].as_i64()), (Some("interrupted"), Some(code.into())));
+        assert_eq!(
+            (result["verdict"].as_str(), result["exit_code"].as_i64()),
+            (Some("interrupted"), Some(code.into()))
+        );
         let finished = env.session().records_of("reply_finished");
         assert_eq!(finished[0]["reason"], "interrupted");
         assert_eq!(env.session().records_of("turn_finished")[0]["exit_code"], code);
@@ -184,7 +189,7 @@ fn code_141_is_a_closed_stdout() {
     let (reply, gate) = gated("The beginning of a long", " answer.\n");
     let server = serve(vec![reply]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let mut command = env.command("bash");
     let script = "\"$FAOS\" hello > >(head -c 5); echo \"code $?\" >&2";
     command.args(["-c", script]).env("FAOS", env!("CARGO_BIN_EXE_faos")).stdin(std::process::Stdio::null());

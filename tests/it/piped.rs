@@ -14,7 +14,7 @@ const DONE: &str = "It prints `hello`.\n";
 fn env_with(replies: &[&str]) -> (TestEnv, faos::playback::Player) {
     let server = serve(replies.iter().map(|reply| Reply::text(reply)));
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     (env, server)
 }
 
@@ -28,7 +28,13 @@ fn the_reply_is_on_stdout_and_the_work_on_stderr() {
     let output = env.run_with_stdin(["-w", &workspace(&env)], "a script that says hello");
     output.assert_code(0);
     assert_eq!(output.stdout, format!("{HELLO}\n{DONE}\n"));
-    for line in ["wrote hello.sh", "run 1: bash hello.sh", "  | hello", "check 50-validate-shell.rhai: passed", "passed · 1 created"] {
+    for line in [
+        "wrote hello.sh",
+        "run 1: bash hello.sh",
+        "  | hello",
+        "check 50-validate-shell.rhai: passed",
+        "passed · 1 created",
+    ] {
         assert!(output.stderr.contains(line), "`{line}` is missing:\n{}", output.stderr);
     }
     assert!(output.stderr.ends_with(&format!("files: {}\n", workspace(&env))), "{}", output.stderr);
@@ -58,11 +64,29 @@ fn stream_json_tells_everything_in_order() {
     assert_stream(&events);
     let mut kinds: Vec<String> = events.iter().map(name_of).collect();
     kinds.dedup();
-    let wanted = ["session", "version", "delta", "usage", "action write", "version", "action run", "run started", "run output", "run finished", "validation", "delta", "usage", "result"];
+    let wanted = [
+        "session",
+        "version",
+        "delta",
+        "usage",
+        "action write",
+        "version",
+        "action run",
+        "run started",
+        "run output",
+        "run finished",
+        "validation",
+        "delta",
+        "usage",
+        "result",
+    ];
     // The version before the message is made beside the stream; where it is told of is not promised.
     kinds.retain(|kind| kind != "version" && kind != "hook" && kind != "notice");
     kinds.dedup();
-    assert_eq!(kinds, wanted.iter().filter(|kind| **kind != "version").map(|kind| (*kind).to_owned()).collect::<Vec<_>>());
+    assert_eq!(
+        kinds,
+        wanted.iter().filter(|kind| **kind != "version").map(|kind| (*kind).to_owned()).collect::<Vec<_>>()
+    );
 }
 
 fn name_of(event: &Value) -> String {
@@ -153,7 +177,8 @@ fn a_failed_validation_is_fed_back_until_it_passes() {
     let requests = server.requests();
     let told = requests[1]["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
     assert!(told.contains("SyntaxError"), "{told}");
-    let outcomes: Vec<Value> = env.session().records_of("validated").iter().map(|record| record["outcome"].clone()).collect();
+    let outcomes: Vec<Value> =
+        env.session().records_of("validated").iter().map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes, ["failed", "passed"]);
 }
 

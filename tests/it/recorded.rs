@@ -25,7 +25,7 @@ fn converse(name: &'static str) -> Done {
     let replies = recorded.replies();
     let server = serve(replies.iter().enumerate().map(|(at, text)| in_pieces(text, at as u64)));
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     for (path, content) in recorded.before() {
         env.write(&format!("workspace/{path}"), content);
     }
@@ -110,7 +110,10 @@ fn backup_script_with_a_search_in_two_places() {
     assert!(first.contains("FAIL"), "{first}");
     let second = told(&done, 2);
     assert!(second.contains("stand in 2 places of the file"), "{second}");
-    assert!(second.contains("  86 |         ((removed++))") && second.contains("  90 |         ((removed++))"), "{second}");
+    assert!(
+        second.contains("  86 |         ((removed++))") && second.contains("  90 |         ((removed++))"),
+        "{second}"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn last_message(request: &Value) -> &str {
 fn a_finished_conversation_takes_another_message() {
     let server = serve(vec![Reply::text(FILES), Reply::text("There are two.\n")]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     env.run(["two files"]).assert_code(0);
     let id = env.session().id().to_owned();
     let output = env.run(["resume", &id[..16], "how many are there?"]);
@@ -42,7 +42,7 @@ fn a_finished_conversation_takes_another_message() {
 fn continue_takes_the_session_of_this_workspace() {
     let server = serve(vec![Reply::text("One.\n"), Reply::text("Two.\n"), Reply::text("Three.\n")]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
     env.run(["-w", &workspace, "first"]).assert_code(0);
     env.run(["elsewhere"]).assert_code(0);
@@ -57,7 +57,7 @@ fn an_interrupted_reply_is_gone_on_with() {
     let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec", "ond\n```\n");
     let server = serve(vec![reply, Reply::text("two.txt\n```\nsecond\n```\n")]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
     let mut running = env.spawn(["-w", &workspace, "-"]);
     running.feed("two files");
@@ -78,7 +78,7 @@ fn other_words_after_an_interruption_tell_the_model_of_it() {
     let (reply, _gate) = gated("one.txt\n```\nfirst\n```\n", "rest");
     let server = serve(vec![reply, Reply::text("Fine.\n")]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let mut running = env.spawn(["-p", "-"]);
     running.feed("a file");
     running.wait_for_stdout("first");
@@ -97,13 +97,28 @@ fn a_reply_that_was_cut_is_asked_for_to_the_end() {
         Reply::text("two.txt\n```\nsecond\n```\n"),
     ]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
     env.run(["-w", &workspace, "two files"]).assert_code(0);
     assert_eq!(env.read("workspace/two.txt"), "second\n");
     let requests = server.requests();
     let told = last_message(&requests[1]);
     assert!(told.contains("one.txt") && told.contains("two.txt"), "{told}");
+}
+
+#[test]
+fn a_broken_connection_loses_nothing() {
+    let server =
+        serve([cut_off("one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsec"), Reply::text("two.txt\n```\nsecond\n```\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let output = env.run(["-w", &workspace, "two files"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("what came so far is kept"), "{}", output.stderr);
+    assert_eq!(env.read("workspace/one.txt"), "first\n");
+    assert_eq!(env.read("workspace/two.txt"), "second\n");
+    assert_eq!(env.session().records_of("reply_finished")[0]["reason"], "broken_off");
 }
 
 /// Acknowledged is what faos said on stdout was done; it must be in the log and on disk afterwards.
@@ -116,7 +131,7 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         let (first, gate) = gated(&before.concat(), &after.concat());
         let server = serve([first, Reply::text(&reply), Reply::text("All there.\n")]);
         let mut env = TestEnv::new();
-        env.set_endpoint(&server.url());
+        env.set_endpoint(server.url());
         let workspace = env.workspace().to_str().unwrap().to_owned();
         let mut running = env.spawn(["-w", &workspace, "--output-format", "stream-json", "-"]);
         running.feed("forty files");
@@ -162,7 +177,7 @@ fn two_at_once_are_told_apart() {
     let (reply, gate) = gated("Wait", " for it.\n");
     let server = serve(vec![reply, Reply::text("Fine.\n")]);
     let mut env = TestEnv::new();
-    env.set_endpoint(&server.url());
+    env.set_endpoint(server.url());
     let workspace = env.workspace().to_str().unwrap().to_owned();
     let mut running = env.spawn(["-w", &workspace, "-"]);
     running.feed("hello");

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 pub struct Recorded {
     folder: PathBuf,
-    pub name: &'static str,
 }
 
 impl Recorded {
-    pub fn open(name: &'static str) -> Self {
+    pub fn open(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replies").join(name);
         assert!(folder.is_dir(), "there is no recorded conversation `{name}`");
-        Self { folder, name }
+        Self { folder }
     }
 
     /// The user's messages, each with the number of the reply that answers it.
