@@ -1,1 +1,270 @@
 //! The workspace against hostile names, links and devices, and against a model of itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use proptest::prelude::*;
+use rustix::fs::{FileType, Mode, mknodat};
+use tempfile::{TempDir, tempdir};
+
+use super::{Entry, FileOp, Versions, Workspace, diff, map, refuse_as_root};
+use crate::base::path::RelPath;
+use crate::base::report::{ChangeKind, FileChange};
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap()
+}
+
+fn write(name: &str, content: &str) -> FileOp {
+    FileOp::Write { path: path(name), content: content.as_bytes().to_vec() }
+}
+
+fn open() -> (TempDir, Workspace) {
+    let folder = tempdir().unwrap();
+    let workspace = Workspace::open(folder.path()).unwrap();
+    (folder, workspace)
+}
+
+fn names(workspace: &Workspace) -> Vec<String> {
+    workspace.files().unwrap().files.into_iter().map(|file| file.path.into()).collect()
+}
+
+fn changed(kind: ChangeKind, name: &str) -> FileChange {
+    FileChange { path: name.to_owned(), kind }
+}
+
+#[test]
+fn steps_are_done_in_order() {
+    let (folder, workspace) = open();
+    let steps = [
+        write("a/b/c.txt", "one"),
+        FileOp::Move { from: path("a/b/c.txt"), to: path("d/e.txt") },
+        write("f.txt", "two"),
+        FileOp::Delete { path: path("f.txt") },
+        write("f.txt", "three"),
+    ];
+    workspace.apply(&steps).unwrap();
+    assert_eq!(names(&workspace), ["d/e.txt", "f.txt"]);
+    assert_eq!(fs::read_to_string(folder.path().join("f.txt")).unwrap(), "three");
+    assert!(!folder.path().join("a").exists(), "emptied folders go");
+}
+
+#[test]
+fn a_change_that_fails_leaves_nothing_behind() {
+    let (folder, workspace) = open();
+    workspace.apply(&[write("file", "old")]).unwrap();
+    let failing = [write("file", "new"), write("file/below", "x")];
+    workspace.apply(&failing).unwrap_err();
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "old");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+}
+
+#[test]
+fn modes_are_kept() {
+    let (folder, workspace) = open();
+    let file = folder.path().join("run.sh");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o750)).unwrap();
+    workspace.apply(&[write("run.sh", "new")]).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o750);
+}
+
+#[test]
+fn links_do_not_lead_out() {
+    let (outside, _) = open();
+    fs::write(outside.path().join("secret"), "secret").unwrap();
+    let (folder, workspace) = open();
+    symlink(outside.path().join("secret"), folder.path().join("absolute")).unwrap();
+    symlink("../../../../../../../../etc/passwd", folder.path().join("relative")).unwrap();
+    symlink("absolute", folder.path().join("chained")).unwrap();
+    symlink(outside.path(), folder.path().join("folder")).unwrap();
+    symlink("nowhere", folder.path().join("dangling")).unwrap();
+    for name in ["absolute", "relative", "chained", "folder", "dangling", "folder/secret"] {
+        assert_eq!(workspace.entry(&path(name)), Entry::Other, "{name}");
+        assert_eq!(workspace.read(&path(name), 1_000).unwrap(), None, "{name}");
+    }
+    for name in ["absolute", "folder/secret", "folder/new"] {
+        workspace.apply(&[write(name, "overwritten")]).unwrap_err();
+    }
+    assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), "secret");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_link_inside_is_written_through() {
+    let (folder, workspace) = open();
+    fs::write(folder.path().join("target"), "old").unwrap();
+    symlink("target", folder.path().join("link")).unwrap();
+    assert_eq!(workspace.entry(&path("link")), Entry::File { size: 3 });
+    workspace.apply(&[write("link", "new")]).unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join("target")).unwrap(), "new");
+    assert!(folder.path().join("link").symlink_metadata().unwrap().is_symlink());
+}
+
+#[test]
+fn only_regular_files_are_read() {
+    let (folder, workspace) = open();
+    mknodat(rustix::fs::CWD, folder.path().join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    assert_eq!(workspace.entry(&path("fifo")), Entry::Other);
+    assert_eq!(workspace.entry(&path("folder")), Entry::Folder);
+    assert_eq!(workspace.entry(&path("none")), Entry::Absent);
+    for name in ["fifo", "folder", "none"] {
+        assert_eq!(workspace.read(&path(name), 10).unwrap(), None, "{name}");
+    }
+    fs::write(folder.path().join("large"), "eleven char").unwrap();
+    let error = workspace.read(&path("large"), 10).unwrap_err();
+    assert_eq!(error.to_string(), "`large` has 11 bytes, more than the 10 that are read");
+}
+
+#[test]
+fn what_is_versioned_and_what_a_run_may_not_destroy() {
+    let (folder, workspace) = open();
+    for name in [
+        "app.py",
+        "__pycache__/app.pyc",
+        "target/debug/app",
+        ".env",
+        "data/big.csv",
+        "data/keep.csv",
+        "sub/.gitignore",
+        "sub/local.txt",
+        "sub/other.txt",
+        ".git/config",
+        ".faos/config.toml",
+        "sub/.git/config",
+    ] {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+    }
+    fs::write(folder.path().join(".gitignore"), ".env\n/data/*\n!/data/keep.csv\n").unwrap();
+    fs::write(folder.path().join("sub/.gitignore"), "local.txt\n").unwrap();
+    fs::write(folder.path().join(std::ffi::OsStr::new("a\u{1}b")), "control").unwrap();
+    assert_eq!(names(&workspace), [".gitignore", "app.py", "data/keep.csv", "sub/.gitignore", "sub/other.txt"]);
+    let mut protected = workspace.protected().unwrap();
+    protected.sort();
+    let wanted = [".env", ".faos", ".git", "a\u{1}b", "data/big.csv", "sub/.git", "sub/local.txt"];
+    assert_eq!(protected, wanted.map(Path::new));
+}
+
+#[test]
+fn versions_are_counted_and_compared() {
+    let (folder, workspace) = open();
+    let repository = tempdir().unwrap();
+    let mut versions = Versions::open(repository.path()).unwrap();
+    let first = versions.keep(&workspace, "empty").unwrap().unwrap();
+    assert_eq!((first.number, first.changes.len()), (0, 0));
+    assert_eq!(versions.keep(&workspace, "again").unwrap(), None);
+
+    workspace.apply(&[write("a.txt", "1"), write("b/c.txt", "2")]).unwrap();
+    let second = versions.keep(&workspace, "two files").unwrap().unwrap();
+    let wanted = [changed(ChangeKind::Created, "a.txt"), changed(ChangeKind::Created, "b/c.txt")];
+    assert_eq!((second.number, second.changes.as_slice()), (1, wanted.as_slice()));
+
+    // The next one is kept by another process, which knows no file yet.
+    drop(versions);
+    let mut versions = Versions::open(repository.path()).unwrap();
+    assert_eq!(versions.newest(), Some(1));
+    assert_eq!(versions.keep(&workspace, "unchanged").unwrap(), None);
+    workspace.apply(&[write("a.txt", "x"), FileOp::Delete { path: path("b/c.txt") }]).unwrap();
+    symlink("a.txt", folder.path().join("link")).unwrap();
+    let third = versions.keep(&workspace, "more").unwrap().unwrap();
+    let wanted = [
+        changed(ChangeKind::Modified, "a.txt"),
+        changed(ChangeKind::Deleted, "b/c.txt"),
+        changed(ChangeKind::Created, "link"),
+    ];
+    assert_eq!(third.changes, wanted);
+    assert_eq!(
+        versions.between(0, 2).unwrap(),
+        [changed(ChangeKind::Created, "a.txt"), changed(ChangeKind::Created, "link")]
+    );
+}
+
+#[test]
+fn an_edit_of_the_same_size_at_the_same_time_is_seen() {
+    let (folder, workspace) = open();
+    let repository = tempdir().unwrap();
+    let mut versions = Versions::open(repository.path()).unwrap();
+    for round in 0..50 {
+        fs::write(folder.path().join("counter"), format!("{round:02}")).unwrap();
+        assert!(versions.keep(&workspace, "round").unwrap().is_some(), "round {round}");
+    }
+}
+
+#[test]
+fn the_map_fits_its_room() {
+    let (_folder, workspace) = open();
+    assert_eq!(map(&workspace.files().unwrap(), 100), "");
+    let steps: Vec<FileOp> = (0..40).map(|n| write(&format!("src/data/file{n}.txt"), "12345")).collect();
+    workspace.apply(&steps).unwrap();
+    workspace.apply(&[write("main.py", "x")]).unwrap();
+    let listing = workspace.files().unwrap();
+    assert!(map(&listing, 10_000).starts_with("main.py (1 bytes)\nsrc/data/file0.txt (5 bytes)\n"));
+    assert_eq!(map(&listing, 60), "main.py (1 bytes)\nsrc/data/ (40 files)\n");
+    assert_eq!(map(&listing, 3), "");
+}
+
+#[test]
+fn diffs_for_people() {
+    assert_eq!(diff("a", Some("x\n"), Some("x\n")), "");
+    assert_eq!(diff("a", None, Some("x\n")), "--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+x\n");
+    assert_eq!(diff("a", None, Some("")), "--- /dev/null\n+++ b/a\n");
+    assert_eq!(diff("a", Some("\0"), Some("x")), "Binary file a changed\n");
+}
+
+#[test]
+fn some_folders_are_no_workspace() {
+    let home = Path::new("/home/you");
+    let ours = [Path::new("/home/you/.local/share/faos/sessions").to_owned()];
+    for root in ["/", "/home", "/home/you", "/home/you/.ssh", "/home/you/.local", "/home/you/.local/share/faos"] {
+        assert!(refuse_as_root(Path::new(root), Some(home), &ours).is_some(), "{root}");
+    }
+    for root in ["/home/you/project", "/srv/project", "/home/you/.local/share/faos/sessions/x/workspace"] {
+        assert_eq!(refuse_as_root(Path::new(root), Some(home), &ours), None, "{root}");
+    }
+}
+
+fn any_step() -> impl Strategy<Value = (u8, &'static str, &'static str, String)> {
+    let names = prop_oneof![Just("a"), Just("b"), Just("d/a"), Just("d/e/f"), Just("g/h")];
+    (0_u8..3, names.clone(), names, "[xy]{0,3}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The folder holds what a map of names to contents holds after the same steps.
+    #[test]
+    fn applying_is_what_a_map_does(steps in prop::collection::vec(any_step(), 1..12)) {
+        let (_folder, workspace) = open();
+        let mut model: BTreeMap<String, String> = BTreeMap::new();
+        let mut ops = Vec::new();
+        for (kind, one, other, content) in steps {
+            match kind {
+                0 => {
+                    model.insert(one.to_owned(), content.clone());
+                    ops.push(write(one, &content));
+                }
+                1 if model.remove(one).is_some() => ops.push(FileOp::Delete { path: path(one) }),
+                2 if model.contains_key(one) && !model.contains_key(other) => {
+                    let moved = model.remove(one).unwrap_or_default();
+                    model.insert(other.to_owned(), moved);
+                    ops.push(FileOp::Move { from: path(one), to: path(other) });
+                }
+                _ => {}
+            }
+        }
+        workspace.apply(&ops).unwrap();
+        let found: BTreeMap<String, String> = names(&workspace)
+            .into_iter()
+            .map(|name| {
+                let bytes = workspace.read(&path(&name), 100).unwrap().unwrap();
+                (name, String::from_utf8(bytes).unwrap())
+            })
+            .collect();
+        prop_assert_eq!(found, model);
+    }
+}
