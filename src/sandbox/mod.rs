@@ -1,11 +1,24 @@
 //! A script becomes a measured run: isolated, limited, reported. The only place that starts processes.
+//!
+//! The program starts itself again as a helper ([`helper`]), which makes the isolation and supervises the run; this
+//! side starts it, feeds it and reads ([`host`]). A guarantee that was asked for and cannot be had stops the run.
 
+mod helper;
+mod host;
+mod output;
+mod paths;
+mod wire;
+
+use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::report::{Backend, Guarantee, Network, RunReport};
+use self::host::{Channels, Told};
+use self::wire::{Bounds, Ended, Isolation, Order, Outcome};
+use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
 
 /// What the user asked of the sandbox.
 #[derive(Clone, Debug)]
@@ -17,6 +30,21 @@ pub struct Options {
     /// Names of environment variables passed on beside the allow-list.
     pub environment: Vec<String>,
     pub limits: Limits,
+    /// The program that is started as the helper; `None`: this one.
+    pub helper: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backend: Choice::Auto,
+            network: Network::Off,
+            require: vec![Guarantee::FsWrite, Guarantee::Network, Guarantee::Kill],
+            environment: Vec::new(),
+            limits: Limits::default(),
+            helper: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +53,17 @@ pub enum Choice {
     Auto,
     Ns,
     Off,
+}
+
+impl Choice {
+    pub fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "auto" => Ok(Self::Auto),
+            "ns" => Ok(Self::Ns),
+            "off" => Ok(Self::Off),
+            _ => Err(format!("`{name}` is no sandbox backend; there are auto, ns and off")),
+        }
+    }
 }
 
 /// Units are in the names. `validation_wall_s` replaces `wall_s` for validations.
@@ -40,6 +79,22 @@ pub struct Limits {
     pub growth_mib: u64,
     pub growth_files: u64,
     pub output_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wall_s: 60.0,
+            validation_wall_s: 300.0,
+            cpu_s: None,
+            memory_mib: 2048,
+            processes: 256,
+            file_mib: 256,
+            growth_mib: 1024,
+            growth_files: 50_000,
+            output_mib: 64,
+        }
+    }
 }
 
 /// One run.
@@ -90,18 +145,45 @@ pub enum SandboxError {
 
 /// The sandbox in force for a session.
 pub struct Sandbox {
-    _p: (),
+    isolation: Isolation,
+    program: PathBuf,
+    home: PathBuf,
+    read_only: Vec<PathBuf>,
+    environment: Vec<(String, String)>,
 }
+
+/// What namespaces give; under `off` nothing is promised.
+const GUARANTEES: [Guarantee; 5] =
+    [Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network, Guarantee::Kill, Guarantee::Limits];
 
 impl Sandbox {
     /// Chooses the backend by a self-test; fails where a required guarantee cannot be had.
     pub fn open(options: &Options) -> Result<Self, SandboxError> {
-        let _ = options;
-        unimplemented!()
+        let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
+        let path = paths::search_path(&home);
+        let isolation = match options.backend {
+            Choice::Auto | Choice::Ns => Isolation::Namespaces,
+            Choice::Off => Isolation::None,
+        };
+        let sandbox = Self {
+            isolation,
+            program: options.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe")),
+            read_only: paths::read_only(&home, &path),
+            environment: environment(&home, &path, &options.environment),
+            home,
+        };
+        if isolation == Isolation::Namespaces {
+            sandbox.test(options)?;
+        }
+        Ok(sandbox)
     }
 
     pub fn backend(&self) -> Backend {
-        unimplemented!()
+        match self.isolation {
+            Isolation::Namespaces => Backend::Ns,
+            Isolation::None => Backend::Off,
+        }
     }
 
     /// Blocks until the run has ended and nothing of it is left; `cancel` ends it.
@@ -112,27 +194,139 @@ impl Sandbox {
         cancel: &CancellationToken,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Finished, SandboxError> {
-        let _ = (spec, cancel, output);
-        unimplemented!()
+        let begun = Instant::now();
+        let most_output = spec.limits.output_mib << 20;
+        let channels = Channels { folder: spec.output, most_output, cancel, output };
+        let Told { outcome, stdout, stderr } = host::run(&self.program, &self.order(spec), spec.stdin, channels)?;
+        let ended = match outcome {
+            Outcome::Ended(ended) => ended,
+            Outcome::NotSetUp { step, errno } => return Err(not_set_up(&step, errno)),
+        };
+        let mut report = self.report(spec, &ended);
+        report.setup_s = (begun.elapsed().as_secs_f64() - report.wall_s).max(ended.setup_s);
+        report.stdout_bytes = stdout.total;
+        report.stderr_bytes = stderr.total;
+        report.truncated = stdout.truncated || stderr.truncated;
+        Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() })
+    }
+
+    fn order(&self, spec: &Spec<'_>) -> Order {
+        let limits = spec.limits;
+        let scratch = match spec.view {
+            View::Direct => None,
+            View::Scratch { cache } => Some(cache.to_owned()),
+        };
+        let mut environment = self.environment.clone();
+        if let Some(cache) = &scratch {
+            let seen = if self.isolation == Isolation::Namespaces { Path::new(helper::CACHE) } else { cache };
+            environment.push(("FAOS_CACHE".to_owned(), seen.display().to_string()));
+        }
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
+        Order {
+            script: spec.script.to_owned(),
+            workspace: spec.workspace.to_owned(),
+            isolation: self.isolation,
+            scratch,
+            protected: spec.protected.to_vec(),
+            read_only: self.read_only.clone(),
+            home: self.home.clone(),
+            environment,
+            network: spec.network == Network::Full,
+            limits: Bounds {
+                wall_s: limits.wall_s,
+                cpu_s: limits.cpu_s.unwrap_or(limits.wall_s * cores as f64),
+                memory: limits.memory_mib << 20,
+                processes: limits.processes,
+                file: limits.file_mib << 20,
+                growth: limits.growth_mib << 20,
+                growth_files: limits.growth_files,
+            },
+        }
+    }
+
+    fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
+        let isolated = self.isolation == Isolation::Namespaces;
+        let sampled = ended.sampled_peak > ended.largest_process;
+        let kept = |guarantee: &Guarantee| isolated && (*guarantee != Guarantee::Network || spec.network == Network::Off);
+        let (guarantees, missing) = GUARANTEES.iter().copied().partition(kept);
+        RunReport {
+            command: spec.script.to_owned(),
+            cwd: spec.workspace.display().to_string(),
+            backend: self.backend(),
+            guarantees,
+            missing,
+            network: if isolated { spec.network } else { Network::Full },
+            wall_s: ended.wall_s,
+            setup_s: ended.setup_s,
+            user_s: ended.user_s,
+            system_s: ended.system_s,
+            peak_memory_bytes: ended.sampled_peak.max(ended.largest_process),
+            peak_memory_method: if sampled { MemoryMethod::Sampled } else { MemoryMethod::LargestProcess },
+            processes_left_killed: ended.left_killed,
+            written_bytes: ended.written,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            truncated: false,
+            files_changed: Vec::new(),
+            exit: Exit { kind: ended.kind, code: ended.code, signal: ended.signal },
+        }
+    }
+
+    /// A real run that does nothing: what fails here would fail for every run.
+    fn test(&self, options: &Options) -> Result<(), SandboxError> {
+        let folder = env::temp_dir().join(format!("faos-self-test-{}", std::process::id()));
+        let made = crate::base::fs::make_folders(&folder);
+        made.map_err(|error| SandboxError::Io(error.to_string()))?;
+        let spec = Spec {
+            script: "true",
+            stdin: &[],
+            workspace: &folder,
+            view: View::Direct,
+            protected: &[],
+            output: &folder,
+            limits: &options.limits,
+            network: Network::Off,
+        };
+        let ran = self.run(&spec, &CancellationToken::new(), &mut |_, _| {});
+        // A folder that cannot be removed stays in the temporary folder; the result is the matter here.
+        let _ = crate::base::fs::remove_folder(&folder);
+        let report = ran?.report;
+        if report.exit.kind == ExitKind::Exited && report.exit.code == Some(0) {
+            return Ok(());
+        }
+        Err(not_set_up(&format!("run `true` (it ended with {:?})", report.exit.kind), 0))
     }
 }
 
-/// The re-executed helper's doorway: `Some(exit code)` where this process was started as one. Called first in `main`.
-pub fn helper() -> Option<i32> {
-    unimplemented!()
+/// The doorway of the re-executed helper: `Some(exit code)` where this process was started as one. First in `main`.
+pub fn helper_main() -> Option<i32> {
+    let is_helper = env::args_os().nth(1).is_some_and(|argument| argument == helper::ARGUMENT);
+    is_helper.then(helper::main)
 }
-impl Choice {
-    pub fn parse(_: &str) -> Result<Self, String> {
-        unimplemented!()
-    }
+
+fn environment(home: &Path, path: &[PathBuf], named: &[String]) -> Vec<(String, String)> {
+    let path = env::join_paths(path).unwrap_or_default().to_string_lossy().into_owned();
+    let mut all = vec![
+        ("PATH".to_owned(), path),
+        ("HOME".to_owned(), home.display().to_string()),
+        ("TERM".to_owned(), "dumb".to_owned()),
+        // An edit that keeps a file's size within the same second would otherwise run the old bytecode.
+        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+        ("FAOS_INSIDE".to_owned(), "1".to_owned()),
+    ];
+    let passed = ["LANG", "TZ"].into_iter().chain(named.iter().map(String::as_str));
+    all.extend(passed.filter_map(|name| Some((name.to_owned(), env::var(name).ok()?))));
+    all
 }
-impl Default for Limits {
-    fn default() -> Self {
-        unimplemented!()
+
+fn not_set_up(step: &str, errno: i32) -> SandboxError {
+    let error = std::io::Error::from_raw_os_error(errno);
+    let mut hints = Vec::new();
+    if step.contains("user namespace") || step.contains("uid_map") || step.contains("namespaces") {
+        hints.push("user namespaces are refused: on Ubuntu 24.04 and later `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them".to_owned());
+        hints.push("in a container start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`".to_owned());
+        hints.push("`cat /proc/sys/user/max_user_namespaces` must not be 0".to_owned());
     }
-}
-impl Default for Options {
-    fn default() -> Self {
-        unimplemented!()
-    }
+    hints.push("`--no-run --no-scripts` works without a sandbox; `--sandbox off` runs without one, at your own risk".to_owned());
+    SandboxError::Unavailable { message: format!("the sandbox cannot be set up: {step}: {error}"), hints }
 }
