@@ -1,6 +1,7 @@
 //! The built-in scripts on real files: what a validator says of a workspace, what a guard refuses, what a model is shown.
 //!
 //! Runs are plain bash in a temporary copy; the programs are those of the recorded conversations.
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
