@@ -99,6 +99,11 @@ impl Prompts {
             .map_err(|error| explain::error(&error, self.file(error.name().unwrap_or(name))))
     }
 
+    /// Each template's name, and the file that it came from.
+    pub fn sources(&self) -> &[(&'static str, String)] {
+        &self.files
+    }
+
     fn check_variables(&self, template: &Template) -> Result<(), PromptError> {
         let file = self.file(template.name);
         let compiled = self.environment.get_template(template.name).map_err(|error| explain::error(&error, file))?;

@@ -48,6 +48,22 @@ fn the_system_prompt_is_small() {
     assert!(tokens <= 650, "{tokens} tokens");
 }
 
+/// The guide's table is the program's, and its example works.
+#[test]
+fn the_guide_is_true() {
+    let guide = fs::read_text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prompts.md")).expect("read");
+    for template in built_in() {
+        let row = guide.lines().find(|line| line.starts_with(&format!("| `{}.md` |", template.name))).expect("a row");
+        for variable in template.variables {
+            assert!(row.contains(&format!("`{variable}`")), "{row}");
+        }
+    }
+    let example = guide.split("```jinja\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let prompts = overridden("repair", example).expect("loads");
+    let text = prompts.render("repair", json!({"feedback": "```\nx\n```"})).expect("renders");
+    assert_eq!(text, "The check failed. Fix the cause, not the test.\n\n````\n```\nx\n```\n````");
+}
+
 #[test]
 fn the_system_prompt_says_what_models_broke_when_it_was_left_out() {
     let text = system("", "", true);
@@ -65,6 +81,7 @@ fn the_system_prompt_says_what_models_broke_when_it_was_left_out() {
         "no network",
         "no input",
         "60 seconds",
+        "a `bash` block without a path is shown",
         "do not pipe it through `head`, `tail` or `grep`",
         "Verify your work with a `run` block",
         "short summary and no `run` or `read` block",

@@ -200,7 +200,7 @@ pub fn definitions() -> String {
     for (signature, says) in FUNCTIONS {
         let _ = writeln!(out, "\n/// {says}.\nfn {signature};");
     }
-    out.replace("//  A gate", "// A gate")
+    out
 }
 
 /// The names of all functions above, for the test that compares them with the engine's.

@@ -46,7 +46,8 @@ pub struct Setting {
 pub struct HookRun {
     pub script: String,
     pub event: String,
-    /// `pass`, `changed`, `denied`, `failed` (the script itself broke) …: one word.
+    /// One word: `changed allowed denied handled retry stopped more ignored`, of validators `pass rejected none`, and
+    /// `failed` where the script itself broke.
     pub outcome: String,
     pub ms: u64,
     /// The reason of a denial, or the error with file, line and column; may be empty.

@@ -125,7 +125,7 @@ impl Scripts {
         if self.current().is_of(&files) {
             return Ok(());
         }
-        let worker = self.worker.lock().await;
+        let worker = self.worker().await?;
         let compiled = worker
             .call(&CancellationToken::new(), move |bench| Set::compile(bench.engine(), files))
             .await
@@ -231,17 +231,21 @@ impl Scripts {
         if !set.handles(C::EVENT) {
             return Ok(Hooked { decision: chain.decide(), hooks: Vec::new() });
         }
-        let mut worker = self.worker.lock().await;
+        let worker = self.worker().await?;
         let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
-        let asked = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;
-        if worker.is_spent() || asked.is_err() {
-            let fresh = Worker::start(self.options.budget.unwrap_or(BUDGET))?;
-            let spent = std::mem::replace(&mut *worker, fresh);
-            if let Err(lost) = asked {
-                return Ok(chain::lost(spare, &spent.at_work(), &lost.to_string()));
-            }
+        match worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await {
+            Ok(hooked) => Ok(hooked),
+            Err(lost) => Ok(chain::lost(spare, &worker.at_work(), &lost.to_string())),
         }
-        asked.map_err(|lost| ScriptError::Gone(lost.to_string()))
+    }
+
+    /// The engine's thread, a new one where the last was given up.
+    async fn worker(&self) -> Result<tokio::sync::MutexGuard<'_, Worker>, ScriptError> {
+        let mut worker = self.worker.lock().await;
+        if worker.is_spent() {
+            *worker = Worker::start(self.options.budget.unwrap_or(BUDGET))?;
+        }
+        Ok(worker)
     }
 
     fn current(&self) -> Arc<Set> {

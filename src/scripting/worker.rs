@@ -98,6 +98,7 @@ impl Worker {
         result.recv().map_err(|_| ScriptError::Gone(Lost::Ended.to_string()))
     }
 
+    /// A caller that stops waiting gives the thread up, as one does that has waited too long.
     pub async fn call<T: Send + 'static>(
         &self,
         cancel: &CancellationToken,
@@ -105,18 +106,19 @@ impl Worker {
     ) -> Result<T, Lost> {
         let (sender, result) = oneshot::channel();
         self.meter.arm(cancel);
+        let mut waiting = Waiting { worker: self, came_back: false };
         self.jobs.send(Box::new(move |bench| drop(sender.send(job(bench))))).map_err(|_| Lost::Ended)?;
         tokio::select! {
             biased;
-            result = result => result.map_err(|_| Lost::Ended),
-            () = self.meter.stuck() => {
-                self.meter.give_up();
-                Err(Lost::Stuck)
+            result = result => {
+                waiting.came_back = result.is_ok();
+                result.map_err(|_| Lost::Ended)
             }
+            () = self.meter.stuck() => Err(Lost::Stuck),
         }
     }
 
-    /// The engine has panicked, and must not be used again.
+    /// The thread was given up, or the engine has panicked: it must not be used again.
     pub fn is_spent(&self) -> bool {
         self.spent.load(Ordering::Relaxed)
     }
@@ -124,5 +126,19 @@ impl Worker {
     /// The script that is, or was last, at work.
     pub fn at_work(&self) -> String {
         self.meter.script()
+    }
+}
+
+struct Waiting<'a> {
+    worker: &'a Worker,
+    came_back: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.came_back {
+            self.worker.meter.give_up();
+            self.worker.spent.store(true, Ordering::Relaxed);
+        }
     }
 }

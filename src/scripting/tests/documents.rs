@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::super::chain::{Chain, Event};
-use super::super::{answer, chains, definitions, engine, meter, world};
-use super::{load, reply, repository, result, run_event, setting, turn_end, write};
+use super::super::{TurnEndDecision, WriteDecision, answer, chains, definitions, engine, meter, world};
+use super::{World, load, never, reply, repository, result, run_event, setting, turn_end, wait, write};
 use crate::base::fs;
 
 #[test]
@@ -103,15 +103,40 @@ fn every_name_can_be_written() {
 
 /// Each example of the guide is a script that loads and does what the guide says of it.
 #[test]
-fn the_guides_examples_load() {
+fn the_guides_examples_work() {
     let guide = fs::read_text(&repository("docs/scripting.md")).expect("the guide is there");
-    let scripts: Vec<(String, String)> = super::super::text::fences(&guide)
+    let examples: Vec<String> = super::super::text::fences(&guide)
         .into_iter()
-        .filter(|(lang, _)| lang == "rhai")
-        .enumerate()
-        .map(|(at, (_, content))| (format!("user/{at}-example.rhai"), content))
+        .filter_map(|(lang, content)| (lang == "rhai").then_some(content))
         .collect();
-    assert!(scripts.len() >= 3, "the guide has examples");
-    let files: Vec<(&str, &str)> = scripts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    load(&files);
+    let [careful, node, patience] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let (_folders, scripts) = load(&[
+        ("user/40-careful.rhai", careful.as_str()),
+        ("user/50-node.rhai", node.as_str()),
+        ("user/90-patience.rhai", patience.as_str()),
+    ]);
+    let (at, no, world) = (setting(), never(), World::default());
+
+    let file = wait(scripts.on_file_write(&at, write("migrations/1.sql", "x\n"), world.host(), &no)).expect("lives");
+    assert!(matches!(file.decision, WriteDecision::Denied { .. }), "{file:?}");
+    wait(scripts.on_run(&at, run_event("rm -rf build"), world.host(), &no)).expect("lives");
+    assert_eq!(*world.asked.lock().expect("no panic"), ["Run this? rm -rf build"]);
+
+    let checked = wait(scripts.on_validate(&at, vec![], vec!["a.js".into()], world.host(), &no)).expect("lives");
+    assert_eq!(checked.decision.len(), 1, "{checked:?}");
+
+    wait(scripts.on_prompt(&at, "x", "user", world.host(), &no)).expect("lives");
+    let end = || wait(scripts.on_turn_end(&at, turn_end("passed", 3), world.host(), &no)).expect("lives").decision;
+    assert!(matches!(end(), TurnEndDecision::More { .. }));
+    assert_eq!(end(), TurnEndDecision::Go { verdict: None });
+}
+
+/// Every event that there is, and every one that is refused, stands in the guide.
+#[test]
+fn the_guide_names_every_event() {
+    let guide = fs::read_text(&repository("docs/scripting.md")).expect("the guide is there");
+    for event in Event::ALL {
+        let gate = if event.is_gate() { " (gate)" } else { "" };
+        assert!(guide.contains(&format!("| `{}`{gate} |", event.name())), "{}", event.name());
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
+use super::super::worker::Worker;
 use super::super::{Host, Level, PromptDecision, RunRequest, RunResult, Scripts};
 use super::{Folders, World, load, never, of, setting, wait};
 
@@ -190,6 +191,32 @@ fn a_thread_that_does_not_come_back_is_given_up() {
 
     assert_eq!(failure(&scripts), None, "the new thread works");
     drop(release);
+}
+
+#[test]
+fn a_caller_that_stops_waiting_blocks_nobody() {
+    let text = "fn on_prompt(ev) { if ev.text == \"block\" { read(\"x\"); } }";
+    let (_folders, scripts) = load(&[(SCRIPT, text)]);
+    let cancel = CancellationToken::new();
+    let (release, released) = mpsc::channel();
+    let host = Blocker { cancel: cancel.clone(), released };
+    wait(async {
+        let (at, other) = (setting(), never());
+        tokio::select! {
+            _ = scripts.on_prompt(&at, "block", "user", Box::new(host), &other) => panic!("it came back"),
+            () = cancel.cancelled() => {}
+        }
+    });
+    assert_eq!(failure(&scripts), None, "the next call works");
+    drop(release);
+}
+
+#[test]
+fn a_panic_of_the_engine_is_caught_and_its_thread_replaced() {
+    let worker = Worker::start(Duration::from_secs(1)).expect("a thread");
+    let result = worker.wait_for(|bench| bench.guard(|| panic!("in the engine"))).expect("the thread lives");
+    assert_eq!(result, Err::<(), String>("the script engine panicked".to_owned()));
+    assert!(worker.is_spent());
 }
 
 /// Cancels as soon as the script has begun.
