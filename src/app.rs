@@ -103,6 +103,7 @@ async fn converse(job: Job) -> Result<u8, Failure> {
     let Job { settings, place, words, mode, scripts, show, notices, player: _player } = job;
     let interrupt = Interrupt::default();
     watch_signals(&interrupt)?;
+    let place = checked(place, &settings)?;
     let prompts = Prompts::load(&settings.prompting)?;
     let scripts = scripts.then(|| Scripts::load(&settings.scripting)).transpose()?;
     let (gateway, sandbox) = outside(&settings, &interrupt, mode, scripts.is_some()).await?;
@@ -209,15 +210,12 @@ impl Home {
         let mut passing = None;
         let Opened { session, records, repaired } = match place {
             Place::Saved { folder } => Session::open(folder)?,
-            Place::New { workspace } => {
-                let workspace = workspace.as_deref().map(|folder| allowed(folder, settings)).transpose()?;
-                new(&settings.folders.sessions, workspace.as_deref())?
-            }
+            Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
                 let folder = std::env::temp_dir().join(format!("faos-{}", std::process::id()));
                 passing = Some(Passing(folder.clone()));
                 fs::make_folders(&folder)?;
-                new(&folder, Some(&allowed(workspace, settings)?))?
+                new(&folder, Some(workspace))?
             }
         };
         let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
@@ -230,6 +228,15 @@ impl Home {
 fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
     let session = Session::create(sessions, workspace)?;
     Ok(Opened { session, records: Vec::new(), repaired: Vec::new() })
+}
+
+/// The same place, with a workspace that may be worked in. Asked before anything else is.
+fn checked(place: Place, settings: &Settings) -> Result<Place, Failure> {
+    Ok(match place {
+        Place::New { workspace: Some(workspace) } => Place::New { workspace: Some(allowed(&workspace, settings)?) },
+        Place::Passing { workspace } => Place::Passing { workspace: allowed(&workspace, settings)? },
+        place @ (Place::New { workspace: None } | Place::Saved { .. }) => place,
+    })
 }
 
 /// The folder, made where it is missing, unless it is one that no program should be let into.

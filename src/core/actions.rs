@@ -23,6 +23,17 @@ pub struct Walked {
     pub tasks: Vec<Task>,
 }
 
+/// What of a reply could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusals {
+    None,
+    /// Deletes of files that are not there, and nothing else.
+    AlreadyGone,
+    Some,
+}
+
+const NO_SUCH_FILE: &str = "no such file";
+
 pub enum Task {
     Run(String),
     Read(String),
@@ -51,8 +62,18 @@ struct Draft {
 }
 
 impl Walked {
-    pub fn refused(&self) -> bool {
-        self.outcomes.iter().any(|outcome| matches!(outcome.result, Went::Refused { .. }))
+    pub fn refusals(&self) -> Refusals {
+        let refused = |outcome: &&Outcome| matches!(outcome.result, Went::Refused { .. });
+        let gone = |outcome: &Outcome| {
+            outcome.kind == ActionKind::Delete
+                && matches!(&outcome.result, Went::Refused { reason, .. } if reason == NO_SUCH_FILE)
+        };
+        let refused: Vec<&Outcome> = self.outcomes.iter().filter(refused).collect();
+        match refused.iter().all(|outcome| gone(outcome)) {
+            _ if refused.is_empty() => Refusals::None,
+            true => Refusals::AlreadyGone,
+            false => Refusals::Some,
+        }
     }
 
     fn refuse(&mut self, kind: ActionKind, path: &str, reason: String) {
@@ -282,7 +303,7 @@ fn delete(tree: &mut Tree<'_>, walked: &mut Walked, path: &RelPath) {
             walked.refuse(ActionKind::Delete, path.as_str(), "a folder; name its files".to_owned());
         }
         crate::reply::FileState::Absent => {
-            walked.refuse(ActionKind::Delete, path.as_str(), "no such file".to_owned());
+            walked.refuse(ActionKind::Delete, path.as_str(), NO_SUCH_FILE.to_owned());
         }
         crate::reply::FileState::File | crate::reply::FileState::Empty => {
             tree.delete(path);

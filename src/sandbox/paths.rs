@@ -51,7 +51,8 @@ const HOME: [&str; 8] = [
 
 /// Everything that is mounted read-only, each at its own path.
 pub fn read_only(home: &Path, path: &[PathBuf]) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = SYSTEM.iter().chain(&ETC).map(PathBuf::from).filter(|path| fs::exists(path)).collect();
+    let mut found: Vec<PathBuf> =
+        SYSTEM.iter().chain(&ETC).map(PathBuf::from).filter(|path| fs::exists(path)).collect();
     found.extend(HOME.iter().map(|below| home.join(below)).filter(|path| fs::exists(path)));
     if path.iter().any(|entry| entry.starts_with("/nix")) {
         found.push(PathBuf::from("/nix/store"));

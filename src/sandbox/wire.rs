@@ -51,7 +51,10 @@ pub struct Bounds {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Outcome {
     /// Nothing was run: which step failed, and the error number.
-    NotSetUp { step: String, errno: i32 },
+    NotSetUp {
+        step: String,
+        errno: i32,
+    },
     Ended(Ended),
 }
 

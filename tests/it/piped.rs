@@ -32,7 +32,7 @@ fn the_reply_is_on_stdout_and_the_work_on_stderr() {
         "wrote hello.sh",
         "run 1: bash hello.sh",
         "  | hello",
-        "check 50-validate-shell.rhai: passed",
+        "check built-in/50-validate-shell.rhai: passed",
         "passed · 1 created",
     ] {
         assert!(output.stderr.contains(line), "`{line}` is missing:\n{}", output.stderr);

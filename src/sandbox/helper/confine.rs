@@ -5,7 +5,9 @@ use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd};
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 
 use super::sys::{self, Failed, Step, named};
 use crate::sandbox::wire::{Isolation, Order};
@@ -19,7 +21,10 @@ pub fn execute(order: &Order, input: &File) -> Failed {
 }
 
 fn prepare(order: &Order, input: &File) -> Step<(Vec<CString>, Vec<CString>)> {
-    let plain = |text: &str| CString::new(text).map_err(|_| Failed { step: "read the script: it holds a NUL".to_owned(), errno: libc::EINVAL });
+    let plain = |text: &str| {
+        CString::new(text)
+            .map_err(|_| Failed { step: "read the script: it holds a NUL".to_owned(), errno: libc::EINVAL })
+    };
     // A script may be longer than an argument can be: bash reads it from a file of its own.
     let script = super::root::input(order.script.as_bytes())?;
     let arguments = ["bash", "-eo", "pipefail", "/dev/fd/3"].map(plain).into_iter().collect::<Step<Vec<_>>>()?;
@@ -51,7 +56,8 @@ fn limits(order: &Order) -> Step<()> {
         sys::set_limit(resource, most).map_err(named(format!("set the {name} limit")))?;
     }
     if order.isolation == Isolation::Namespaces {
-        sys::set_limit(libc::RLIMIT_NPROC, bounds.processes).map_err(named("set the process limit"))?;
+        // A few more than are watched for, so that a run that gets there is seen to, and stopped for it.
+        sys::set_limit(libc::RLIMIT_NPROC, bounds.processes + 16).map_err(named("set the process limit"))?;
     }
     Ok(())
 }
@@ -107,7 +113,8 @@ const DENIED: [libc::c_long; 46] = [
 ];
 
 fn filter(order: &Order) -> Step<()> {
-    let failed = |what: &'static str| move |_| Failed { step: format!("filter system calls ({what})"), errno: libc::EINVAL };
+    let failed =
+        |what: &'static str| move |_| Failed { step: format!("filter system calls ({what})"), errno: libc::EINVAL };
     for program in [denied(order).map_err(failed("denied calls"))?, absent().map_err(failed("clone3"))?] {
         seccompiler::apply_filter(&program).map_err(failed("the kernel refused"))?;
     }
@@ -119,10 +126,14 @@ type Filter = Result<BpfProgram, seccompiler::Error>;
 fn denied(order: &Order) -> Filter {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = DENIED.iter().map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_unshare, Vec::new());
-    rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(libc::CLONE_NEWUSER as u64), libc::CLONE_NEWUSER as u64)?]);
+    rules.insert(
+        libc::SYS_clone,
+        vec![rule(0, SeccompCmpOp::MaskedEq(libc::CLONE_NEWUSER as u64), libc::CLONE_NEWUSER as u64)?],
+    );
     // Typing into somebody's terminal.
     let typing = [libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
-    let typing: Result<Vec<_>, _> = typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request)).into_iter().collect();
+    let typing: Result<Vec<_>, _> =
+        typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request)).into_iter().collect();
     rules.insert(libc::SYS_ioctl, typing?);
     // Families other than local, IPv4 and IPv6; with the network on, netlink too, which resolvers ask.
     let mut families = vec![
@@ -145,7 +156,8 @@ fn absent() -> Filter {
 fn compiled(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: libc::c_int) -> Filter {
     let target = std::env::consts::ARCH.try_into().map_err(seccompiler::Error::Backend)?;
     let refused = SeccompAction::Errno(errno as u32);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, target).map_err(seccompiler::Error::Backend)?;
+    let filter =
+        SeccompFilter::new(rules, SeccompAction::Allow, refused, target).map_err(seccompiler::Error::Backend)?;
     filter.try_into().map_err(seccompiler::Error::Backend)
 }
 

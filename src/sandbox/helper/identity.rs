@@ -55,7 +55,12 @@ fn unshare(id: libc::uid_t, group: libc::gid_t) -> Step<()> {
     write("setgroups", "deny".to_owned())?;
     write("uid_map", format!("{id} {id} 1"))?;
     write("gid_map", format!("{group} {group} 1"))?;
-    let rest = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    let rest = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
     sys::unshare(rest).map_err(named("unshare mount, pid, network, ipc, uts and cgroup namespaces"))
 }
 
@@ -76,7 +81,8 @@ fn mapping_to_nobody() -> Step<OwnedFd> {
     let mut answer = [0];
     ready.read_exact(&mut answer).map_err(named("make the id map's user namespace"))?;
     let write = |file: &str| {
-        fs::write(format!("/proc/{child}/{file}"), format!("0 {NOBODY} 1")).map_err(named(format!("write the id map's {file}")))
+        fs::write(format!("/proc/{child}/{file}"), format!("0 {NOBODY} 1"))
+            .map_err(named(format!("write the id map's {file}")))
     };
     write("uid_map")?;
     write("gid_map")?;

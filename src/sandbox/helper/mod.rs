@@ -29,7 +29,8 @@ pub fn main() -> i32 {
     let begun = Instant::now();
     // SAFETY: descriptor 0 is the socket that the host made for this process; nothing else here uses it.
     let mut host = unsafe { UnixStream::from_raw_fd(0) };
-    let read = wire::receive(&host).and_then(|order| Ok((serde_json::from_slice::<Order>(&order)?, wire::receive(&host)?)));
+    let read =
+        wire::receive(&host).and_then(|order| Ok((serde_json::from_slice::<Order>(&order)?, wire::receive(&host)?)));
     let outcome = match read {
         Ok((order, input)) => run(&host, &order, &input, begun),
         Err(error) => Err(named("read the order")(error)),

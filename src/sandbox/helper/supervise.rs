@@ -239,6 +239,10 @@ impl<'a> Watch<'a> {
         let kind = match self.stopping {
             Some((kind, _)) => kind,
             None if too_much => ExitKind::DiskLimit,
+            // A process that was refused memory rarely dies of it at once: it says so and ends.
+            None if code != Some(0) && self.peak.memory.max(largest_process) * 20 > self.bounds().memory * 19 => {
+                ExitKind::MemoryLimit
+            }
             None => kind_of(code, signal),
         };
         Ended {

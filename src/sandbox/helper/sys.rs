@@ -264,7 +264,8 @@ pub fn close_from(first: libc::c_uint) -> io::Result<()> {
 /// Has everything from this descriptor on closed when another program is executed.
 pub fn close_on_execute_from(first: libc::c_uint) -> io::Result<()> {
     // SAFETY: no descriptor is closed by the call itself.
-    checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }).map(drop)
+    checked(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) })
+        .map(drop)
 }
 
 /// Puts a copy of a descriptor in a given place, where it stays when another program is executed.
