@@ -1,0 +1,93 @@
+//! A whole-file block over an existing file: what it leaves out is the file's own, where that is plain, and its line
+//! ends and byte order mark stay.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+#[expect(clippy::expect_used, reason = "a constant pattern; tests use it")]
+static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?i)^\s*(?:#|//|--|;|%|/\*|<!--|\*)?\s*(?:",
+        r"(?:\.\.\.|…).*\b(?:existing|rest|remain\w*|unchanged|same|other|previous|keep|code|here|omitted|above|before)\b.*",
+        r"|.*\b(?:existing|rest|remain\w*|unchanged|same|previous|omitted)\b.*(?:\.\.\.|…)\s*",
+        r"|.*\b(?:rest|remainder) of (?:the |this |your )?(?:file|code|class|function|module|program|script|content)\b.*\b(?:unchanged|same|remains?|stays?|here|before|goes)\b.*",
+        r"|(?:todo:?\s*)?keep the (?:rest|remaining|other)\b.*",
+        r"|existing (?:code|content|functions?|methods?)(?: (?:here|stays|unchanged|remains.*|above|below))?",
+        r")\s*(?:\*/|-->)?\s*$"
+    ))
+    .expect("a constant pattern")
+});
+
+/// `Err` says why it was refused: something is left out, and where the file's own lines go is not plain.
+pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {
+    let Some(old) = old else { return Ok(content.to_owned()) };
+    let plain = old.strip_prefix('\u{feff}').unwrap_or(old).replace("\r\n", "\n");
+    let filled = filled(&plain, content)?;
+    Ok(dressed(old, &filled))
+}
+
+/// The new text with the old file's line ends and byte order mark.
+fn dressed(old: &str, new: &str) -> String {
+    let crlf = old.matches("\r\n").count() * 2 > old.matches('\n').count();
+    let new = new.strip_prefix('\u{feff}').unwrap_or(new);
+    let text = if crlf { new.replace('\n', "\r\n") } else { new.to_owned() };
+    if old.starts_with('\u{feff}') { format!("\u{feff}{text}") } else { text }
+}
+
+fn filled(old: &str, content: &str) -> Result<String, String> {
+    let old: Vec<&str> = old.lines().collect();
+    let new: Vec<&str> = content.lines().collect();
+    let is_placeholder =
+        |line: &str| is_comment(line) && PLACEHOLDER.is_match(line) && !old.iter().any(|own| own.trim() == line.trim());
+    let places: Vec<usize> = (0..new.len()).filter(|at| is_placeholder(new[*at])).collect();
+    if places.is_empty() || old.is_empty() {
+        return Ok(content.to_owned());
+    }
+    let mut out: Vec<&str> = Vec::new();
+    let (mut taken, mut reached) = (0, 0);
+    for at in places {
+        let refused = || {
+            format!(
+                "line {} (`{}`) leaves code out: send the whole file, or an edit with SEARCH and REPLACE",
+                at + 1,
+                new[at].trim()
+            )
+        };
+        let before = new[..at].iter().rposition(|line| !line.trim().is_empty());
+        let after = new[at + 1..].iter().position(|line| !line.trim().is_empty()).map(|more| at + 1 + more);
+        let from = match before {
+            Some(line) => once(&old, new[line]).ok_or_else(refused)? + 1,
+            None => 0,
+        };
+        let to = match after {
+            Some(line) => once(&old, new[line]).ok_or_else(refused)?,
+            None => old.len(),
+        };
+        if from < reached || to < from {
+            return Err(refused());
+        }
+        // Up to the line before the placeholder, then the file's own run, then on from the line behind it.
+        out.extend(&new[taken..before.map_or(taken, |line| line + 1)]);
+        out.extend(&old[from..to]);
+        taken = after.unwrap_or(new.len());
+        reached = to;
+    }
+    out.extend(&new[taken..]);
+    Ok(out.iter().flat_map(|line| [*line, "\n"]).collect())
+}
+
+/// A comment of any language, or dots alone with words.
+fn is_comment(line: &str) -> bool {
+    let text = line.trim_start();
+    let signs = ["#", "//", "--", ";", "%", "/*", "<!--", "* ", "{/*"];
+    signs.iter().any(|sign| text.starts_with(sign))
+        || ((text.starts_with("...") || text.starts_with('…')) && text.contains(' '))
+}
+
+/// Where the line stands, if in exactly one place.
+fn once(old: &[&str], line: &str) -> Option<usize> {
+    let mut found = old.iter().enumerate().filter(|(_, own)| own.trim_end() == line.trim_end()).map(|(at, _)| at);
+    let only = found.next()?;
+    found.next().is_none().then_some(only)
+}

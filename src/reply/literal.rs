@@ -1,0 +1,169 @@
+//! Multi-line string literals: a bare fence inside one is content.
+
+/// Which literal is open at the end of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Literal {
+    #[default]
+    None,
+    /// Ends with this text: `"""`, `'''`, `"##`, a back quote.
+    Until(String),
+    /// A here-document: ends with a line that is this word.
+    Line(String),
+}
+
+impl Literal {
+    /// The state after one more line of a block in that language (see `language::of_block`).
+    pub fn after(self, line: &str, language: &str) -> Self {
+        match self {
+            Self::Line(word) => {
+                if line.trim() == word {
+                    Self::None
+                } else {
+                    Self::Line(word)
+                }
+            }
+            Self::Until(end) => match find_unescaped(line, &end) {
+                Some(at) => scan(&line[at + end.len()..], language),
+                None => Self::Until(end),
+            },
+            Self::None => scan(line, language),
+        }
+    }
+}
+
+fn scan(line: &str, language: &str) -> Literal {
+    match language {
+        "python" => triple(line, &["\"\"\"", "'''"], Some('#')),
+        "java" | "kotlin" | "scala" | "csharp" | "swift" | "elixir" | "toml" | "dart" => {
+            triple(line, &["\"\"\"", "'''"], None)
+        }
+        "rust" => raw(line),
+        "javascript" | "typescript" | "go" | "svelte" | "vue" => back_quote(line),
+        "bash" | "ruby" | "perl" | "php" => here_document(line),
+        _ => Literal::None,
+    }
+}
+
+fn find_unescaped(line: &str, end: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(end).map(|at| from + at) {
+        let slashes = line[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        if slashes % 2 == 0 || !end.starts_with('`') {
+            return Some(at);
+        }
+        from = at + end.len();
+    }
+    None
+}
+
+/// Triple quotes; quotes of one line and comments are passed over.
+fn triple(line: &str, quotes: &[&str], comment: Option<char>) -> Literal {
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        if let Some(quote) = quotes.iter().find(|quote| rest.starts_with(**quote)) {
+            match rest[quote.len()..].find(quote) {
+                Some(at) => rest = &rest[quote.len() * 2 + at..],
+                None => return Literal::Until((*quote).to_owned()),
+            }
+        } else if Some(c) == comment {
+            return Literal::None;
+        } else if c == '"' || c == '\'' {
+            rest = after_string(&rest[1..], c);
+        } else {
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    Literal::None
+}
+
+/// What follows a string of one line.
+fn after_string(rest: &str, quote: char) -> &str {
+    let mut escaped = false;
+    for (at, c) in rest.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return &rest[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// `r#"…"#`, with any number of signs.
+fn raw(line: &str) -> Literal {
+    let mut rest = line;
+    while let Some(at) = rest.find("r#").or_else(|| rest.find("r\"")) {
+        let signs = rest[at + 1..].bytes().take_while(|byte| *byte == b'#').count();
+        let quote = at + 1 + signs;
+        if rest.as_bytes().get(quote) != Some(&b'"') {
+            rest = &rest[at + 1..];
+            continue;
+        }
+        let end = format!("\"{}", "#".repeat(signs));
+        match rest[quote + 1..].find(&end) {
+            Some(found) => rest = &rest[quote + 1 + found + end.len()..],
+            None => return Literal::Until(end),
+        }
+    }
+    Literal::None
+}
+
+fn back_quote(line: &str) -> Literal {
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("//") {
+            return Literal::None;
+        }
+        match c {
+            '"' | '\'' => rest = after_string(&rest[1..], c),
+            '`' => match find_unescaped(&rest[1..], "`") {
+                Some(at) => rest = &rest[at + 2..],
+                None => return Literal::Until("`".to_owned()),
+            },
+            _ => rest = &rest[c.len_utf8()..],
+        }
+    }
+    Literal::None
+}
+
+fn here_document(line: &str) -> Literal {
+    let Some(at) = line.find("<<") else { return Literal::None };
+    let after = line[at + 2..].trim_start_matches(['-', '~']).trim_start();
+    let word: String =
+        after.trim_start_matches(['"', '\'']).chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    // A shift of numbers is no document.
+    if word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) || line[..at].ends_with('<') {
+        return Literal::None;
+    }
+    Literal::Line(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Literal;
+
+    fn open(language: &str, text: &str) -> bool {
+        text.lines().fold(Literal::None, |state, line| state.after(line, language)) != Literal::None
+    }
+
+    #[test]
+    fn literals_open_and_close() {
+        for (language, text, is_open) in [
+            ("python", "x = \"\"\"a", true),
+            ("python", "x = \"\"\"a\nb\"\"\"", false),
+            ("python", "x = '\"\"\"'", false),
+            ("python", "# it's \"\"\"", false),
+            ("rust", "const X: &str = r#\"", true),
+            ("rust", "const X: &str = r#\"\n\"#;", false),
+            ("javascript", "const t = `a ${b}", true),
+            ("javascript", "const FENCE = \"```\";", false),
+            ("javascript", "return `${F}\\`x`;", false),
+            ("bash", "cat <<'EOF'\nx", true),
+            ("bash", "cat <<-EOF\nx\nEOF", false),
+            ("bash", "echo $((1 << 2))", false),
+        ] {
+            assert_eq!(open(language, text), is_open, "{language}: {text}");
+        }
+    }
+}
