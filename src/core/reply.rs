@@ -50,7 +50,8 @@ impl Conversation {
             }
             return Ok(Next::End(Ending::Done));
         }
-        let cut = ending_of(finish) == crate::reply::Ending::Cut;
+        // A fence that is open at the end was cut too, whatever the server says.
+        let cut = ending_of(finish) == crate::reply::Ending::Cut || open.is_some();
         let applied = self.write_files(turn, walked).await?;
         let mut wants = applied.wants;
         if self.do_tasks(turn, applied.tasks, wants == Wants::More || cut).await? == Wants::More {
@@ -236,7 +237,8 @@ impl Conversation {
         if turn.cuts > MOST_CUTS {
             return Ok(Next::End(Ending::OutOfTurns));
         }
-        let last_line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let last_line = whole.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let values = serde_json::json!({ "open": open, "applied": applied, "last_line": last_line });
         let text = self.parts.prompts.render("continue", values)?;
         self.note(text);
