@@ -1,22 +1,46 @@
 //! Everything that happened, on disk: the log, its folder, its lock, and finding it again.
+//!
+//! Invariants: what [`Session::sync`] acknowledged is fsynced; no line that was ever written is changed; `seq` has no
+//! gaps; a session is open in one process at most. What the records mean is left to core.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use thiserror::Error;
+use tokio::sync::oneshot;
 
+use crate::base::fs;
 use crate::base::ids::SessionId;
 use crate::base::report::RunReport;
 
+mod catalog;
+mod identity;
+mod lock;
+mod log;
+mod opening;
 pub mod record;
+mod recovery;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use catalog::{Summary, find, list, newest};
+pub use lock::{WorkspaceLock, lock_workspace};
 
 use record::{Entry, Record};
+
+/// The log's name in a session's folder.
+const LOG: &str = "conversation.jsonl";
 
 #[derive(Debug, Error)]
 pub enum SessionError {
     #[error(transparent)]
-    Fs(#[from] crate::base::fs::FsError),
+    Fs(#[from] fs::FsError),
     #[error("session `{id}` is open in process {pid} since {since}")]
     Held { id: String, pid: u32, since: String },
+    #[error("the workspace `{workspace}` is in use by process {pid} since {since}")]
+    WorkspaceHeld { workspace: String, pid: u32, since: String },
     #[error("no session `{0}`")]
     NotFound(String),
     /// A prefix that several sessions share.
@@ -29,8 +53,15 @@ pub enum SessionError {
 }
 
 /// One open session: this process holds its lock, and one thread writes its log.
+///
+/// Dropping it writes and fsyncs what is left; [`Session::close`] also tells whether that went well.
 pub struct Session {
-    _p: (),
+    id: SessionId,
+    folder: PathBuf,
+    workspace: PathBuf,
+    // Dropped in this order: the log is whole before the lock is free.
+    writer: writer::Writer,
+    lock: lock::Lock,
 }
 
 /// A session that was on disk before.
@@ -44,88 +75,73 @@ pub struct Opened {
 impl Session {
     /// Makes a new folder below `sessions` (0700) and takes its lock. `workspace: None` means its own `workspace/`, made too.
     pub fn create(sessions: &Path, workspace: Option<&Path>) -> Result<Self, SessionError> {
-        let _ = (sessions, workspace);
-        unimplemented!()
+        opening::create(sessions, workspace)
     }
 
     /// Takes the lock (a dead holder's is taken over), repairs the tail, reads the log.
     pub fn open(folder: &Path) -> Result<Opened, SessionError> {
-        let _ = folder;
-        unimplemented!()
+        opening::open(folder)
     }
 
     pub fn id(&self) -> &SessionId {
-        unimplemented!()
+        &self.id
     }
 
     pub fn folder(&self) -> &Path {
-        unimplemented!()
+        &self.folder
     }
 
     /// Where the files are: the session's own `workspace/`, or the folder that `session.json` names.
     pub fn workspace(&self) -> &Path {
-        unimplemented!()
+        &self.workspace
     }
 
-    /// Appends a record. It is in the file within 100 ms, and lasts only after [`Session::sync`].
+    /// What the user should know about where the session is kept, a plain sentence; also part of [`Opened::repaired`].
+    pub fn notice(&self) -> Option<String> {
+        self.lock.notice()
+    }
+
+    /// Appends a record and returns its `seq`. It is in the file within 100 ms, and lasts only after [`Session::sync`].
     /// Consecutive reply deltas of one kind may be joined to one record. A failed write is reported by the next `sync`.
-    pub fn append(&self, turn: u32, entry: Entry) {
-        let _ = (turn, entry);
-        unimplemented!()
+    pub fn append(&self, turn: u32, entry: Entry) -> u64 {
+        self.writer.append(turn, entry)
     }
 
     /// Returns when everything appended so far is fsynced.
     pub async fn sync(&self) -> Result<(), SessionError> {
-        unimplemented!()
+        let (done, outcome) = oneshot::channel();
+        self.writer.sync(Box::new(move |result| drop(done.send(result))));
+        acknowledged(outcome.await.ok())
+    }
+
+    /// [`Session::sync`] for a caller that cannot wait in a task: on the way out, or without a runtime.
+    pub fn sync_blocking(&self) -> Result<(), SessionError> {
+        let (done, outcome) = mpsc::channel();
+        self.writer.sync(Box::new(move |result| drop(done.send(result))));
+        acknowledged(outcome.recv().ok())
+    }
+
+    /// Ends the session's being open, and tells whether everything was kept.
+    pub fn close(self) -> Result<(), SessionError> {
+        self.sync_blocking()
     }
 
     /// Makes `runs/NNNN/` for the next run.
     pub fn new_run(&self) -> Result<(u32, PathBuf), SessionError> {
-        unimplemented!()
+        runs::make_next(&self.folder)
     }
 
     /// Writes `runs/NNNN/report.json`, fsynced.
     pub fn keep_report(&self, run: u32, report: &RunReport) -> Result<(), SessionError> {
-        let _ = (run, report);
-        unimplemented!()
+        runs::keep_report(&self.folder, run, report)
     }
-}
-
-/// One line of `faos sessions list`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    pub id: SessionId,
-    /// Its name, or the beginning of the first user message.
-    pub title: String,
-    pub workspace: PathBuf,
-    pub model: String,
-    /// RFC 3339, of the newest record.
-    pub changed: String,
-    pub turns: u32,
-    /// `passed`, `failed` …, or `open` where the last turn did not finish.
-    pub verdict: String,
-}
-
-/// All sessions below the folder, newest first; what cannot be read is passed over and named in the second part.
-pub fn list(sessions: &Path) -> Result<(Vec<Summary>, Vec<String>), SessionError> {
-    let _ = sessions;
-    unimplemented!()
-}
-
-/// The folder of the session that `prefix` names.
-pub fn find(sessions: &Path, prefix: &str) -> Result<PathBuf, SessionError> {
-    let _ = (sessions, prefix);
-    unimplemented!()
-}
-
-/// The session that was worked on last, of all or of those whose workspace this is.
-pub fn newest(sessions: &Path, workspace: Option<&Path>) -> Result<Option<PathBuf>, SessionError> {
-    let _ = (sessions, workspace);
-    unimplemented!()
 }
 
 /// The log alone, without a lock or a repair: for showing.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Vec<String>), SessionError> {
-    let _ = folder;
-    unimplemented!()
+    opening::read(folder)
+}
+
+fn acknowledged(outcome: Option<Result<(), String>>) -> Result<(), SessionError> {
+    outcome.unwrap_or_else(|| Err("its writer has stopped".to_owned())).map_err(SessionError::Write)
 }

@@ -1,0 +1,245 @@
+//! All sessions of a folder: listed, and found by name or by age.
+//!
+//! A log may be large, so only its ends are read: the first user message from the front, the newest records from the
+//! back. What can stand anywhere between, the user's own title, has a copy in `session.json`.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::identity::{self, Identity};
+use super::record::{Entry, Record};
+use super::{LOG, SessionError, recovery};
+use crate::base::fs::{self, FsError};
+use crate::base::ids::SessionId;
+
+/// What is read from the back at first; more where that does not tell enough.
+const BLOCK: u64 = 32 * 1024;
+
+/// How long a title may be that is taken from a message, in characters.
+const TITLE: usize = 80;
+
+/// How many names an ambiguous prefix is answered with.
+const CHOICES: usize = 5;
+
+/// One line of `faos sessions list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub id: SessionId,
+    /// Its name, or the beginning of the first user message.
+    pub title: String,
+    pub workspace: PathBuf,
+    pub model: String,
+    /// RFC 3339, of the newest record.
+    pub changed: String,
+    pub turns: u32,
+    /// `passed`, `failed` …, or `open` where the last turn did not finish.
+    pub verdict: String,
+}
+
+/// All sessions below the folder, newest first; what cannot be read is passed over and named in the second part.
+pub fn list(sessions: &Path) -> Result<(Vec<Summary>, Vec<String>), SessionError> {
+    let mut summaries = Vec::new();
+    let mut unreadable = Vec::new();
+    for (id, folder) in folders(sessions)? {
+        match summarize(&id, &folder) {
+            Ok(Some(summary)) => summaries.push(summary),
+            Ok(None) => unreadable.push(format!("session `{id}` holds no record")),
+            Err(error) => unreadable.push(format!("session `{id}`: {error}")),
+        }
+    }
+    summaries.sort_by_cached_key(|summary| Reverse((summary.changed.clone(), summary.id.clone())));
+    Ok((summaries, unreadable))
+}
+
+/// The folder of the session that `prefix` names.
+pub fn find(sessions: &Path, prefix: &str) -> Result<PathBuf, SessionError> {
+    let mut matches = folders(sessions)?;
+    matches.retain(|(id, _)| id.as_str().starts_with(prefix));
+    match matches.as_mut_slice() {
+        [] => Err(SessionError::NotFound(prefix.to_owned())),
+        [(_, folder)] => Ok(std::mem::take(folder)),
+        several => Err(SessionError::Ambiguous { prefix: prefix.to_owned(), choices: choices(several) }),
+    }
+}
+
+/// The session that was worked on last, of all or of those whose workspace this is.
+pub fn newest(sessions: &Path, workspace: Option<&Path>) -> Result<Option<PathBuf>, SessionError> {
+    let wanted = workspace.map(place);
+    let candidates = folders(sessions)?.into_iter().filter_map(|(id, folder)| {
+        let identity = identify(&folder).ok()??;
+        if wanted.as_ref().is_some_and(|wanted| place(&identity.workspace_in(&folder)) != *wanted) {
+            return None;
+        }
+        let changed = End::read(&folder, End::knows_time).ok()?.changed.unwrap_or(identity.created);
+        Some(((changed, id), folder))
+    });
+    Ok(candidates.max().map(|(_, folder)| folder))
+}
+
+/// The path without links; a workspace that is gone goes by its name.
+fn place(workspace: &Path) -> PathBuf {
+    let named = || std::path::absolute(workspace).unwrap_or_else(|_| workspace.to_owned());
+    fs::canonical(workspace).unwrap_or_else(|_| named())
+}
+
+/// In no order. A folder that is missing holds none.
+fn folders(sessions: &Path) -> Result<Vec<(SessionId, PathBuf)>, FsError> {
+    if !fs::exists(sessions) {
+        return Ok(Vec::new());
+    }
+    let folders = fs::folders(sessions)?.into_iter();
+    Ok(folders.filter_map(|folder| Some((identity::id_of(&folder)?, folder))).collect())
+}
+
+fn choices(several: &mut [(SessionId, PathBuf)]) -> String {
+    several.sort();
+    let names: Vec<String> = several.iter().rev().take(CHOICES).map(|(id, _)| format!("`{id}`")).collect();
+    let more = several.len() - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &more
+}
+
+/// `None` where there is neither an identity nor a record.
+fn summarize(id: &SessionId, folder: &Path) -> Result<Option<Summary>, FsError> {
+    let Some(identity) = identify(folder)? else { return Ok(None) };
+    let end = End::read(folder, End::knows_all)?;
+    let title = match &identity.title {
+        Some(title) => title.clone(),
+        None => first_words(folder)?,
+    };
+    Ok(Some(Summary {
+        id: id.clone(),
+        title,
+        workspace: identity.workspace_in(folder),
+        model: end.model.unwrap_or_default(),
+        changed: end.changed.unwrap_or(identity.created),
+        turns: end.turns,
+        verdict: end.verdict.unwrap_or("open").to_owned(),
+    }))
+}
+
+/// As `session.json` tells, else as the whole log does: nothing is written here.
+fn identify(folder: &Path) -> Result<Option<Identity>, FsError> {
+    if let Some(identity) = Identity::load(folder)? {
+        return Ok(Some(identity));
+    }
+    let found = recovery::scan(folder)?;
+    Ok((!found.records.is_empty()).then(|| Identity::rebuild(folder, &found.records)))
+}
+
+/// The beginning of the first user message, which stands before the first request.
+fn first_words(folder: &Path) -> Result<String, FsError> {
+    let Some(file) = open_log(folder)? else { return Ok(String::new()) };
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(|source| at(folder, source))?;
+        match Record::parse(&line).map(|record| record.entry) {
+            Ok(Entry::UserMessage { text }) => return Ok(title_from(&text)),
+            Ok(Entry::RequestSent { .. }) => return Ok(String::new()),
+            Ok(_) | Err(_) if read > 0 => {}
+            Ok(_) | Err(_) => return Ok(String::new()),
+        }
+    }
+}
+
+fn title_from(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(TITLE) {
+        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+        None => line.to_owned(),
+    }
+}
+
+/// What the newest records tell, gathered from the last one backwards.
+#[derive(Default)]
+struct End {
+    changed: Option<String>,
+    turns: u32,
+    verdict: Option<&'static str>,
+    model: Option<String>,
+}
+
+impl End {
+    /// Reads blocks from the back, each time larger, until the records tell enough or there are no more.
+    fn read(folder: &Path, enough: fn(&Self) -> bool) -> Result<Self, FsError> {
+        let Some(mut file) = open_log(folder)? else { return Ok(Self::default()) };
+        let length = file.metadata().map_err(|source| at(folder, source))?.len();
+        let mut size = BLOCK;
+        loop {
+            let start = length.saturating_sub(size);
+            let block = read_from(&mut file, start).map_err(|source| at(folder, source))?;
+            let end = Self::gather(&block, start > 0);
+            if enough(&end) || start == 0 {
+                return Ok(end);
+            }
+            size = size.saturating_mul(8);
+        }
+    }
+
+    /// `cut`: the block begins within a line.
+    fn gather(block: &[u8], cut: bool) -> Self {
+        let whole = if cut { block.iter().position(|byte| *byte == b'\n').map_or(block.len(), |at| at + 1) } else { 0 };
+        let mut end = Self::default();
+        for line in block[whole..].rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if let Ok(record) = Record::parse(line) {
+                end.before(record);
+            }
+            if end.knows_all() {
+                break;
+            }
+        }
+        end
+    }
+
+    /// Takes in the record before those that were taken in.
+    fn before(&mut self, record: Record) {
+        if self.changed.is_none() {
+            self.changed = Some(record.time);
+            self.turns = record.turn;
+        }
+        match record.entry {
+            Entry::TurnFinished { verdict, .. } => {
+                self.verdict.get_or_insert(verdict.as_str());
+            }
+            Entry::UserMessage { .. } => {
+                self.verdict.get_or_insert("open");
+            }
+            Entry::RequestSent { model, .. } => {
+                self.model.get_or_insert(model);
+            }
+            _ => {}
+        }
+    }
+
+    fn knows_time(&self) -> bool {
+        self.changed.is_some()
+    }
+
+    fn knows_all(&self) -> bool {
+        self.changed.is_some() && self.verdict.is_some() && self.model.is_some()
+    }
+}
+
+fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut block = Vec::new();
+    file.read_to_end(&mut block)?;
+    Ok(block)
+}
+
+fn open_log(folder: &Path) -> Result<Option<File>, FsError> {
+    match fs::open_to_read(&folder.join(LOG)) {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(Some(file)),
+        Ok(_) => Err(at(folder, io::Error::other("it is no regular file"))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn at(folder: &Path, source: io::Error) -> FsError {
+    FsError { operation: "read", path: folder.join(LOG), source }
+}
