@@ -15,7 +15,7 @@ use crate::base::fs::{self, FsError};
 use crate::base::ids::SessionId;
 
 /// What is read from the back at first; more where that does not tell enough.
-const BLOCK: u64 = 32 * 1024;
+const BLOCK: u64 = 16 * 1024;
 
 /// How long a title may be that is taken from a message, in characters.
 const TITLE: usize = 80;
@@ -172,7 +172,7 @@ impl End {
         loop {
             let start = length.saturating_sub(size);
             let block = read_from(&mut file, start).map_err(|source| at(folder, source))?;
-            let end = Self::gather(&block, start > 0);
+            let end = Self::gather(whole_lines(&block, start > 0), enough);
             if enough(&end) || start == 0 {
                 return Ok(end);
             }
@@ -180,15 +180,16 @@ impl End {
         }
     }
 
-    /// `cut`: the block begins within a line.
-    fn gather(block: &[u8], cut: bool) -> Self {
-        let whole = if cut { block.iter().position(|byte| *byte == b'\n').map_or(block.len(), |at| at + 1) } else { 0 };
+    fn gather(lines: &[u8], enough: fn(&Self) -> bool) -> Self {
         let mut end = Self::default();
-        for line in block[whole..].rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in lines.rsplit(|byte| *byte == b'\n') {
+            if end.changed.is_some() && is_delta(line) {
+                continue;
+            }
             if let Ok(record) = Record::parse(line) {
                 end.before(record);
             }
-            if end.knows_all() {
+            if enough(&end) {
                 break;
             }
         }
@@ -222,6 +223,20 @@ impl End {
     fn knows_all(&self) -> bool {
         self.changed.is_some() && self.verdict.is_some() && self.model.is_some()
     }
+}
+
+/// Pieces of replies make up most of a log and tell nothing here. Inside a text the quotes would be escaped.
+fn is_delta(line: &[u8]) -> bool {
+    const MARK: &[u8] = br#""type":"reply_delta""#;
+    line.windows(MARK.len()).take(128).any(|part| part == MARK)
+}
+
+/// Without the line that the block begins within, where it was cut.
+fn whole_lines(block: &[u8], cut: bool) -> &[u8] {
+    if !cut {
+        return block;
+    }
+    block.iter().position(|byte| *byte == b'\n').map_or(&[], |at| &block[at + 1..])
 }
 
 fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
