@@ -135,6 +135,7 @@ async fn what_is_acknowledged_is_there_and_numbering_goes_on() {
     assert_eq!(session.append(0, started(session.id(), session.workspace())), 0);
     assert_eq!(session.append(1, said("hello")), 1);
     session.sync().await.unwrap();
+    session.sync().await.unwrap();
     let (records, reports) = read(&folder).unwrap();
     assert_eq!((seqs(&records), reports), (vec![0, 1], Vec::new()));
     assert_eq!((records[1].v, records[1].turn, &records[1].entry), (1, 1, &said("hello")));
@@ -239,7 +240,7 @@ fn a_lost_identity_is_made_again_and_said() {
     session.append(0, started(session.id(), session.workspace()));
     session.append(0, Entry::Renamed { title: "mine".into() });
     let folder = session.folder().to_owned();
-    session.close().unwrap();
+    drop(session);
     let file = folder.join("session.json");
     let before = fs::read_text(&file).unwrap();
     assert!(before.contains("\"mine\""), "{before}");
@@ -327,7 +328,8 @@ fn a_list_tells_each_sessions_beginning_and_end_newest_first() {
         vec![started(&SessionId::generate(), Path::new("/w")), said(&long), sent("m1"), turn_finished(Verdict::Failed)];
     home.saved("20261122-200000-aaaa", "2026-11-24T00:00:00.000Z", finished);
     // Larger than several blocks from the back, and no request or verdict in any of them.
-    let mut open = vec![started(&SessionId::generate(), Path::new("/w")), said("hi"), sent("m2")];
+    let mut open = vec![started(&SessionId::generate(), Path::new("/w")), said("hi"), sent("m1")];
+    open.extend([turn_finished(Verdict::Passed), said("and now"), sent("m2")]);
     open.extend((0..3000).map(|number| delta(&format!("word {number} {}", "y".repeat(100)))));
     home.saved("20261123-200000-bbbb", "2026-11-23T00:00:00.000Z", open);
     home.saved("20261123-200000-cccc", "2026-11-25T00:00:00.000Z", vec![]);
