@@ -66,23 +66,30 @@ pub fn lock_workspace(state: &Path, workspace: &Path) -> Result<WorkspaceLock, S
 impl Lock {
     pub fn take(path: &Path) -> Result<Self, Refusal> {
         loop {
-            let mut file = fs::open_to_update(path).map_err(Refusal::Fs)?;
-            let unguarded = match file.try_lock() {
-                Ok(()) => false,
-                Err(TryLockError::WouldBlock) => return Err(Refusal::Held(holder(&mut file))),
-                Err(TryLockError::Error(error)) if has_no_locks(&error) => true,
-                Err(TryLockError::Error(source)) => {
-                    return Err(Refusal::Fs(fs::FsError { operation: "lock", path: path.to_owned(), source }));
-                }
-            };
-            // Between the opening and the locking the holder before may have removed the file: then this is a lock
-            // on nothing, and the next one in would get another.
-            if fs::is_at(&file, path) {
-                // On a full disk the lock holds all the same; only its message is poorer.
-                let _ = introduce(&mut file);
-                return Ok(Self { path: path.to_owned(), file, unguarded });
+            let file = fs::open_to_update(path).map_err(Refusal::Fs)?;
+            if let Some(lock) = Self::on(file, path)? {
+                return Ok(lock);
             }
         }
+    }
+
+    /// `None` where the holder before removed the file between its opening and its locking: that would be a lock on
+    /// nothing, and the next one in would get another.
+    fn on(mut file: File, path: &Path) -> Result<Option<Self>, Refusal> {
+        let unguarded = match file.try_lock() {
+            Ok(()) => false,
+            Err(TryLockError::WouldBlock) => return Err(Refusal::Held(holder(&mut file))),
+            Err(TryLockError::Error(error)) if has_no_locks(&error) => true,
+            Err(TryLockError::Error(source)) => {
+                return Err(Refusal::Fs(fs::FsError { operation: "lock", path: path.to_owned(), source }));
+            }
+        };
+        if !fs::is_at(&file, path) {
+            return Ok(None);
+        }
+        // On a full disk the lock holds all the same; only its message is poorer.
+        let _ = introduce(&mut file);
+        Ok(Some(Self { path: path.to_owned(), file, unguarded }))
     }
 
     /// What the user should know about it, a plain sentence.
@@ -182,23 +189,16 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_and_only_one_gets_it() {
+    fn a_file_that_was_removed_before_it_was_locked_is_no_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let inside = std::sync::atomic::AtomicU32::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let Ok(lock) = Lock::take(&path) else { continue };
-                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
-                        std::thread::yield_now();
-                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-                        drop(lock);
-                    }
-                });
-            }
-        });
+        let too_late = fs::open_to_update(&path).unwrap();
+        drop(Lock::take(&path).unwrap());
+        assert!(Lock::on(too_late, &path).unwrap().is_none());
+        let too_late = fs::open_to_update(&path).unwrap();
+        drop(Lock::take(&path).unwrap());
+        let _current = Lock::take(&path).unwrap();
+        assert!(Lock::on(too_late, &path).unwrap().is_none());
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl Other {
 
 /// Says that everything is as the test wants it, and waits for its end.
 fn stay_until_killed() {
-    println!("{READY}");
-    std::io::stdout().flush().unwrap();
+    let mut output = std::io::stdout();
+    writeln!(output, "{READY}").and_then(|()| output.flush()).unwrap();
     let _ = std::io::stdin().read(&mut [0]);
 }
 
