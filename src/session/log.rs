@@ -1,8 +1,8 @@
 //! The file `conversation.jsonl` while it is written: whole lines only, and made to last.
 //!
 //! Invariant: the file ends with a whole record after every operation here that can still reach the disk. What could
-//! not be written waits in memory and is tried again; what could not be made to last ends the session's keeping for
-//! good, since the kernel may have dropped the pages that a failed fsync stood for.
+//! not be written waits in memory and is tried again. After a failed fsync the log is still written, but nothing is
+//! acknowledged any more: the kernel may have dropped the pages that the fsync stood for.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -89,7 +89,7 @@ impl Log {
     }
 
     fn flush(&mut self) {
-        if self.pending.lines.is_empty() || self.pending.lost.is_some() {
+        if self.pending.lines.is_empty() {
             return;
         }
         self.pending.fault = self.write_lines().err().map(|error| self.told("write", &error));
@@ -194,7 +194,10 @@ mod tests {
         log.write(&[message(0)]);
         let error = log.make_last().unwrap_err();
         assert!(error.starts_with("cannot sync `"), "{error}");
-        log.file = fs::open_to_append(&folder.path().join("other")).unwrap();
+        let other = folder.path().join("other");
+        log.file = fs::open_to_append(&other).unwrap();
+        log.write(&[message(1)]);
         assert_eq!(log.make_last(), Err(error));
+        assert_eq!(fs::read_text(&other).unwrap().lines().count(), 1, "a kill it still survives");
     }
 }
