@@ -157,7 +157,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(ID);
         fs::make_folders(&folder).unwrap();
-        let own_elsewhere = format!("/old/home/sessions/{ID}/workspace");
+        let own_elsewhere = format!("/old/sessions/{ID}/workspace");
         assert_eq!(Identity::rebuild(&folder, &started(&own_elsewhere)).workspace, None);
         fs::make_folders(&folder.join(OWN_WORKSPACE)).unwrap();
         assert_eq!(Identity::rebuild(&folder, &started("/elsewhere")).workspace, None);
