@@ -5,10 +5,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use walkdir::WalkDir;
 
 #[derive(Debug, Error)]
 #[error("cannot {operation} `{}`: {source}", path.display())]
@@ -69,6 +70,39 @@ pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// The folders directly in a folder, in no order; links to folders count.
+pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(path).min_depth(1).max_depth(1) {
+        let entry = entry.map_err(|error| at("list", path)(error.into()))?;
+        if entry.file_type().is_dir() || entry.path_is_symlink() && entry.path().is_dir() {
+            found.push(entry.into_path());
+        }
+    }
+    Ok(found)
+}
+
+/// What a file or folder is called by the kernel, whatever its names: device and inode.
+pub fn identity(path: &Path) -> Result<(u64, u64), FsError> {
+    let metadata = fs::metadata(path).map_err(at("examine", path))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Whether the open file is still the one that the path names.
+pub fn is_at(file: &File, path: &Path) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    identity(path).is_ok_and(|identity| identity == (metadata.dev(), metadata.ino()))
+}
+
+/// Takes a folder's permissions from everybody but its owner.
+pub fn make_private(folder: &Path) -> Result<(), FsError> {
+    let mode = fs::metadata(folder).map_err(at("examine", folder))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode & 0o700)).map_err(at("make private", folder))
+}
+
 /// Replaces the file whole: written beside it, fsynced, renamed over it, the folder fsynced.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FsError> {
     let mut beside = path.as_os_str().to_owned();
@@ -84,9 +118,23 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FsError> {
     write().map_err(at("write", path))
 }
 
+/// Writes a file that lasts only once its folder and itself are fsynced.
+pub fn write_new(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).and_then(|mut file| file.write_all(content)).map_err(at("write", path))
+}
+
 /// A new file's handle for appending, 0600; an existing one is appended to.
 pub fn open_to_append(path: &Path) -> Result<File, FsError> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(at("open", path))
+}
+
+/// A file to read and to write, made empty where there is none, 0600.
+pub fn open_to_update(path: &Path) -> Result<File, FsError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(at("open", path))
 }
 
 pub fn open_to_read(path: &Path) -> Result<File, FsError> {

@@ -1,24 +1,33 @@
-//! Finding sessions again: by id or prefix, by workspace, by last change. Logs are read at their two ends alone.
+//! All sessions of a folder: listed, and found by name or by age.
+//!
+//! A log may be large, so only its ends are read: the first user message from the front, the newest records from the
+//! back. What can stand anywhere between, the user's own title, has a copy in `session.json`.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
-use crate::base::fs;
+use super::identity::{self, Identity};
+use super::record::{Entry, Record};
+use super::{LOG, SessionError, recovery};
+use crate::base::fs::{self, FsError};
 use crate::base::ids::SessionId;
-use crate::session::identity::Identity;
-use crate::session::record::{Entry, Record, Verdict};
-use crate::session::{LOG, SessionError};
 
-/// Bytes of each end of a log that a listing reads.
-const END: u64 = 64 * 1024;
+/// What is read from the back at first; more where that does not tell enough.
+const BLOCK: u64 = 16 * 1024;
+
+/// How long a title may be that is taken from a message, in characters.
+const TITLE: usize = 80;
+
+/// How many names an ambiguous prefix is answered with.
+const CHOICES: usize = 5;
 
 /// One line of `faos sessions list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub id: SessionId,
-    /// The beginning of the first user message.
+    /// Its name, or the beginning of the first user message.
     pub title: String,
     pub workspace: PathBuf,
     pub model: String,
@@ -29,124 +38,228 @@ pub struct Summary {
     pub verdict: String,
 }
 
-/// All sessions below the folder, newest change first; what cannot be read is named in the second part.
+/// All sessions below the folder, newest first; what cannot be read is passed over and named in the second part.
 pub fn list(sessions: &Path) -> Result<(Vec<Summary>, Vec<String>), SessionError> {
     let mut summaries = Vec::new();
-    let mut problems = Vec::new();
-    for folder in folders(sessions) {
-        match summary(&folder) {
-            Ok(summary) => summaries.push(summary),
-            Err(error) => problems.push(format!("`{}`: {error}", folder.display())),
+    let mut unreadable = Vec::new();
+    for (id, folder) in folders(sessions)? {
+        match summarize(&id, &folder) {
+            Ok(Some(summary)) => summaries.push(summary),
+            Ok(None) => unreadable.push(format!("session `{id}` holds no record")),
+            Err(error) => unreadable.push(format!("session `{id}`: {error}")),
         }
     }
-    summaries.sort_by(|a, b| (&b.changed, &b.id).cmp(&(&a.changed, &a.id)));
-    Ok((summaries, problems))
+    summaries.sort_by_cached_key(|summary| Reverse((summary.changed.clone(), summary.id.clone())));
+    Ok((summaries, unreadable))
 }
 
 /// The folder of the session that `prefix` names.
 pub fn find(sessions: &Path, prefix: &str) -> Result<PathBuf, SessionError> {
-    let named = |folder: &PathBuf| name(folder).is_some_and(|name| name.starts_with(prefix));
-    let mut found: Vec<PathBuf> = folders(sessions).into_iter().filter(named).collect();
-    match found.len() {
-        0 => Err(SessionError::NotFound(prefix.to_owned())),
-        1 => Ok(found.remove(0)),
-        _ => {
-            let choices: Vec<&str> = found.iter().filter_map(|folder| name(folder)).collect();
-            Err(SessionError::Ambiguous { prefix: prefix.to_owned(), choices: choices.join(", ") })
-        }
+    let mut matches = folders(sessions)?;
+    matches.retain(|(id, _)| id.as_str().starts_with(prefix));
+    match matches.as_mut_slice() {
+        [] => Err(SessionError::NotFound(prefix.to_owned())),
+        [(_, folder)] => Ok(std::mem::take(folder)),
+        several => Err(SessionError::Ambiguous { prefix: prefix.to_owned(), choices: choices(several) }),
     }
 }
 
 /// The session that was worked on last, of all or of those whose workspace this is.
 pub fn newest(sessions: &Path, workspace: Option<&Path>) -> Result<Option<PathBuf>, SessionError> {
-    let wanted = workspace.map(|path| fs::canonical(path).unwrap_or_else(|_| path.to_owned()));
-    let of_it = |folder: &Path| match &wanted {
-        None => true,
-        Some(wanted) => workspace_of(folder).is_some_and(|path| fs::canonical(&path).is_ok_and(|path| path == *wanted)),
+    let wanted = workspace.map(place);
+    let candidates = folders(sessions)?.into_iter().filter_map(|(id, folder)| {
+        let identity = identify(&folder).ok()??;
+        if wanted.as_ref().is_some_and(|wanted| place(&identity.workspace_in(&folder)) != *wanted) {
+            return None;
+        }
+        let changed = End::read(&folder, End::knows_time).ok()?.changed.unwrap_or(identity.created);
+        Some(((changed, id), folder))
+    });
+    Ok(candidates.max().map(|(_, folder)| folder))
+}
+
+/// Where a saved session's files are; `None` where neither its identity nor its log tells.
+pub fn workspace_of(folder: &Path) -> Option<PathBuf> {
+    Some(identify(folder).ok()??.workspace_in(folder))
+}
+
+/// The path without links; a workspace that is gone goes by its name.
+fn place(workspace: &Path) -> PathBuf {
+    let named = || std::path::absolute(workspace).unwrap_or_else(|_| workspace.to_owned());
+    fs::canonical(workspace).unwrap_or_else(|_| named())
+}
+
+/// In no order. A folder that is missing holds none.
+fn folders(sessions: &Path) -> Result<Vec<(SessionId, PathBuf)>, FsError> {
+    if !fs::exists(sessions) {
+        return Ok(Vec::new());
+    }
+    let folders = fs::folders(sessions)?.into_iter();
+    Ok(folders.filter_map(|folder| Some((identity::id_of(&folder)?, folder))).collect())
+}
+
+fn choices(several: &mut [(SessionId, PathBuf)]) -> String {
+    several.sort();
+    let names: Vec<String> = several.iter().rev().take(CHOICES).map(|(id, _)| format!("`{id}`")).collect();
+    let more = several.len() - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+/// `None` where there is neither an identity nor a record.
+fn summarize(id: &SessionId, folder: &Path) -> Result<Option<Summary>, FsError> {
+    let Some(identity) = identify(folder)? else { return Ok(None) };
+    let end = End::read(folder, End::knows_all)?;
+    let title = match &identity.title {
+        Some(title) => title.clone(),
+        None => first_words(folder)?,
     };
-    let mut best: Option<(String, PathBuf)> = None;
-    for folder in folders(sessions).into_iter().filter(|folder| of_it(folder)) {
-        let Ok(tail) = tail(&folder) else { continue };
-        let Some(last) = tail.last() else { continue };
-        if best.as_ref().is_none_or(|(time, other)| (last.time.as_str(), &folder) > (time.as_str(), other)) {
-            best = Some((last.time.clone(), folder));
+    Ok(Some(Summary {
+        id: id.clone(),
+        title,
+        workspace: identity.workspace_in(folder),
+        model: end.model.unwrap_or_default(),
+        changed: end.changed.unwrap_or(identity.created),
+        turns: end.turns,
+        verdict: end.verdict.unwrap_or("open").to_owned(),
+    }))
+}
+
+/// As `session.json` tells, else as the whole log does: nothing is written here.
+fn identify(folder: &Path) -> Result<Option<Identity>, FsError> {
+    if let Some(identity) = Identity::load(folder)? {
+        return Ok(Some(identity));
+    }
+    let found = recovery::scan(folder)?;
+    Ok((!found.records.is_empty()).then(|| Identity::rebuild(folder, &found.records)))
+}
+
+/// The beginning of the first user message, which stands before the first request.
+fn first_words(folder: &Path) -> Result<String, FsError> {
+    let Some(file) = open_log(folder)? else { return Ok(String::new()) };
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).map_err(|source| at(folder, source))?;
+        match Record::parse(&line).map(|record| record.entry) {
+            Ok(Entry::UserMessage { text }) => return Ok(title_from(&text)),
+            Ok(Entry::RequestSent { .. }) => return Ok(String::new()),
+            Ok(_) | Err(_) if read > 0 => {}
+            Ok(_) | Err(_) => return Ok(String::new()),
         }
     }
-    Ok(best.map(|(_, folder)| folder))
 }
 
-/// Where the session's files are; `None` where its `session.json` cannot be read.
-pub fn workspace_of(folder: &Path) -> Option<PathBuf> {
-    let identity = Identity::read(folder)?;
-    Some(identity.workspace.unwrap_or_else(|| folder.join("workspace")))
-}
-
-fn folders(sessions: &Path) -> Vec<PathBuf> {
-    let walk = WalkDir::new(sessions).min_depth(1).max_depth(1).sort_by_file_name();
-    let entries = walk.into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_dir());
-    entries.map(walkdir::DirEntry::into_path).filter(|path| name(path).and_then(SessionId::parse).is_some()).collect()
-}
-
-fn name(folder: &Path) -> Option<&str> {
-    folder.file_name()?.to_str()
-}
-
-fn summary(folder: &Path) -> Result<Summary, SessionError> {
-    let (head, tail) = (head(folder)?, tail(folder)?);
-    let id =
-        name(folder).and_then(SessionId::parse).ok_or_else(|| SessionError::NotFound(folder.display().to_string()))?;
-    let title = head.iter().find_map(|record| match &record.entry {
-        Entry::UserMessage { text } => Some(text.clone()),
-        _ => None,
-    });
-    let model = tail.iter().chain(&head).rev().find_map(|record| match &record.entry {
-        Entry::RequestSent { model, .. } => Some(model.clone()),
-        _ => None,
-    });
-    let ended = tail.iter().rev().find_map(|record| match &record.entry {
-        Entry::TurnFinished { verdict, .. } => Some(Some(*verdict)),
-        Entry::UserMessage { .. } | Entry::RequestSent { .. } => Some(None),
-        _ => None,
-    });
-    let last = tail.last().or(head.last());
-    Ok(Summary {
-        id,
-        title: title.unwrap_or_default(),
-        workspace: workspace_of(folder).unwrap_or_else(|| folder.join("workspace")),
-        model: model.unwrap_or_default(),
-        changed: last.map(|record| record.time.clone()).unwrap_or_default(),
-        turns: last.map(|record| record.turn).unwrap_or_default(),
-        verdict: ended.flatten().map_or("open", verdict_name).to_owned(),
-    })
-}
-
-fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "failed",
-        Verdict::Unchecked => "unchecked",
-        Verdict::Error => "error",
-        Verdict::Interrupted => "interrupted",
+fn title_from(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(TITLE) {
+        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+        None => line.to_owned(),
     }
 }
 
-fn head(folder: &Path) -> Result<Vec<Record>, SessionError> {
-    ends(folder, SeekFrom::Start(0))
+/// What the newest records tell, gathered from the last one backwards.
+#[derive(Default)]
+struct End {
+    changed: Option<String>,
+    turns: u32,
+    verdict: Option<&'static str>,
+    model: Option<String>,
 }
 
-fn tail(folder: &Path) -> Result<Vec<Record>, SessionError> {
-    let length = fs::open_to_read(&folder.join(LOG))?.metadata().map(|data| data.len()).unwrap_or_default();
-    ends(folder, SeekFrom::Start(length.saturating_sub(END)))
+impl End {
+    /// Reads blocks from the back, each time larger, until the records tell enough or there are no more.
+    fn read(folder: &Path, enough: fn(&Self) -> bool) -> Result<Self, FsError> {
+        let Some(mut file) = open_log(folder)? else { return Ok(Self::default()) };
+        let length = file.metadata().map_err(|source| at(folder, source))?.len();
+        let mut size = BLOCK;
+        loop {
+            let start = length.saturating_sub(size);
+            let block = read_from(&mut file, start).map_err(|source| at(folder, source))?;
+            let end = Self::gather(whole_lines(&block, start > 0), enough);
+            if enough(&end) || start == 0 {
+                return Ok(end);
+            }
+            size = size.saturating_mul(8);
+        }
+    }
+
+    fn gather(lines: &[u8], enough: fn(&Self) -> bool) -> Self {
+        let mut end = Self::default();
+        for line in lines.rsplit(|byte| *byte == b'\n') {
+            if end.changed.is_some() && is_delta(line) {
+                continue;
+            }
+            if let Ok(record) = Record::parse(line) {
+                end.before(record);
+            }
+            if enough(&end) {
+                break;
+            }
+        }
+        end
+    }
+
+    /// Takes in the record before those that were taken in.
+    fn before(&mut self, record: Record) {
+        if self.changed.is_none() {
+            self.changed = Some(record.time);
+            self.turns = record.turn;
+        }
+        match record.entry {
+            Entry::TurnFinished { verdict, .. } => {
+                self.verdict.get_or_insert(verdict.as_str());
+            }
+            Entry::UserMessage { .. } => {
+                self.verdict.get_or_insert("open");
+            }
+            Entry::RequestSent { model, .. } => {
+                self.model.get_or_insert(model);
+            }
+            _ => {}
+        }
+    }
+
+    fn knows_time(&self) -> bool {
+        self.changed.is_some()
+    }
+
+    fn knows_all(&self) -> bool {
+        self.changed.is_some() && self.verdict.is_some() && self.model.is_some()
+    }
 }
 
-/// The whole records of a block; its first and last line may be cut.
-fn ends(folder: &Path, from: SeekFrom) -> Result<Vec<Record>, SessionError> {
-    let path = folder.join(LOG);
-    let mut file = fs::open_to_read(&path)?;
-    let mut bytes = Vec::new();
-    file.seek(from)
-        .and_then(|_| file.take(END).read_to_end(&mut bytes))
-        .map_err(|error| SessionError::Write(format!("cannot read `{}`: {error}", path.display())))?;
-    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    Ok(lines.filter_map(|line| Record::parse(line).ok()).collect())
+/// Pieces of replies make up most of a log and tell nothing here. Inside a text the quotes would be escaped.
+fn is_delta(line: &[u8]) -> bool {
+    const MARK: &[u8] = br#""type":"reply_delta""#;
+    line.windows(MARK.len()).take(128).any(|part| part == MARK)
+}
+
+/// Without the line that the block begins within, where it was cut.
+fn whole_lines(block: &[u8], cut: bool) -> &[u8] {
+    if !cut {
+        return block;
+    }
+    block.iter().position(|byte| *byte == b'\n').map_or(&[], |at| &block[at + 1..])
+}
+
+fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut block = Vec::new();
+    file.read_to_end(&mut block)?;
+    Ok(block)
+}
+
+fn open_log(folder: &Path) -> Result<Option<File>, FsError> {
+    match fs::open_to_read(&folder.join(LOG)) {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(Some(file)),
+        Ok(_) => Err(at(folder, io::Error::other("it is no regular file"))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn at(folder: &Path, source: io::Error) -> FsError {
+    FsError { operation: "read", path: folder.join(LOG), source }
 }

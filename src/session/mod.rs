@@ -1,11 +1,13 @@
 //! Everything that happened, on disk: the log, its folder, its lock, and finding it again.
 //!
-//! `docs/session-format.md` tells the format, which any program may read. What a record means is core's matter.
+//! Invariants: what [`Session::sync`] acknowledged is fsynced; no line that was ever written is changed; `seq` has no
+//! gaps; a session is open in one process at most. What the records mean is left to core.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::mpsc;
 
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use crate::base::fs;
 use crate::base::ids::SessionId;
@@ -14,17 +16,21 @@ use crate::base::report::RunReport;
 mod catalog;
 mod identity;
 mod lock;
+mod log;
+mod opening;
 pub mod record;
 mod recovery;
+mod runs;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use catalog::{Summary, find, list, newest, workspace_of};
-use identity::Identity;
-use lock::{Asked, Lock};
 pub use lock::{WorkspaceLock, lock_workspace};
-use record::{Entry, Record};
-use writer::Writer;
 
+use record::{Entry, Record};
+
+/// The log's name in a session's folder.
 const LOG: &str = "conversation.jsonl";
 
 #[derive(Debug, Error)]
@@ -33,7 +39,7 @@ pub enum SessionError {
     Fs(#[from] fs::FsError),
     #[error("session `{id}` is open in process {pid} since {since}")]
     Held { id: String, pid: u32, since: String },
-    #[error("process {pid} works in `{workspace}` since {since}")]
+    #[error("the workspace `{workspace}` is in use by process {pid} since {since}")]
     WorkspaceHeld { workspace: String, pid: u32, since: String },
     #[error("no session `{0}`")]
     NotFound(String),
@@ -47,95 +53,34 @@ pub enum SessionError {
 }
 
 /// One open session: this process holds its lock, and one thread writes its log.
+///
+/// Dropping it writes and fsyncs what is left; [`Session::close`] also tells whether that went well.
 pub struct Session {
     id: SessionId,
     folder: PathBuf,
     workspace: PathBuf,
-    writer: Writer,
-    /// The newest run's number. Locked for one increment: runs begin on several threads.
-    runs: Mutex<u32>,
-    _lock: Lock,
+    // Dropped in this order: the log is whole before the lock is free.
+    writer: writer::Writer,
+    lock: lock::Lock,
 }
 
 /// A session that was on disk before.
 pub struct Opened {
     pub session: Session,
     pub records: Vec<Record>,
-    /// What had to be repaired, a plain sentence each.
+    /// What had to be repaired, a plain sentence each (`the last line was torn and is kept in conversation.torn`).
     pub repaired: Vec<String>,
 }
 
 impl Session {
-    /// Makes a new folder below `sessions` (0700) and takes its lock. `workspace: None` means its own `workspace/`.
+    /// Makes a new folder below `sessions` (0700) and takes its lock. `workspace: None` means its own `workspace/`, made too.
     pub fn create(sessions: &Path, workspace: Option<&Path>) -> Result<Self, SessionError> {
-        fs::make_folders(sessions)?;
-        let sessions = fs::canonical(sessions)?;
-        let (id, folder) = loop {
-            let id = SessionId::generate();
-            let folder = sessions.join(id.as_str());
-            if fs::make_new_folder(&folder)? {
-                break (id, folder);
-            }
-        };
-        let identity = Identity::new(id, workspace.map(Path::to_owned));
-        for below in ["runs", "cache"] {
-            fs::make_folders(&folder.join(below))?;
-        }
-        if workspace.is_none() {
-            fs::make_folders(&folder.join("workspace"))?;
-        }
-        let (Asked::Got(lock) | Asked::Unsupported(lock)) = lock::lock(&folder.join("lock"))? else {
-            return Err(SessionError::Write(format!("`{}` is locked by another process", folder.display())));
-        };
-        // The log's name lasts with the folder's sync below; its records with the first `sync`.
-        let writer = Writer::start(folder.join(LOG), 0)?;
-        identity.write(&folder)?;
-        fs::sync_folder(&sessions)?;
-        Ok(Self::over(identity, folder, writer, lock, 0))
+        opening::create(sessions, workspace)
     }
 
     /// Takes the lock (a dead holder's is taken over), repairs the tail, reads the log.
     pub fn open(folder: &Path) -> Result<Opened, SessionError> {
-        let folder = fs::canonical(folder)?;
-        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let mut repaired = Vec::new();
-        let lock = match lock::lock(&folder.join("lock"))? {
-            Asked::Got(lock) => lock,
-            Asked::Unsupported(lock) => {
-                repaired.push("this storage has no locks: take care that one faos alone uses the session".to_owned());
-                lock
-            }
-            Asked::Held { pid, since } => return Err(SessionError::Held { id: name, pid, since }),
-        };
-        let path = folder.join(LOG);
-        let mut log = recovery::read(&path)?;
-        if recovery::is_newer(&log) {
-            return Err(SessionError::Newer { id: name, version: log.version });
-        }
-        recovery::mend(&path, &mut log)?;
-        let identity = match Identity::read(&folder) {
-            Some(identity) => identity,
-            None => {
-                let identity = Identity::from_log(&folder, &log.records)
-                    .or_else(|| Some(Identity::new(SessionId::parse(&name)?, None)))
-                    .ok_or_else(|| SessionError::NotFound(name.clone()))?;
-                identity.write(&folder)?;
-                repaired.push("session.json was missing or damaged and was rebuilt from the log".to_owned());
-                identity
-            }
-        };
-        if identity.workspace.is_none() {
-            fs::make_folders(&folder.join("workspace"))?;
-        }
-        repaired.append(&mut log.problems);
-        let writer = Writer::start(path, log.next())?;
-        let runs = newest_run(&folder);
-        Ok(Opened { session: Self::over(identity, folder, writer, lock, runs), records: log.records, repaired })
-    }
-
-    fn over(identity: Identity, folder: PathBuf, writer: Writer, lock: Lock, runs: u32) -> Self {
-        let workspace = identity.workspace.unwrap_or_else(|| folder.join("workspace"));
-        Self { id: identity.id, folder, workspace, writer, runs: Mutex::new(runs), _lock: lock }
+        opening::open(folder)
     }
 
     pub fn id(&self) -> &SessionId {
@@ -151,46 +96,52 @@ impl Session {
         &self.workspace
     }
 
-    /// Appends a record. It is in the file within 100 ms, and lasts only after [`Session::sync`].
+    /// What the user should know about where the session is kept, a plain sentence; also part of [`Opened::repaired`].
+    pub fn notice(&self) -> Option<String> {
+        self.lock.notice()
+    }
+
+    /// Appends a record and returns its `seq`. It is in the file within 100 ms, and lasts only after [`Session::sync`].
     /// Consecutive reply deltas of one kind may be joined to one record. A failed write is reported by the next `sync`.
-    pub fn append(&self, turn: u32, entry: Entry) {
-        self.writer.append(turn, entry);
+    pub fn append(&self, turn: u32, entry: Entry) -> u64 {
+        self.writer.append(turn, entry)
     }
 
     /// Returns when everything appended so far is fsynced.
     pub async fn sync(&self) -> Result<(), SessionError> {
-        self.writer.sync().await
+        let (done, outcome) = oneshot::channel();
+        self.writer.sync(Box::new(move |result| drop(done.send(result))));
+        acknowledged(outcome.await.ok())
+    }
+
+    /// [`Session::sync`] for a caller that cannot wait in a task: on the way out, or without a runtime.
+    pub fn sync_blocking(&self) -> Result<(), SessionError> {
+        let (done, outcome) = mpsc::channel();
+        self.writer.sync(Box::new(move |result| drop(done.send(result))));
+        acknowledged(outcome.recv().ok())
+    }
+
+    /// Ends the session's being open, and tells whether everything was kept.
+    pub fn close(self) -> Result<(), SessionError> {
+        self.sync_blocking()
     }
 
     /// Makes `runs/NNNN/` for the next run.
     pub fn new_run(&self) -> Result<(u32, PathBuf), SessionError> {
-        let mut newest = self.runs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *newest += 1;
-        let folder = self.run_folder(*newest);
-        fs::make_folders(&folder)?;
-        Ok((*newest, folder))
+        runs::make_next(&self.folder)
     }
 
     /// Writes `runs/NNNN/report.json`, fsynced.
     pub fn keep_report(&self, run: u32, report: &RunReport) -> Result<(), SessionError> {
-        let mut text = serde_json::to_string_pretty(report).map_err(|error| SessionError::Write(error.to_string()))?;
-        text.push('\n');
-        Ok(fs::replace(&self.run_folder(run).join("report.json"), text.as_bytes())?)
-    }
-
-    fn run_folder(&self, run: u32) -> PathBuf {
-        self.folder.join("runs").join(format!("{run:04}"))
+        runs::keep_report(&self.folder, run, report)
     }
 }
 
 /// The log alone, without a lock or a repair: for showing.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Vec<String>), SessionError> {
-    let log = recovery::read(&folder.join(LOG))?;
-    Ok((log.records, log.problems))
+    opening::read(folder)
 }
 
-fn newest_run(folder: &Path) -> u32 {
-    let walk = walkdir::WalkDir::new(folder.join("runs")).min_depth(1).max_depth(1);
-    let names = walk.into_iter().filter_map(Result::ok).filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    names.max().unwrap_or(0)
+fn acknowledged(outcome: Option<Result<(), String>>) -> Result<(), SessionError> {
+    outcome.unwrap_or_else(|| Err("its writer has stopped".to_owned())).map_err(SessionError::Write)
 }

@@ -1,10 +1,13 @@
 //! The records of `conversation.jsonl`: public, append-only, told in `docs/session-format.md`.
+//!
+//! Unknown fields of known types are dropped when a record is read. That loses nothing, since no line is ever
+//! rewritten. Unknown types are kept whole.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use thiserror::Error;
 
 use crate::base::ids::SessionId;
 use crate::base::report::{FileChange, RunReport};
@@ -13,8 +16,35 @@ use crate::base::usage::Usage;
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
 
-/// One line of the log. Fields of a later program are passed over; [`Record::parse`] reads a line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The types that this program knows, in the order of [`Entry`].
+pub const TYPES: [&str; 23] = [
+    "session_started",
+    "user_message",
+    "file_attached",
+    "request_sent",
+    "reply_delta",
+    "reply_finished",
+    "action_applied",
+    "action_refused",
+    "version_kept",
+    "run_started",
+    "run_finished",
+    "validated",
+    "hook_ran",
+    "script_state",
+    "retry",
+    "compacted",
+    "head_moved",
+    "setting_changed",
+    "renamed",
+    "note",
+    "error",
+    "turn_finished",
+    "session_ended",
+];
+
+/// One line of the log. To read a line that somebody else may have written, use [`Record::parse`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub v: u32,
     /// From 0, without gaps.
@@ -24,6 +54,45 @@ pub struct Record {
     pub turn: u32,
     #[serde(flatten)]
     pub entry: Entry,
+}
+
+/// Why a line is no record.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Damage {
+    #[error("it is no JSON")]
+    NotJson,
+    /// JSON, but not what a record is. `seq` is its number where that can be told.
+    #[error("{reason}")]
+    NoRecord { seq: Option<u64>, reason: String },
+}
+
+impl Record {
+    /// Reads one line. A known type with wrong fields is damage, never an unknown type: passing it over in silence
+    /// would change what the conversation was. A newer version may have changed the fields, so there it is unknown.
+    pub fn parse(line: &[u8]) -> Result<Self, Damage> {
+        let record: Self = serde_json::from_slice(line).map_err(|error| damage(line, &error))?;
+        let Entry::Unknown(fields) = &record.entry else { return Ok(record) };
+        let reason = match fields.get("type") {
+            Some(Value::String(name)) if record.v <= VERSION && TYPES.contains(&name.as_str()) => {
+                format!("its fields are not those of `{name}`")
+            }
+            Some(Value::String(_)) => return Ok(record),
+            Some(_) | None => "it has no `type`".to_owned(),
+        };
+        Err(Damage::NoRecord { seq: Some(record.seq), reason })
+    }
+}
+
+fn damage(line: &[u8], error: &serde_json::Error) -> Damage {
+    let text = str::from_utf8(line).unwrap_or_default();
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+            Damage::NoRecord { seq: value.get("seq").and_then(Value::as_u64), reason }
+        }
+        Err(_) => Damage::NotJson,
+    }
 }
 
 /// What a record says. `feedback` is always the text that the model is shown for it.
@@ -137,81 +206,10 @@ pub enum Entry {
     SessionEnded {
         reason: String,
     },
-    /// A type that this program does not know: passed over, and kept, since no line is ever written again.
-    #[serde(untagged, skip_deserializing)]
+    /// A type that this program does not know: kept and passed over.
+    #[serde(untagged)]
     Unknown(Map<String, Value>),
 }
-
-/// What every record has, whatever it says.
-#[derive(Deserialize)]
-struct Head<'a> {
-    v: u32,
-    seq: u64,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
-    turn: u32,
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-}
-
-/// The most frequent record, read without the detour over a generic value.
-#[derive(Deserialize)]
-struct DeltaFields {
-    kind: DeltaKind,
-    text: String,
-}
-
-impl Record {
-    /// Reads one line; the error says what is wrong with it.
-    pub fn parse(line: &str) -> Result<Self, String> {
-        let head: Head<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let Head { v, seq, time, turn, kind } = head;
-        let entry = Self::entry(line, &kind).map_err(|error| format!("`{kind}`: {error}"))?;
-        Ok(Self { v, seq, time: time.into_owned(), turn, entry })
-    }
-
-    fn entry(line: &str, kind: &str) -> Result<Entry, serde_json::Error> {
-        if kind == "reply_delta" {
-            let DeltaFields { kind, text } = serde_json::from_str(line)?;
-            return Ok(Entry::ReplyDelta { kind, text });
-        }
-        if KNOWN.contains(&kind) {
-            return serde_json::from_str(line);
-        }
-        let mut fields: Map<String, Value> = serde_json::from_str(line)?;
-        for known in ["v", "seq", "time", "turn"] {
-            fields.remove(known);
-        }
-        Ok(Entry::Unknown(fields))
-    }
-}
-
-/// The types that this program knows; a test holds the list against [`Entry`].
-pub const KNOWN: [&str; 23] = [
-    "session_started",
-    "user_message",
-    "file_attached",
-    "request_sent",
-    "reply_delta",
-    "reply_finished",
-    "action_applied",
-    "action_refused",
-    "version_kept",
-    "run_started",
-    "run_finished",
-    "validated",
-    "hook_ran",
-    "script_state",
-    "retry",
-    "compacted",
-    "head_moved",
-    "setting_changed",
-    "renamed",
-    "note",
-    "error",
-    "turn_finished",
-    "session_ended",
-];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
@@ -292,4 +290,89 @@ pub enum Verdict {
     Unchecked,
     Error,
     Interrupted,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Unchecked => "unchecked",
+            Self::Error => "error",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{Damage, Entry, Record, TYPES};
+
+    fn line(fields: &str) -> String {
+        format!(r#"{{"v":1,"seq":7,"time":"2026-11-22T20:00:00.000Z","turn":1{fields}}}"#)
+    }
+
+    fn fault(line: &str) -> String {
+        Record::parse(line.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_type_is_kept_whole() {
+        let text = line(r#","type":"dreamt","of":{"sheep":[1,2.5]},"turns":9"#);
+        let record = Record::parse(text.as_bytes()).unwrap();
+        let Entry::Unknown(fields) = &record.entry else { panic!("{record:?}") };
+        assert_eq!(json!(fields), json!({"type": "dreamt", "of": {"sheep": [1, 2.5]}, "turns": 9}));
+        assert_eq!(Record::parse(serde_json::to_string(&record).unwrap().as_bytes()), Ok(record));
+    }
+
+    #[test]
+    fn a_field_more_is_passed_over_wherever_it_stands() {
+        let text = r#"{"later":null,"text":"hi","turn":1,"type":"user_message","time":"t","seq":7,"v":1,"x":{}}"#;
+        let entry = Entry::UserMessage { text: "hi".into() };
+        assert_eq!(Record::parse(text.as_bytes()), Ok(Record { v: 1, seq: 7, time: "t".into(), turn: 1, entry }));
+    }
+
+    #[test]
+    fn a_known_type_with_wrong_fields_is_damage() {
+        for name in TYPES {
+            let wrong = line(&format!(r#","type":"{name}","text":1,"kind":2"#));
+            assert_eq!(fault(&wrong), format!("its fields are not those of `{name}`"));
+            let newer = wrong.replace(r#""v":1"#, r#""v":2"#);
+            assert!(matches!(Record::parse(newer.as_bytes()), Ok(Record { v: 2, entry: Entry::Unknown(_), .. })));
+        }
+    }
+
+    #[test]
+    fn damage_says_what_it_is_and_which_record_it_was() {
+        let no_record = |seq, reason: &str| Err(Damage::NoRecord { seq, reason: reason.into() });
+        assert_eq!(Record::parse(line("").as_bytes()), no_record(Some(7), "it has no `type`"));
+        assert_eq!(Record::parse(line(r#","type":3"#).as_bytes()), no_record(Some(7), "it has no `type`"));
+        assert_eq!(Record::parse(br#"{"seq":3,"turn":1,"time":"t"}"#), no_record(Some(3), "missing field `v`"));
+        assert!(fault("[1]").contains("invalid"), "{}", fault("[1]"));
+        for torn in ["", "{", r#"{"v":1,"seq":0"#, "\0\0", "{}\0", r#"{"v":1} x"#] {
+            assert_eq!(Record::parse(torn.as_bytes()), Err(Damage::NotJson), "{torn:?}");
+        }
+        let mut not_utf8 = line(r#","type":"user_message","text":"X""#).into_bytes();
+        let at = not_utf8.iter().position(|byte| *byte == b'X').unwrap();
+        not_utf8[at] = 0xff;
+        assert_eq!(Record::parse(&not_utf8), Err(Damage::NotJson));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes: Vec<u8>) {
+            let _ = Record::parse(&bytes);
+        }
+
+        #[test]
+        fn any_text_comes_back(text: String) {
+            let record = Record { v: 1, seq: 0, time: "t".into(), turn: 1, entry: Entry::UserMessage { text } };
+            let line = serde_json::to_string(&record).unwrap();
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(Record::parse(line.as_bytes()), Ok(record));
+        }
+    }
 }

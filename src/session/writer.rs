@@ -1,180 +1,268 @@
-//! The log's one writer: a thread owns the file, records arrive by channel, and `sync` is answered when they last.
+//! The one thread that writes a session's log, and the queue before it.
 //!
-//! Invariant: `seq` has no gap, and the file ends at a whole record, also after a write that failed.
+//! `append` is called for every token: it takes a lock that nobody holds while touching the disk, and mostly lengthens
+//! a text that waits there. The thread is woken once for what comes within [`GATHER`], or at once for a `sync`.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use super::log::Log;
+use super::record::{Entry, Record, VERSION};
+use crate::base::clock;
 
-use crate::base::{clock, fs};
-use crate::session::SessionError;
-use crate::session::record::{DeltaKind, Entry, Record, VERSION};
+/// How long a record may wait for others. The contract allows 100 ms until it is in the file.
+const GATHER: Duration = Duration::from_millis(50);
 
-/// How long a record may wait for others before it is written: a kill loses no more than this.
-const PATIENCE: Duration = Duration::from_millis(40);
+/// Called once, with how the records before it fared.
+pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
 
-enum Order {
-    Append { turn: u32, entry: Entry },
-    Sync(oneshot::Sender<Result<(), String>>),
-}
-
-/// The other end of the thread. Dropping it writes and fsyncs what is there.
 pub struct Writer {
-    orders: Option<Sender<Order>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
+struct Shared {
+    /// Between the appenders and the thread; held for a few instructions only.
+    queue: Mutex<Queue>,
+    /// Signalled when the queue stops being empty, when a sync is asked for, and at the end.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    records: Vec<Record>,
+    next_seq: u64,
+    /// When the oldest record came.
+    since: Option<Instant>,
+    syncs: Vec<Acknowledge>,
+    closing: bool,
+    /// The thread is gone, by closing or by a panic: nobody may wait for it.
+    stopped: bool,
+}
+
 impl Writer {
-    /// Appends to a log that ends at a whole record; `next` is the number of the next one.
-    pub fn start(path: PathBuf, next: u64) -> Result<Self, SessionError> {
-        let file = fs::open_to_append(&path)?;
-        let end = file.metadata().map_err(|error| SessionError::Write(error.to_string()))?.len();
-        let (orders, received) = mpsc::channel();
-        let log = Log { file, path, end, next, lines: Vec::new(), delta: None, failure: None };
-        let thread = thread::Builder::new()
-            .name("session-log".to_owned())
-            .spawn(move || log.work(&received))
-            .map_err(|error| SessionError::Write(format!("cannot start its writer: {error}")))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+    pub fn start(log: Log, next_seq: u64) -> io::Result<Self> {
+        let queue = Queue { next_seq, ..Queue::default() };
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new() });
+        let own = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("session-log".to_owned()).spawn(move || work(&own, log))?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
-    pub fn append(&self, turn: u32, entry: Entry) {
-        if let Some(orders) = &self.orders {
-            // A writer that is gone is reported by the next `sync`.
-            let _ = orders.send(Order::Append { turn, entry });
+    /// The `seq` of the record that the entry is in.
+    pub fn append(&self, turn: u32, entry: Entry) -> u64 {
+        let mut queue = self.shared.lock();
+        if let Some(seq) = queue.join(turn, &entry) {
+            return seq;
         }
+        let seq = queue.next_seq;
+        queue.next_seq = seq.saturating_add(1);
+        queue.records.push(Record { v: VERSION, seq, time: clock::now(), turn, entry });
+        if queue.since.is_none() {
+            queue.since = Some(Instant::now());
+            self.shared.changed.notify_one();
+        }
+        seq
     }
 
-    pub async fn sync(&self) -> Result<(), SessionError> {
-        let (done, answer) = oneshot::channel();
-        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(Order::Sync(done)).is_ok());
-        let gone = || SessionError::Write("its writer is gone".to_owned());
-        if !sent {
-            return Err(gone());
+    /// The acknowledgement is dropped uncalled where the thread has stopped.
+    pub fn sync(&self, acknowledge: Acknowledge) {
+        let mut queue = self.shared.lock();
+        if !queue.stopped {
+            queue.syncs.push(acknowledge);
+            self.shared.changed.notify_one();
         }
-        answer.await.map_err(|_| gone())?.map_err(SessionError::Write)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.orders = None;
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // A writer that panicked has nothing more to write.
+            // A thread that panicked has nothing more to write.
             let _ = thread.join();
         }
     }
 }
 
-/// The file, and what is not in it yet.
-struct Log {
-    file: File,
-    path: PathBuf,
-    /// Bytes of whole records in the file.
-    end: u64,
-    next: u64,
-    /// Records as lines, to be written in one piece.
-    lines: Vec<u8>,
-    /// Streamed text that may still grow before it becomes a record.
-    delta: Option<(u32, DeltaKind, String)>,
-    failure: Option<String>,
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing is left half-done under this lock, so what a panicking thread left is sound.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to do, and takes all of it.
+    fn next(&self) -> Queue {
+        let mut queue = self.lock();
+        while let Some(wait) = queue.time_left() {
+            queue = self.changed.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let rest = Queue { next_seq: queue.next_seq, ..Queue::default() };
+        mem::replace(&mut queue, rest)
+    }
 }
 
-impl Log {
-    fn work(mut self, orders: &Receiver<Order>) {
-        let mut deadline: Option<Instant> = None;
-        loop {
-            let order = match deadline {
-                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
-            };
-            match order {
-                Ok(Order::Append { turn, entry }) => {
-                    self.take(turn, entry);
-                    deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
-                    continue;
-                }
-                Ok(Order::Sync(done)) => {
-                    // Whoever asked may be gone; what it asked for is done all the same.
-                    let _ = done.send(self.sync());
-                }
-                Err(RecvTimeoutError::Timeout) => self.write(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    // There is nobody left to tell of a failure.
-                    let _ = self.sync();
-                    return;
-                }
-            }
-            deadline = None;
+/// Tells the queue that its thread is gone, however it went.
+struct Farewell<'a>(&'a Shared);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.lock();
+        queue.stopped = true;
+        queue.syncs.clear();
+    }
+}
+
+impl Queue {
+    /// Lengthens the last record where it is the same stream's.
+    fn join(&mut self, turn: u32, entry: &Entry) -> Option<u64> {
+        let Entry::ReplyDelta { kind, text: more } = entry else { return None };
+        let last = self.records.last_mut().filter(|last| last.turn == turn)?;
+        match &mut last.entry {
+            Entry::ReplyDelta { kind: of_last, text } if of_last == kind => text.push_str(more),
+            _ => return None,
         }
+        Some(last.seq)
     }
 
-    fn take(&mut self, turn: u32, entry: Entry) {
-        if let Entry::ReplyDelta { kind, text } = entry {
-            match &mut self.delta {
-                Some((of, same, so_far)) if *of == turn && *same == kind => so_far.push_str(&text),
-                _ => {
-                    self.end_delta();
-                    self.delta = Some((turn, kind, text));
-                }
-            }
+    /// `None` when the thread has to go to work now.
+    fn time_left(&self) -> Option<Duration> {
+        if self.closing || !self.syncs.is_empty() {
+            return None;
+        }
+        let Some(since) = self.since else { return Some(Duration::MAX) };
+        GATHER.checked_sub(since.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
+fn work(shared: &Shared, mut log: Log) {
+    let _farewell = Farewell(shared);
+    loop {
+        let Queue { records, syncs, closing, .. } = shared.next();
+        log.write(&records);
+        if closing || !syncs.is_empty() {
+            let outcome = log.make_last();
+            syncs.into_iter().for_each(|acknowledge| acknowledge(outcome.clone()));
+        }
+        if closing {
             return;
         }
-        self.end_delta();
-        self.line(turn, entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::Writer;
+    use crate::base::{fs, ids::SessionId};
+    use crate::session::LOG;
+    use crate::session::identity::Identity;
+    use crate::session::log::{Log, Pending};
+    use crate::session::record::{DeltaKind, Entry, Record};
+    use crate::session::recovery;
+
+    fn start(folder: &Path) -> Writer {
+        let file = fs::open_to_append(&folder.join(LOG)).unwrap();
+        let identity = Identity::new(SessionId::generate(), None);
+        let (folder, new_entries, pending) = (folder.to_owned(), Vec::new(), Pending::default());
+        Writer::start(Log { file, folder, length: 0, dirty: false, new_entries, identity, pending }, 0).unwrap()
     }
 
-    fn end_delta(&mut self) {
-        if let Some((turn, kind, text)) = self.delta.take() {
-            self.line(turn, Entry::ReplyDelta { kind, text });
+    fn sync(writer: &Writer) {
+        let (done, outcome) = mpsc::channel();
+        writer.sync(Box::new(move |result| done.send(result).unwrap()));
+        outcome.recv().unwrap().unwrap();
+    }
+
+    fn records(folder: &Path) -> Vec<Record> {
+        let found = recovery::scan(folder).unwrap();
+        assert_eq!(found.reports, Vec::<String>::new());
+        assert!(!found.tail.is_torn());
+        found.records
+    }
+
+    fn delta(kind: DeltaKind, text: &str) -> Entry {
+        Entry::ReplyDelta { kind, text: text.into() }
+    }
+
+    #[test]
+    fn a_record_reaches_the_file_without_being_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path());
+        writer.append(1, delta(DeltaKind::Text, "hello"));
+        while records(folder.path()).is_empty() {
+            std::thread::yield_now();
         }
     }
 
-    fn line(&mut self, turn: u32, entry: Entry) {
-        let record = Record { v: VERSION, seq: self.next, time: clock::now(), turn, entry };
-        let before = self.lines.len();
-        match serde_json::to_writer(&mut self.lines, &record) {
-            Ok(()) => {
-                self.lines.push(b'\n');
-                self.next += 1;
+    #[test]
+    fn deltas_of_one_stream_become_one_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path());
+        let words = |kind, turn| ["a ", "b ", "c "].map(|word| writer.append(turn, delta(kind, word)));
+        let seqs = [words(DeltaKind::Reasoning, 1), words(DeltaKind::Text, 1), words(DeltaKind::Text, 2)];
+        sync(&writer);
+        let records = records(folder.path());
+        let text_of = |seq: u64, turn| match &records[seq as usize] {
+            Record { turn: of, entry: Entry::ReplyDelta { text, .. }, .. } if *of == turn => text.clone(),
+            record => panic!("{record:?}"),
+        };
+        for (seqs, turn) in seqs.iter().zip([1, 1, 2]) {
+            // The thread may have taken the first ones already; whole and in order they are all the same.
+            let mut own = seqs.to_vec();
+            own.dedup();
+            assert_eq!(own.iter().map(|seq| text_of(*seq, turn)).collect::<String>(), "a b c ");
+        }
+        assert!(records.len() < 9, "nothing was joined");
+    }
+
+    #[test]
+    fn what_many_threads_append_and_sync_is_whole_and_in_each_ones_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path());
+        std::thread::scope(|scope| {
+            for turn in 1..=4 {
+                let (writer, folder) = (&writer, folder.path());
+                scope.spawn(move || {
+                    for number in 0..100 {
+                        let seq = writer.append(turn, Entry::Renamed { title: number.to_string() });
+                        if number % 25 == 24 {
+                            sync(writer);
+                            let synced = recovery::scan(folder).unwrap().records;
+                            assert!(synced.iter().any(|record| record.seq == seq), "acknowledged and not there");
+                        }
+                    }
+                });
             }
-            Err(error) => {
-                self.lines.truncate(before);
-                self.failure = Some(format!("a record cannot be written as JSON: {error}"));
-            }
+        });
+        drop(writer);
+        let records = records(folder.path());
+        assert_eq!(records.len(), 400);
+        for turn in 1..=4 {
+            let titles: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+            let own = records.iter().filter(|record| record.turn == turn).map(|record| match &record.entry {
+                Entry::Renamed { title } => title.clone(),
+                entry => panic!("{entry:?}"),
+            });
+            assert_eq!(own.collect::<Vec<_>>(), titles);
         }
     }
 
-    /// Writes what is there. On failure the file is cut back to its last whole record, and the lines wait for the next try.
-    fn write(&mut self) {
-        self.end_delta();
-        if self.lines.is_empty() {
-            return;
-        }
-        match self.file.write_all(&self.lines) {
-            Ok(()) => {
-                self.end += self.lines.len() as u64;
-                self.lines.clear();
-                self.failure = None;
-            }
-            Err(error) => {
-                // If this fails too, the torn line is repaired when the session is opened again.
-                let _ = self.file.set_len(self.end);
-                self.failure = Some(format!("cannot write `{}`: {error}", self.path.display()));
-            }
-        }
-    }
-
-    fn sync(&mut self) -> Result<(), String> {
-        self.write();
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        self.file.sync_data().map_err(|error| format!("cannot sync `{}`: {error}", self.path.display()))
+    #[test]
+    fn nobody_waits_for_a_thread_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = start(folder.path());
+        writer.shared.lock().closing = true;
+        writer.shared.changed.notify_one();
+        writer.thread.take().unwrap().join().unwrap();
+        let (done, outcome) = mpsc::channel();
+        writer.sync(Box::new(move |result| done.send(result).unwrap()));
+        outcome.recv().unwrap_err();
     }
 }

@@ -17,5 +17,7 @@ mod recorded;
 mod reply_cases;
 mod resumed;
 mod scripting;
+mod session;
+mod session_format;
 mod support;
 mod tidy;
