@@ -92,7 +92,7 @@ pub fn flags(options: &Options) -> Flags {
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
     let workspace = options.workspace.as_deref().map(absolute);
     if options.continues {
-        let folder = workspace.clone().unwrap_or_else(|| absolute(Path::new(".")));
+        let folder = workspace.unwrap_or_else(|| absolute(Path::new(".")));
         let newest = session::newest(&settings.folders.sessions, Some(&folder))?;
         return match newest {
             Some(folder) => Ok(Place::Saved { folder }),

@@ -61,6 +61,13 @@ struct Draft {
     notes: Vec<String>,
 }
 
+/// What is about to become of one file.
+struct Change<'a> {
+    path: &'a RelPath,
+    old: Option<&'a str>,
+    content: String,
+}
+
 impl Walked {
     pub fn refusals(&self) -> Refusals {
         let refused = |outcome: &&Outcome| matches!(outcome.result, Went::Refused { .. });
@@ -137,7 +144,7 @@ impl Conversation {
                 return Ok(());
             }
         };
-        match self.guarded(turn, tree, &path, old.as_deref(), content).await? {
+        match self.guarded(turn, tree, Change { path: &path, old: old.as_deref(), content }).await? {
             Ok(content) => {
                 let result = laid_over(tree, &path, old.as_deref(), &content, None);
                 let diff = self.shown_diff(&path, old.as_deref(), &content);
@@ -160,7 +167,7 @@ impl Conversation {
             turn.repeats.note("the same refused edit", (path.as_str(), number, &refusal.context));
         }
         if let Some(text) = text.filter(|_| !block.applied.is_empty()) {
-            let written = self.guarded(turn, tree, &path, old.as_deref(), text).await?;
+            let written = self.guarded(turn, tree, Change { path: &path, old: old.as_deref(), content: text }).await?;
             match written {
                 Ok(content) => {
                     let note = (!notes.is_empty()).then(|| notes.join("; "));
@@ -190,10 +197,9 @@ impl Conversation {
         &mut self,
         turn: &mut Turn,
         tree: &Tree<'_>,
-        path: &RelPath,
-        old: Option<&str>,
-        content: String,
+        change: Change<'_>,
     ) -> Result<Result<String, String>, Stopped> {
+        let Change { path, old, content } = change;
         if let Some(obstacle) = tree.obstacle(path) {
             return Ok(Err(obstacle));
         }

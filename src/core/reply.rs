@@ -59,7 +59,7 @@ impl Conversation {
         }
         if cut {
             let open = open.as_ref().map(label_of).unwrap_or_default();
-            return self.ask_for_the_rest(turn, &text, &open, applied.paths);
+            return self.ask_for_the_rest(turn, &text, &open, &applied.paths);
         }
         turn.cuts = 0;
         // A half-edited program is neither run nor validated: it gives plausible, wrong answers.
@@ -231,7 +231,7 @@ impl Conversation {
         turn: &mut Turn,
         text: &str,
         open: &str,
-        applied: Vec<String>,
+        applied: &[String],
     ) -> Result<Next, Stopped> {
         turn.cuts += 1;
         if turn.cuts > MOST_CUTS {

@@ -131,7 +131,7 @@ fn finished(finished: &Finished) -> String {
         Verdict::Interrupted => "interrupted",
     };
     let usage = &finished.usage;
-    let mut out = format!("{verdict}");
+    let mut out = verdict.to_owned();
     let counts = [
         (finished.files.iter().filter(|file| file.kind == ChangeKind::Created).count(), "created"),
         (finished.files.iter().filter(|file| file.kind == ChangeKind::Modified).count(), "modified"),

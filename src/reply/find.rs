@@ -137,7 +137,7 @@ impl Shift {
             Self::Remove(less) => line.strip_prefix(less.as_str()).map(str::to_owned),
             Self::Tabs { width, before } => {
                 let given = indent_of(line);
-                let only_spaces = given.chars().all(|c| c == ' ') && given.len() % width == 0;
+                let only_spaces = given.chars().all(|c| c == ' ') && given.len().is_multiple_of(*width);
                 only_spaces.then(|| format!("{before}{}{}", "\t".repeat(given.len() / width), line.trim_start()))
             }
         }
@@ -222,7 +222,7 @@ fn unnumbered(lines: &[&str]) -> Option<Vec<String>> {
 fn elided(file: &[&str], search: &[&str], replace: &[&str]) -> Vec<Place> {
     let is_dots = |line: &&str| matches!(line.trim(), "..." | "…");
     let (parts, news): (Vec<&[&str]>, Vec<&[&str]>) =
-        (search.split(|line| is_dots(&line)).collect(), replace.split(|line| is_dots(&line)).collect());
+        (search.split(is_dots).collect(), replace.split(is_dots).collect());
     if parts.len() < 2 || parts.len() != news.len() || parts[0].is_empty() {
         return Vec::new();
     }

@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
         let (text, quoted) = unquoted(line);
         if let Some(fence) = fence::opener(text) {
             self.at += 1;
-            return self.fenced(fence, quoted, ending);
+            return self.fenced(&fence, quoted, ending);
         }
         if section::is_search(text) {
             return self.unfenced_edit(ending);
@@ -190,17 +190,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes a block's content; `at` is behind the opener.
-    fn fenced(&mut self, fence: Fence, quoted: bool, ending: Ending) {
-        let language = self.language_of(&fence);
+    fn fenced(&mut self, fence: &Fence, quoted: bool, ending: Ending) {
+        let language = self.language_of(fence);
         let begun = self.at;
-        let (content, turn) = match self.content(&fence, quoted, language) {
+        let (content, turn) = match self.content(fence, quoted, language) {
             (content, Some(turn)) => (content, Some(turn)),
             (content, None) => {
                 // A literal that never ends was none: the first bare fence closes after all.
                 let end = self.at;
                 self.at = begun;
                 match self.content(
-                    &fence,
+                    fence,
                     quoted,
                     if language == "markdown" || language == "rst" { language } else { "" },
                 ) {
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
             self.builder.block(&Block { around, ending });
         }
         if let Some(Turn::CloseAndOpen(next)) = turn {
-            self.fenced(next, quoted, ending);
+            self.fenced(&next, quoted, ending);
         }
     }
 

@@ -33,7 +33,6 @@ pub enum Found {
 
 macro_rules! pattern {
     ($name:ident, $pattern:expr) => {
-        #[expect(clippy::expect_used, reason = "a constant pattern; a test compiles it")]
         static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($pattern).expect("a constant pattern"));
     };
 }

@@ -121,6 +121,7 @@ pub enum View<'a> {
     Scratch { cache: &'a Path },
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     Stdout,
     Stderr,

@@ -72,6 +72,7 @@ impl Stamp {
 
 type Done<T> = Result<T, WorkspaceError>;
 
+#[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
 fn failed(error: git2::Error) -> WorkspaceError {
     WorkspaceError::Versions(error.message().to_owned())
 }

@@ -131,7 +131,7 @@ fn denied(order: &Order) -> Filter {
         vec![rule(0, SeccompCmpOp::MaskedEq(libc::CLONE_NEWUSER as u64), libc::CLONE_NEWUSER as u64)?],
     );
     // Typing into somebody's terminal.
-    let typing = [libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+    let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     let typing: Result<Vec<_>, _> =
         typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request)).into_iter().collect();
     rules.insert(libc::SYS_ioctl, typing?);

@@ -3,6 +3,7 @@
 //! It has a single thread and starts before anything else of the program. The order of the steps is the point of this
 //! file: what needs the user's rights comes before they are given up, and the program is the last to start.
 #![expect(clippy::disallowed_methods, reason = "raw paths are the matter of mounts, and of a root that is being built")]
+#![expect(clippy::exit, reason = "a forked child must not return into its parent's work")]
 
 mod confine;
 mod identity;
@@ -78,7 +79,6 @@ fn run(host: &UnixStream, order: &Order, input: &[u8], begun: Instant) -> Step<(
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the mounts' descriptors are closed with the end of the set-up")]
 fn process_one(host: &UnixStream, order: &Order, input: &std::fs::File, begun: Instant, mounts: root::Mounts) -> i32 {
     let done = sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)
         .map_err(named("follow the host's end"))
