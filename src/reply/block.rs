@@ -2,6 +2,7 @@
 
 use crate::base::path::{PathRefusal, RelPath};
 
+use super::edit::text_of;
 use super::path::{Meant, Quoting, meant};
 use super::place::{self, Around, Found};
 use super::{Action, BlockLabel, Ending, Files, Parsed, Unnamed, diff, section, tool};
@@ -307,11 +308,4 @@ fn comment_path(line: &str, files: &dyn Files) -> Option<Meant> {
         .trim_start_matches(['#', '/', '-', ';', '*', '<', '!', ' '])
         .trim_end_matches(['*', '/', '-', '>', ' ']);
     meant(text, Quoting::None, files)
-}
-
-/// Lines as a file's text: it ends in exactly one newline, or is empty.
-pub fn text_of(lines: &[&str]) -> String {
-    let text = lines.join("\n");
-    let text = text.trim_end_matches('\n');
-    if text.trim().is_empty() { String::new() } else { format!("{text}\n") }
 }

@@ -109,6 +109,13 @@ fn several(path: &RelPath, file: &File<'_>, places: &[Place], count: usize) -> E
     EditRefusal { reason, context: context.join("\n") }
 }
 
+/// Lines as a file's text: it ends in exactly one newline, or is empty.
+pub fn text_of(lines: &[&str]) -> String {
+    let text = lines.join("\n");
+    let text = text.trim_end_matches('\n');
+    if text.trim().is_empty() { String::new() } else { format!("{text}\n") }
+}
+
 pub fn lines_of(text: &str) -> Vec<&str> {
     text.lines().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect()
 }

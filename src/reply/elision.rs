@@ -1,23 +1,17 @@
 //! A whole-file block over an existing file: what it leaves out is the file's own, where that is plain, and its line
 //! ends and byte order mark stay.
 
-use std::sync::LazyLock;
+use super::pattern::Pattern;
 
-use regex::Regex;
-
-#[expect(clippy::expect_used, reason = "a constant pattern; tests use it")]
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(concat!(
-        r"(?i)^\s*(?:#|//|--|;|%|/\*|<!--|\*)?\s*(?:",
-        r"(?:\.\.\.|…).*\b(?:existing|rest|remain\w*|unchanged|same|other|previous|keep|code|here|omitted|above|before)\b.*",
-        r"|.*\b(?:existing|rest|remain\w*|unchanged|same|previous|omitted)\b.*(?:\.\.\.|…)\s*",
-        r"|.*\b(?:rest|remainder) of (?:the |this |your )?(?:file|code|class|function|module|program|script|content)\b.*\b(?:unchanged|same|remains?|stays?|here|before|goes)\b.*",
-        r"|(?:todo:?\s*)?keep the (?:rest|remaining|other)\b.*",
-        r"|existing (?:code|content|functions?|methods?)(?: (?:here|stays|unchanged|remains.*|above|below))?",
-        r")\s*(?:\*/|-->)?\s*$"
-    ))
-    .expect("a constant pattern")
-});
+static PLACEHOLDER: Pattern = Pattern::new(concat!(
+    r"(?i)^\s*(?:#|//|--|;|%|/\*|<!--|\*)?\s*(?:",
+    r"(?:\.\.\.|…).*\b(?:existing|rest|remain\w*|unchanged|same|other|previous|keep|code|here|omitted|above|before)\b.*",
+    r"|.*\b(?:existing|rest|remain\w*|unchanged|same|previous|omitted)\b.*(?:\.\.\.|…)\s*",
+    r"|.*\b(?:rest|remainder) of (?:the |this |your )?(?:file|code|class|function|module|program|script|content)\b.*\b(?:unchanged|same|remains?|stays?|here|before|goes)\b.*",
+    r"|(?:todo:?\s*)?keep the (?:rest|remaining|other)\b.*",
+    r"|existing (?:code|content|functions?|methods?)(?: (?:here|stays|unchanged|remains.*|above|below))?",
+    r")\s*(?:\*/|-->)?\s*$"
+));
 
 /// `Err` says why it was refused: something is left out, and where the file's own lines go is not plain.
 pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {

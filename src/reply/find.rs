@@ -1,9 +1,8 @@
 //! The matching steps: where a section's SEARCH lines stand in a file, and what its REPLACE lines become there.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use similar::TextDiff;
+
+use super::pattern::Pattern;
 
 /// Lines `from` to `to` (exclusive) of the file, and what takes their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +13,7 @@ pub struct Place {
     pub step: u8,
 }
 
-#[expect(clippy::expect_used, reason = "a constant pattern; a test uses it")]
-static NUMBERED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\s*\d+\s*[|:](?: (.*)|(.*))$").expect("a constant pattern"));
+static NUMBERED: Pattern = Pattern::new(r"^\s*\d+\s*[|:](?: (.*)|(.*))$");
 
 /// Step 1, whole lines.
 pub fn find(file: &[&str], search: &[&str], replace: &[&str]) -> Vec<Place> {

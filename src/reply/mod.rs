@@ -14,6 +14,7 @@ mod language;
 mod literal;
 mod parser;
 mod path;
+mod pattern;
 mod place;
 mod section;
 mod similar_lines;

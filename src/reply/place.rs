@@ -1,11 +1,8 @@
 //! Where a block's path may stand: the info string, the line above, a sentence, a heading, a first-line comment.
 //! The first rule that gives a path wins; a path that is unsafe is one too, and no later rule is tried.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::path::{Meant, Quoting, meant};
+use super::pattern::Pattern;
 use super::{FileState, Files, language};
 
 /// What the parser knows of the lines around a fence.
@@ -31,30 +28,22 @@ pub enum Found {
     Nothing,
 }
 
-macro_rules! pattern {
-    ($name:ident, $pattern:expr) => {
-        static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($pattern).expect("a constant pattern"));
-    };
-}
-
-pattern!(KEYED, r#"^(?:path|file|filename|title|name)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|(\S+))"#);
-pattern!(NUMBERED, r"^(?:[Ss]tep\s+)?\d+\s*[.):]\s+");
-pattern!(LABELLED, r"(?i)^(?:file\s*name|file\s*path|file|path)\s*:\s*");
-pattern!(NOTE, r"\s*(?:\([^()]*\)|\[[^\[\]]*\])$");
-pattern!(
-    USING,
-    r"(?i)\b(?:run|runs|running|execute|executing|call|calls|calling|invoke|usage|use it|using|output|outputs|print|prints|printed|prints?|try|test it|complains?|error|errors|fails?|failed|open|start|starts|launch|import it)\b"
+static KEYED: Pattern = Pattern::new(r#"^(?:path|file|filename|title|name)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|(\S+))"#);
+static NUMBERED: Pattern = Pattern::new(r"^(?:[Ss]tep\s+)?\d+\s*[.):]\s+");
+static LABELLED: Pattern = Pattern::new(r"(?i)^(?:file\s*name|file\s*path|file|path)\s*:\s*");
+static NOTE: Pattern = Pattern::new(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])$");
+static USING: Pattern = Pattern::new(
+    r"(?i)\b(?:run|runs|running|execute|executing|call|calls|calling|invoke|usage|use it|using|output|outputs|print|prints|printed|prints?|try|test it|complains?|error|errors|fails?|failed|open|start|starts|launch|import it)\b",
 );
-pattern!(
-    WRITING,
-    r"(?i)\b(?:here is|here's|here are|creates?|created?|updated?|updates?|version|contents?|save|write|writes|written|replace|rewrite|rewritten|new|add|make|put|fix|fixed|define|implement|missing|complete|full|final|follows|following|file named)\b"
+static WRITING: Pattern = Pattern::new(
+    r"(?i)\b(?:here is|here's|here are|creates?|created?|updated?|updates?|version|contents?|save|write|writes|written|replace|rewrite|rewritten|new|add|make|put|fix|fixed|define|implement|missing|complete|full|final|follows|following|file named)\b",
 );
-pattern!(
-    ADDING,
-    r"(?i)\b(?:add|append|insert|put|include|paste)\b.*\b(?:to|into|in|at the (?:end|top|bottom|beginning) of|inside)\b"
+static ADDING: Pattern = Pattern::new(
+    r"(?i)\b(?:add|append|insert|put|include|paste)\b.*\b(?:to|into|in|at the (?:end|top|bottom|beginning) of|inside)\b",
 );
-pattern!(NAMING, r"(?i)\b(?:create|save|write|make|update|edit|add|modify|replace|call(?:ed)?|named)\b");
-pattern!(COMMENT, r"^\s*(?:#+|//+|--|;+|%+|<!--|/\*+)\s*(.*?)\s*(?:-->|\*+/)?\s*$");
+static NAMING: Pattern =
+    Pattern::new(r"(?i)\b(?:create|save|write|make|update|edit|add|modify|replace|call(?:ed)?|named)\b");
+static COMMENT: Pattern = Pattern::new(r"^\s*(?:#+|//+|--|;+|%+|<!--|/\*+)\s*(.*?)\s*(?:-->|\*+/)?\s*$");
 
 pub fn find(around: &Around<'_>, files: &dyn Files) -> Found {
     if let Some(found) = from_info(around.info, files) {
@@ -176,7 +165,7 @@ fn before_a_dash(text: &str, files: &dyn Files) -> Option<Meant> {
     meant(path.trim_matches(['`', '*']), quoting, files)
 }
 
-fn cut<'a>(pattern: &Regex, text: &'a str) -> &'a str {
+fn cut<'a>(pattern: &Pattern, text: &'a str) -> &'a str {
     pattern.find(text).map_or(text, |found| &text[found.end()..])
 }
 

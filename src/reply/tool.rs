@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::base::path::RelPath;
 
-use super::block::text_of;
+use super::edit::text_of;
 use super::{Action, Ending};
 
 const TOOLS: [&str; 6] = ["write_file", "edit_file", "run", "read_file", "delete_file", "move_file"];
@@ -142,7 +142,8 @@ fn xml(body: &str) -> Action {
 
 fn action(name: &str, arguments: &Map<String, Value>) -> Action {
     let refused = |reason: String| Action::Refused { what: format!("call {name}"), reason };
-    let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |key: &str| names_of(key).find_map(|name| arguments.get(name)).and_then(Value::as_str).map(str::to_owned);
     let needed = |key: &str| text(key).ok_or_else(|| refused(format!("`{key}` is missing")));
     let path = |key: &str, word: &str| {
         let path = needed(key)?;
@@ -172,6 +173,21 @@ fn action(name: &str, arguments: &Map<String, Value>) -> Action {
         })
     };
     made().unwrap_or_else(|refused| refused)
+}
+
+/// A parameter's name, and what models call it too.
+fn names_of(key: &str) -> impl Iterator<Item = &str> {
+    let others: &[&str] = match key {
+        "path" => &["file_path", "filename", "file", "name"],
+        "content" => &["contents", "text", "file_text"],
+        "search" => &["old_string", "old_str", "old", "old_text"],
+        "replace" => &["new_string", "new_str", "new", "new_text"],
+        "script" => &["command", "cmd", "code"],
+        "from" => &["source", "old_path", "src"],
+        "to" => &["destination", "new_path", "dest", "dst"],
+        _ => &[],
+    };
+    std::iter::once(key).chain(others.iter().copied())
 }
 
 fn whole(content: &str) -> String {

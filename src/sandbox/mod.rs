@@ -162,7 +162,7 @@ impl Sandbox {
     pub fn open(options: &Options) -> Result<Self, SandboxError> {
         let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
-        let path = paths::search_path(&home);
+        let visible = paths::Visible::of(&home);
         let isolation = match options.backend {
             Choice::Auto | Choice::Ns => Isolation::Namespaces,
             Choice::Off => Isolation::None,
@@ -170,8 +170,8 @@ impl Sandbox {
         let sandbox = Self {
             isolation,
             program: options.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe")),
-            read_only: paths::read_only(&home, &path),
-            environment: environment(&home, &path, &options.environment),
+            environment: environment(&home, &visible.path, &options.environment),
+            read_only: visible.read_only,
             home,
         };
         if isolation == Isolation::Namespaces {
@@ -307,6 +307,7 @@ pub fn helper_main() -> Option<i32> {
 }
 
 fn environment(home: &Path, path: &[PathBuf], named: &[String]) -> Vec<(String, String)> {
+    let path = path.iter().cloned().chain([PathBuf::from(helper::OWN_PROGRAMS)]);
     let path = env::join_paths(path).unwrap_or_default().to_string_lossy().into_owned();
     let mut all = vec![
         ("PATH".to_owned(), path),

@@ -49,53 +49,71 @@ const HOME: [&str; 8] = [
     ".npm/_cacache",
 ];
 
-/// Everything that is mounted read-only, each at its own path.
-pub fn read_only(home: &Path, path: &[PathBuf]) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        SYSTEM.iter().chain(&ETC).map(PathBuf::from).filter(|path| fs::exists(path)).collect();
-    found.extend(HOME.iter().map(|below| home.join(below)).filter(|path| fs::exists(path)));
+/// What of the machine is seen inside, worked out once.
+pub struct Visible {
+    /// Mounted read-only, each at its own path.
+    pub read_only: Vec<PathBuf>,
+    /// The user's PATH as it works inside.
+    pub path: Vec<PathBuf>,
+}
+
+impl Visible {
+    /// Shims and proxies on PATH that need what is not mounted give way to what they stand for.
+    pub fn of(home: &Path) -> Self {
+        let typed = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let typed: Vec<PathBuf> = env::split_paths(&typed).filter(|entry| entry.is_absolute()).collect();
+        let homes = homes(home, &typed);
+        let mut path: Vec<PathBuf> = Vec::new();
+        let entries = typed.iter().filter_map(|entry| works_as(entry)).filter(|entry| is_visible(entry, &homes));
+        for entry in entries.chain(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from)) {
+            if !path.contains(&entry) {
+                path.push(entry);
+            }
+        }
+        Self { read_only: read_only(&homes, &path), path }
+    }
+}
+
+/// HOME, and the homes whose toolchains PATH names: they need not be the same.
+fn homes(home: &Path, path: &[PathBuf]) -> Vec<PathBuf> {
+    let mut homes = vec![home.to_owned()];
+    for entry in path {
+        let of_entry = [".pyenv/shims", ".cargo/bin"]
+            .iter()
+            .find_map(|below| entry.ends_with(below).then(|| entry.parent()?.parent().map(Path::to_owned)).flatten());
+        homes.extend(of_entry.filter(|found| !homes.contains(found)));
+    }
+    homes
+}
+
+fn read_only(homes: &[PathBuf], path: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = SYSTEM.iter().chain(&ETC).map(PathBuf::from).collect();
+    found.extend(homes.iter().flat_map(|home| HOME.iter().map(|below| home.join(below))));
     if path.iter().any(|entry| entry.starts_with("/nix")) {
         found.push(PathBuf::from("/nix/store"));
     }
-    // Other places that PATH names, such as `/opt/tool/bin`: their own folder, or all of `/opt/tool`.
-    for entry in path.iter().filter(|entry| entry.starts_with("/opt")) {
-        let tool: PathBuf = entry.components().take(3).collect();
-        if fs::exists(&tool) && !found.contains(&tool) {
-            found.push(tool);
-        }
-    }
+    // Other places that PATH names, such as `/opt/tool/bin`: all of `/opt/tool`.
+    let tools = path.iter().filter(|entry| entry.starts_with("/opt"));
+    found.extend(tools.map(|entry| entry.components().take(3).collect::<PathBuf>()));
+    found.retain(|path| fs::exists(path));
+    found.dedup();
     found
 }
 
-/// The user's PATH as it works inside: shims and proxies that need what is not mounted give way to what they stand for.
-pub fn search_path(home: &Path) -> Vec<PathBuf> {
-    let typed = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    let mut entries = Vec::new();
-    for entry in env::split_paths(&typed).filter(|entry| entry.is_absolute()) {
-        let entry = if entry == home.join(".pyenv/shims") {
-            pyenv(home)
-        } else if entry == home.join(".cargo/bin") {
-            rustup(home).or(Some(entry))
-        } else {
-            Some(entry)
-        };
-        if let Some(entry) = entry.filter(|entry| is_visible(entry, home))
-            && !entries.contains(&entry)
-        {
-            entries.push(entry);
-        }
+fn works_as(entry: &Path) -> Option<PathBuf> {
+    let home = entry.parent().and_then(Path::parent)?;
+    if entry.ends_with(".pyenv/shims") {
+        return pyenv(home);
     }
-    for usual in ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from) {
-        if !entries.contains(&usual) {
-            entries.push(usual);
-        }
+    if entry.ends_with(".cargo/bin") {
+        return rustup(home).or_else(|| Some(entry.to_owned()));
     }
-    entries
+    Some(entry.to_owned())
 }
 
-fn is_visible(entry: &Path, home: &Path) -> bool {
-    let roots = SYSTEM.iter().map(PathBuf::from).chain(HOME.iter().map(|below| home.join(below)));
-    let mut roots = roots.chain(["/opt", "/nix/store"].map(PathBuf::from));
+fn is_visible(entry: &Path, homes: &[PathBuf]) -> bool {
+    let tools = homes.iter().flat_map(|home| HOME.iter().map(|below| home.join(below)));
+    let mut roots = SYSTEM.iter().map(PathBuf::from).chain(["/opt", "/nix/store"].map(PathBuf::from)).chain(tools);
     roots.any(|root| entry.starts_with(root)) && fs::exists(entry)
 }
 

@@ -9,7 +9,8 @@ use rhai::{Dynamic, Map};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::location::{self, nearest};
+use super::handler::Event;
+use super::location;
 use super::set::{Origin, Script, Set};
 use super::worker::Bench;
 use super::{HookRun, Hooked, Host, RunRequest, RunResult, Setting, State, answer, engine, plain};
@@ -17,63 +18,6 @@ use crate::base::clock;
 
 /// A script's `this` is kept in the session's log.
 const MAX_STATE: usize = 64 << 10;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Event {
-    Prompt,
-    Reply,
-    FileWrite,
-    Validate,
-    Run,
-    RunResult,
-    TurnEnd,
-}
-
-impl Event {
-    pub const ALL: [Self; 7] =
-        [Self::Prompt, Self::Reply, Self::FileWrite, Self::Validate, Self::Run, Self::RunResult, Self::TurnEnd];
-
-    /// Planned names: a script that has one must not believe that it is called.
-    const LATER: [&'static str; 3] = ["on_session_start", "on_request", "on_session_end"];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prompt => "on_prompt",
-            Self::Reply => "on_reply",
-            Self::FileWrite => "on_file_write",
-            Self::Validate => "on_validate",
-            Self::Run => "on_run",
-            Self::RunResult => "on_run_result",
-            Self::TurnEnd => "on_turn_end",
-        }
-    }
-
-    /// Gates fail closed.
-    pub fn is_gate(self) -> bool {
-        match self {
-            Self::Prompt | Self::FileWrite | Self::Run => true,
-            Self::Reply | Self::Validate | Self::RunResult | Self::TurnEnd => false,
-        }
-    }
-
-    /// The event that a function of this name and number of parameters handles; `None` for an ordinary function.
-    pub fn named(function: &str, parameters: usize) -> Result<Option<Self>, String> {
-        if Self::LATER.contains(&function) || (function == "commands" && parameters == 0) {
-            return Err(format!("`{function}` is not available yet"));
-        }
-        if !function.starts_with("on_") {
-            return Ok(None);
-        }
-        let names = Self::ALL.map(Self::name);
-        let Some(event) = Self::ALL.into_iter().find(|event| event.name() == function) else {
-            return Err(format!("there is no event `{function}`{}", nearest(function, &names)));
-        };
-        match parameters {
-            1 => Ok(Some(event)),
-            other => Err(format!("`{function}` takes one parameter, the event, not {other}")),
-        }
-    }
-}
 
 /// How one handler's answer was taken.
 pub(super) struct Taken {

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{self, Verdict, Yes, only_one};
-use super::chain::{Call, Chain, Event, Taken, list};
+use super::chain::{Call, Chain, Taken, list};
+use super::handler::Event;
 use super::{
     FileWrite, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunResult, RunResultDecision,
     TurnEnd, TurnEndDecision, Validation, WriteDecision, plain,

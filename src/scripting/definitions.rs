@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::answer::HELPERS;
-use super::chain::Event;
 use super::chains::LIMITS;
+use super::handler::Event;
 
 /// A name, its type, what it means.
 type Line = (&'static str, &'static str, &'static str);

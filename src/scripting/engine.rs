@@ -8,12 +8,11 @@ use rhai::packages::{Package, StandardPackage};
 use rhai::{Dynamic, Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::location::raise;
+use super::meter::{MAX_ARRAY, MAX_STRING};
 use super::world::Desk;
 use super::{Level, answer, functions, world};
 
 /// Any change to a longer text fails, and replies and files reach 5 MiB.
-pub(super) const MAX_STRING: usize = 16 << 20;
-pub(super) const MAX_ARRAY: usize = 100_000;
 const MAX_MAP: usize = 5_000;
 const MAX_CALLS: usize = 32;
 /// Modules that one call may load, and so the longest chain of imports.

@@ -11,9 +11,8 @@ use regex::{Captures, Regex, RegexBuilder};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map};
 use sha2::{Digest, Sha256};
 
-use super::engine::{MAX_ARRAY, MAX_STRING};
 use super::location::raise;
-use super::meter::Meter;
+use super::meter::{MAX_ARRAY, MAX_STRING, Meter};
 use super::world::Desk;
 use super::{plain, text};
 

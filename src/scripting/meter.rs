@@ -11,6 +11,10 @@ use rhai::Dynamic;
 use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
+/// The longest text and the longest list that a script may make.
+pub(super) const MAX_STRING: usize = 16 << 20;
+pub(super) const MAX_ARRAY: usize = 100_000;
+
 /// How long a script may go on after it was told to stop, before its thread is given up.
 const GRACE: Duration = Duration::from_millis(50);
 /// How often a waiting caller looks whether the script still ticks.

@@ -24,6 +24,7 @@ mod definitions;
 mod engine;
 mod event;
 mod functions;
+mod handler;
 mod location;
 mod meter;
 mod plain;

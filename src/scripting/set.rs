@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rhai::{AST, Engine};
 use walkdir::WalkDir;
 
-use super::chain::Event;
+use super::handler::Event;
 use super::location;
 use super::{Options, ScriptError};
 use crate::base::fs;

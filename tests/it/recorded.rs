@@ -69,7 +69,8 @@ fn check(name: &'static str, done: &Done) {
 fn prompt_only_grows(requests: &[Value]) {
     for pair in requests.windows(2) {
         let [before, after] = [&pair[0], &pair[1]].map(|body| body["messages"].as_array().unwrap());
-        let same = before.iter().zip(after).all(|(one, other)| one.to_string() == other.to_string());
+        let same = serde_json::to_string(before).unwrap()
+            == serde_json::to_string(&after[..before.len().min(after.len())]).unwrap();
         assert!(before.len() < after.len() && same, "the prompt did not only grow");
     }
 }

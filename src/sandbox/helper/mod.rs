@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use rustix::fd::FromRawFd;
 
-pub use self::root::CACHE;
+pub use self::root::{CACHE, OWN_PROGRAMS};
 use self::sys::{Failed, Step, named};
 use crate::sandbox::wire::{self, Isolation, Order, Outcome};
 

@@ -13,6 +13,8 @@ use crate::sandbox::wire::Order;
 
 /// Where the session's cache folder stands inside.
 pub const CACHE: &str = "/var/cache/faos";
+/// Programs of ours, behind all others on PATH: models write `python` where a system has `python3` alone.
+pub const OWN_PROGRAMS: &str = "/run/faos/bin";
 /// Where the new root is built. What is mounted there is hidden from this process alone.
 const STAGE: &str = "/tmp";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -86,6 +88,7 @@ pub fn enter(order: &Order, mounts: &Mounts) -> Step<()> {
     devices(&stage.join("dev"), mounts)?;
     private(&stage.join("tmp"), &format!("mode=1777,size={}", order.limits.memory / 2))?;
     private(&stage.join("run"), "mode=0755,size=16m")?;
+    own_programs(&inside(Path::new(OWN_PROGRAMS)))?;
     // Below `/proc` other processes of the run are seen; a masked one of the host cannot be mounted again: then none is.
     folder(&stage.join("proc"))?;
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -150,6 +153,14 @@ fn devices(at: &Path, mounts: &Mounts) -> Step<()> {
         [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")]
     {
         symlink(target, at.join(link)).map_err(named(format!("link {link}")))?;
+    }
+    Ok(())
+}
+
+fn own_programs(at: &Path) -> Step<()> {
+    folder(at)?;
+    for (name, target) in [("python", "/usr/bin/python3"), ("pip", "/usr/bin/pip3")] {
+        symlink(target, at.join(name)).map_err(named(format!("link {name}")))?;
     }
     Ok(())
 }

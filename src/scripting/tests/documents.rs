@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::super::chain::{Chain, Event};
+use super::super::chain::Chain;
+use super::super::handler::Event;
 use super::super::{TurnEndDecision, WriteDecision, answer, chains, definitions, engine, meter, world};
 use super::{World, load, never, reply, repository, result, run_event, setting, turn_end, wait, write};
 use crate::base::fs;

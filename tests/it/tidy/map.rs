@@ -23,7 +23,7 @@ fn may_use(from: &str, to: &str, name: &str) -> Option<bool> {
     let leaf = LEAVES.contains(&to);
     let allowed = match from {
         "main" | "lib" | "app" | "cli" => true,
-        "command" => leaf || matches!(to, "settings" | "core" | "frontend" | "base"),
+        "command" => leaf || matches!(to, "cli" | "settings" | "core" | "frontend" | "base"),
         "frontend" => to == "base" || to == "core" && (name.is_empty() || FACE_OF_CORE.contains(&name)),
         "core" => leaf || to == "base",
         "settings" => {
