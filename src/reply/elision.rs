@@ -38,28 +38,31 @@ fn filled(old: &str, content: &str) -> Result<String, String> {
     if places.is_empty() || old.is_empty() {
         return Ok(content.to_owned());
     }
+    let refused = |at: usize| {
+        format!(
+            "line {} (`{}`) leaves code out: send the whole file, or an edit with SEARCH and REPLACE",
+            at + 1,
+            new[at].trim()
+        )
+    };
+    if let Some(at) = fragment(&old, &new, &places) {
+        return Err(refused(at));
+    }
     let mut out: Vec<&str> = Vec::new();
     let (mut taken, mut reached) = (0, 0);
     for at in places {
-        let refused = || {
-            format!(
-                "line {} (`{}`) leaves code out: send the whole file, or an edit with SEARCH and REPLACE",
-                at + 1,
-                new[at].trim()
-            )
-        };
         let before = new[..at].iter().rposition(|line| !line.trim().is_empty());
         let after = new[at + 1..].iter().position(|line| !line.trim().is_empty()).map(|more| at + 1 + more);
         let from = match before {
-            Some(line) => once(&old, new[line]).ok_or_else(refused)? + 1,
+            Some(line) => once(&old, new[line]).ok_or_else(|| refused(at))? + 1,
             None => 0,
         };
         let to = match after {
-            Some(line) => once(&old, new[line]).ok_or_else(refused)?,
+            Some(line) => once(&old, new[line]).ok_or_else(|| refused(at))?,
             None => old.len(),
         };
         if from < reached || to < from {
-            return Err(refused());
+            return Err(refused(at));
         }
         // Up to the line before the placeholder, then the file's own run, then on from the line behind it.
         out.extend(&new[taken..before.map_or(taken, |line| line + 1)]);
@@ -69,6 +72,21 @@ fn filled(old: &str, content: &str) -> Result<String, String> {
     }
     out.extend(&new[taken..]);
     Ok(out.iter().flat_map(|line| [*line, "\n"]).collect())
+}
+
+/// The placeholder beside an end of the block that is not the file's: a function alone, where the file's head or tail
+/// would be lost without a word.
+fn fragment(old: &[&str], new: &[&str], places: &[usize]) -> Option<usize> {
+    let (first, last) = (*places.first()?, *places.last()?);
+    let is_text = |line: &&&str| !line.trim().is_empty();
+    let holds = |segment: &[&str], own: Option<&&str>| {
+        !segment.iter().any(|line| is_text(&line))
+            || own.is_none_or(|own| segment.iter().any(|line| line.trim_end() == own.trim_end()))
+    };
+    if !holds(&new[..first], old.iter().find(is_text)) {
+        return Some(first);
+    }
+    (!holds(&new[last + 1..], old.iter().rfind(is_text))).then_some(last)
 }
 
 /// A comment of any language, or dots alone with words.
