@@ -215,7 +215,7 @@ impl Home {
                 let folder = std::env::temp_dir().join(format!("faos-{}", std::process::id()));
                 passing = Some(Passing(folder.clone()));
                 fs::make_folders(&folder)?;
-                new(&folder, Some(workspace))?
+                new(&folder, workspace.as_deref())?
             }
         };
         let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
@@ -234,8 +234,10 @@ fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
 fn checked(place: Place, settings: &Settings) -> Result<Place, Failure> {
     Ok(match place {
         Place::New { workspace: Some(workspace) } => Place::New { workspace: Some(allowed(&workspace, settings)?) },
-        Place::Passing { workspace } => Place::Passing { workspace: allowed(&workspace, settings)? },
-        place @ (Place::New { workspace: None } | Place::Saved { .. }) => place,
+        Place::Passing { workspace: Some(workspace) } => {
+            Place::Passing { workspace: Some(allowed(&workspace, settings)?) }
+        }
+        place @ (Place::New { .. } | Place::Passing { .. } | Place::Saved { .. }) => place,
     })
 }
 

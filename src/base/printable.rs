@@ -22,6 +22,8 @@ pub fn printable(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Printable {
     state: State,
+    /// The first bytes of a character that the last piece cut.
+    cut: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,6 +49,19 @@ impl Printable {
         for c in piece.chars() {
             self.state = self.step(c, out);
         }
+    }
+
+    /// Bytes that should be UTF-8; what is not shows as `\u{fffd}`.
+    pub fn push_bytes(&mut self, piece: &[u8], out: &mut String) {
+        let mut bytes = std::mem::take(&mut self.cut);
+        bytes.extend_from_slice(piece);
+        let tail = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+        let cut = match str::from_utf8(tail) {
+            Err(error) if error.error_len().is_none() => tail.len(),
+            _ => 0,
+        };
+        self.cut = bytes.split_off(bytes.len() - cut);
+        self.push(&String::from_utf8_lossy(&bytes), out);
     }
 
     fn step(&mut self, c: char, out: &mut String) -> State {
@@ -120,6 +135,17 @@ mod tests {
             filter.push(&text[..cut], &mut out);
             filter.push(&text[cut..], &mut out);
             assert_eq!(out, "xredy", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_character_may_be_split_anywhere() {
+        let bytes = "ä日\u{1f980}".as_bytes().iter().chain(b"\xff\xe6!").copied().collect::<Vec<u8>>();
+        for cut in 0..=bytes.len() {
+            let (mut filter, mut out) = (Printable::default(), String::new());
+            filter.push_bytes(&bytes[..cut], &mut out);
+            filter.push_bytes(&bytes[cut..], &mut out);
+            assert_eq!(out, "ä日\u{1f980}\u{fffd}\u{fffd}!", "cut at {cut}");
         }
     }
 }

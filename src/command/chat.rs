@@ -31,8 +31,7 @@ pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
 pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input) -> Job {
     let mut notices: Vec<String> = input.notice.into_iter().collect();
     let project = match &place {
-        Place::New { workspace } => workspace.clone(),
-        Place::Passing { workspace } => Some(workspace.clone()),
+        Place::New { workspace } | Place::Passing { workspace } => workspace.clone(),
         Place::Saved { folder } => session::workspace_of(folder),
     };
     if let Some(project) = project {
@@ -53,7 +52,8 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
         Input { prompt: None, piped: None, .. } => Words::GoOn,
         Input { prompt, piped, .. } => Words::Say { prompt, piped },
     };
-    Job { settings, place, words, mode, scripts: !options.no_scripts, show: show(options), notices, player: None }
+    let show = headless::Options { goes_on: !matches!(place, Place::Passing { .. }), ..show(options) };
+    Job { settings, place, words, mode, scripts: !options.no_scripts, show, notices, player: None }
 }
 
 pub fn show(options: &Options) -> headless::Options {
@@ -62,7 +62,7 @@ pub fn show(options: &Options) -> headless::Options {
         OutputFormat::Json => Format::Json,
         OutputFormat::StreamJson => Format::StreamJson,
     };
-    headless::Options { format, quiet: options.quiet }
+    headless::Options { format, quiet: options.quiet, goes_on: false }
 }
 
 pub fn flags(options: &Options) -> Flags {
@@ -92,6 +92,7 @@ pub fn flags(options: &Options) -> Flags {
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
     let workspace = options.workspace.as_deref().map(absolute);
     if options.continues {
+        refuse_dry_run(options)?;
         let folder = workspace.unwrap_or_else(|| absolute(Path::new(".")));
         let newest = session::newest(&settings.folders.sessions, Some(&folder))?;
         return match newest {
@@ -102,10 +103,26 @@ fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
             )),
         };
     }
-    Ok(match workspace {
-        Some(workspace) if options.no_session || options.dry_run => Place::Passing { workspace },
-        workspace => Place::New { workspace },
-    })
+    Ok(new(options, workspace))
+}
+
+/// Where a new conversation is held. A dry run makes nothing, not even the folder that was named.
+pub fn new(options: &Options, workspace: Option<PathBuf>) -> Place {
+    if options.dry_run {
+        return Place::Passing { workspace: workspace.filter(|folder| fs::exists(folder)) };
+    }
+    if options.no_session { Place::Passing { workspace } } else { Place::New { workspace } }
+}
+
+/// A conversation that is gone on with is written to.
+pub fn refuse_dry_run(options: &Options) -> Result<(), Failure> {
+    if !options.dry_run {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "a dry run keeps nothing, and a saved conversation grows",
+        "begin a new one: faos --dry-run PROMPT",
+    ))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -6,7 +6,7 @@ use crate::cli::{Demo, Options};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
-use crate::command::job::{Place, Plan};
+use crate::command::job::Plan;
 use crate::playback::{Player, Reply};
 use crate::settings::Settings;
 
@@ -62,7 +62,7 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     })?;
     let mut settings = Settings::resolve(&chat::flags(options))?;
     settings.gateway = crate::gateway::Options { endpoint: Some(player.url().to_owned()), ..Default::default() };
-    let place = Place::New { workspace: options.workspace.clone() };
+    let place = chat::new(options, options.workspace.clone());
     let input = Input { prompt: Some(recording.description.trim_end().to_owned()), ..Input::default() };
     let mut job = chat::job(options, settings, place, input);
     job.notices.insert(0, format!("demo {}: {}", recording.name, recording.about));

@@ -34,8 +34,8 @@ pub enum Place {
     New { workspace: Option<PathBuf> },
     /// The folder of one that is on disk.
     Saved { folder: PathBuf },
-    /// Nothing is kept.
-    Passing { workspace: PathBuf },
+    /// Nothing is kept; `None` is an empty folder that goes with it.
+    Passing { workspace: Option<PathBuf> },
 }
 
 pub enum Words {

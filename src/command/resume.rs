@@ -9,6 +9,7 @@ use crate::session;
 use crate::settings::Settings;
 
 pub fn run(resume: &Resume, options: &Options) -> Result<Plan, Failure> {
+    chat::refuse_dry_run(options)?;
     let settings = Settings::resolve(&chat::flags(options))?;
     let sessions = &settings.folders.sessions;
     let (folder, prompt) = match (&resume.session, resume.last) {

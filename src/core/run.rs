@@ -106,7 +106,7 @@ impl Runner {
             Stream::Stderr => (OutputStream::Stderr, &mut filters[1]),
         };
         let mut text = String::new();
-        filter.push(&String::from_utf8_lossy(bytes), &mut text);
+        filter.push_bytes(bytes, &mut text);
         self.tell(Event::RunOutput { run, stream, text });
     }
 

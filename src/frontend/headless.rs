@@ -11,7 +11,7 @@ use crate::core::event::Event;
 use crate::core::op::{Interrupt, Stop};
 use crate::core::view::DeltaKind;
 use crate::frontend::json::{self, Lines};
-use crate::frontend::lines;
+use crate::frontend::lines::{self, Narrator};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -26,6 +26,8 @@ pub struct Options {
     pub format: Format,
     /// The last reply alone, at the end; nothing but errors on stderr.
     pub quiet: bool,
+    /// The session is kept: the end says how to go on with it.
+    pub goes_on: bool,
 }
 
 /// Shows events until the conversation's side of the channel is closed.
@@ -57,6 +59,7 @@ struct Screen {
     options: Options,
     interrupt: Interrupt,
     json: Lines,
+    narrator: Narrator,
     filter: Printable,
     out: String,
     err: String,
@@ -78,6 +81,7 @@ impl Screen {
             options,
             interrupt,
             json: Lines::default(),
+            narrator: Narrator::new(options.goes_on),
             filter: Printable::default(),
             out: String::new(),
             err: String::new(),
@@ -116,13 +120,13 @@ impl Screen {
                 self.end_reply();
             }
             _ if self.options.quiet => self.error_line(event),
-            _ => self.err.push_str(&lines::lines(event)),
+            _ => self.err.push_str(&self.narrator.lines(event)),
         }
     }
 
     fn error_line(&mut self, event: &Event) {
         if matches!(event, Event::Error { .. }) {
-            self.err.push_str(&lines::lines(event));
+            self.err.push_str(&self.narrator.lines(event));
         }
     }
 

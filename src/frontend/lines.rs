@@ -4,19 +4,103 @@ use std::fmt::Write as _;
 
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, ExitKind, Network, RunReport};
-use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, SessionInfo};
+use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, OutputStream, SessionInfo};
 use crate::core::view::{ActionKind, ValidationOutcome, Verdict};
 
 /// Lines of a failed check that are shown; all of them are in the session.
 const FEEDBACK_LINES: usize = 20;
 
-/// The lines of an event, each with its newline; empty for what is shown elsewhere or not at all.
-pub fn lines(event: &Event) -> String {
+/// Bytes of one line of output; a longer one is shown in parts.
+const LONGEST_LINE: usize = 8192;
+
+/// Tells events in whole lines: a run's output comes in pieces, and an edit of many sections is one thing to a reader.
+#[derive(Default)]
+pub struct Narrator {
+    /// The unfinished last line of a run's stdout and stderr.
+    unfinished: [String; 2],
+    /// The sections applied to one file so far, not told yet.
+    edited: Option<(String, usize)>,
+    goes_on: bool,
+}
+
+impl Narrator {
+    /// `goes_on`: the end says how to go on with the session.
+    pub fn new(goes_on: bool) -> Self {
+        Self { goes_on, ..Self::default() }
+    }
+
+    /// The lines that are complete with this event, each with its newline.
+    pub fn lines(&mut self, event: &Event) -> String {
+        if let Event::Action(ActionEvent { kind: ActionKind::Edit, outcome, path, reason: None, diff: None }) = event
+            && *outcome == ActionOutcome::Applied
+        {
+            return self.edit(path);
+        }
+        let mut out = self.told_edits();
+        match event {
+            Event::RunOutput { stream, text, .. } => self.output(*stream, text, &mut out),
+            Event::RunFinished { run, report, .. } => {
+                for rest in &mut self.unfinished {
+                    if !rest.is_empty() {
+                        let _ = writeln!(out, "  | {}", std::mem::take(rest));
+                    }
+                }
+                let _ = writeln!(out, "run {run}: {}", outcome(report));
+            }
+            Event::Finished(finished) => out.push_str(&self::finished(finished, self.goes_on)),
+            _ => out.push_str(&alone(event)),
+        }
+        out
+    }
+
+    fn edit(&mut self, path: &str) -> String {
+        if let Some((of, sections)) = &mut self.edited
+            && of == path
+        {
+            *sections += 1;
+            return String::new();
+        }
+        let before = self.told_edits();
+        self.edited = Some((path.to_owned(), 1));
+        before
+    }
+
+    fn told_edits(&mut self) -> String {
+        match self.edited.take() {
+            Some((path, 1)) => format!("edited {}\n", printable(&path)),
+            Some((path, sections)) => format!("edited {} ({sections} places)\n", printable(&path)),
+            None => String::new(),
+        }
+    }
+
+    fn output(&mut self, stream: OutputStream, text: &str, out: &mut String) {
+        let rest = match stream {
+            OutputStream::Stdout => &mut self.unfinished[0],
+            OutputStream::Stderr => &mut self.unfinished[1],
+        };
+        for piece in text.split_inclusive('\n') {
+            rest.push_str(piece);
+            // A line without an end is shown in parts rather than kept.
+            if rest.ends_with('\n') || rest.len() > LONGEST_LINE {
+                let _ = writeln!(out, "  | {}", rest.trim_end_matches('\n'));
+                rest.clear();
+            }
+        }
+    }
+}
+
+/// The lines of an event that needs no other to be understood; empty for what is shown elsewhere or not at all.
+fn alone(event: &Event) -> String {
     match event {
         Event::Session(info) => session(info),
-        Event::Delta { .. } | Event::Block { .. } | Event::ReplyFinished | Event::Version { .. } | Event::Usage(_) => {
-            String::new()
-        }
+        Event::Delta { .. }
+        | Event::Block { .. }
+        | Event::ReplyFinished
+        | Event::Version { .. }
+        | Event::Usage(_)
+        | Event::RunOutput { .. }
+        | Event::RunFinished { .. }
+        | Event::Finished(_) => String::new(),
         Event::Action(action) => self::action(action),
         Event::RunStarted { run, command, .. } => {
             let mut script = command.lines();
@@ -26,9 +110,9 @@ pub fn lines(event: &Event) -> String {
                 more => format!("run {run}: {first} (+{more} lines)\n"),
             }
         }
-        Event::RunOutput { text, .. } => text.lines().map(|line| format!("  | {line}\n")).collect(),
-        Event::RunFinished { run, report, .. } => format!("run {run}: {}\n", outcome(report)),
         Event::Validation { outcome, script, feedback } => validation(*outcome, script, feedback),
+        // A validator's opinion has lines of its own.
+        Event::Hook { event, outcome, .. } if event == "on_validate" && outcome == "rejected" => String::new(),
         Event::Hook { script, event, outcome, note, .. } => match note.is_empty() || outcome == "pass" {
             true => String::new(),
             false => format!("{script} {event}: {outcome}: {}\n", printable(note)),
@@ -38,7 +122,6 @@ pub fn lines(event: &Event) -> String {
         }
         Event::Notice(text) => format!("{}\n", printable(text)),
         Event::Error { message, hints } => error(message, hints),
-        Event::Finished(finished) => self::finished(finished),
     }
 }
 
@@ -122,7 +205,7 @@ fn validation(outcome: ValidationOutcome, script: &str, feedback: &str) -> Strin
     }
 }
 
-fn finished(finished: &Finished) -> String {
+fn finished(finished: &Finished, goes_on: bool) -> String {
     let verdict = match finished.verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "failed",
@@ -146,5 +229,58 @@ fn finished(finished: &Finished) -> String {
         usage.requests, usage.prompt_tokens, usage.completion_tokens
     );
     let _ = write!(out, "\nfiles: {}\n", finished.workspace.display());
+    if goes_on {
+        let _ = writeln!(out, "go on: faos resume {} \"what comes next\"", finished.session);
+    }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Narrator;
+    use crate::core::event::{ActionEvent, ActionOutcome, Event, OutputStream};
+    use crate::core::view::ActionKind;
+
+    fn told(events: impl IntoIterator<Item = Event>) -> String {
+        let mut narrator = Narrator::default();
+        events.into_iter().map(|event| narrator.lines(&event)).collect()
+    }
+
+    fn output(stream: OutputStream, text: &str) -> Event {
+        Event::RunOutput { run: 1, stream, text: text.to_owned() }
+    }
+
+    fn edit(path: &str) -> Event {
+        Event::Action(ActionEvent {
+            kind: ActionKind::Edit,
+            path: path.to_owned(),
+            outcome: ActionOutcome::Applied,
+            reason: None,
+            diff: None,
+        })
+    }
+
+    #[test]
+    fn output_is_told_in_whole_lines() {
+        let pieces = [
+            output(OutputStream::Stdout, "test_a ... "),
+            output(OutputStream::Stderr, "warn"),
+            output(OutputStream::Stdout, "ok\ntest_b ... "),
+            output(OutputStream::Stderr, "ing\n\n"),
+            output(OutputStream::Stdout, "FAIL\n"),
+        ];
+        assert_eq!(told(pieces), "  | test_a ... ok\n  | warning\n  | \n  | test_b ... FAIL\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_kept() {
+        let long = told((0..100).map(|_| output(OutputStream::Stdout, &"x".repeat(1000))));
+        assert!(long.len() > 90_000, "{}", long.len());
+    }
+
+    #[test]
+    fn sections_of_one_file_are_one_line() {
+        let events = [edit("a.py"), edit("a.py"), edit("b.py"), Event::Notice("done".to_owned())];
+        assert_eq!(told(events), "edited a.py (2 places)\nedited b.py\ndone\n");
+    }
 }

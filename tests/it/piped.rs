@@ -37,7 +37,8 @@ fn the_reply_is_on_stdout_and_the_work_on_stderr() {
     ] {
         assert!(output.stderr.contains(line), "`{line}` is missing:\n{}", output.stderr);
     }
-    assert!(output.stderr.ends_with(&format!("files: {}\n", workspace(&env))), "{}", output.stderr);
+    let end = format!("files: {}\ngo on: faos resume {} \"what comes next\"\n", workspace(&env), env.session().id());
+    assert!(output.stderr.ends_with(&end), "{}", output.stderr);
     assert_eq!(env.read("workspace/hello.sh"), "echo hello\n");
     assert_eq!(server.requests().len(), 2);
 }
@@ -138,6 +139,26 @@ fn a_dry_run_writes_nothing() {
     assert!(output.stderr.contains("not run (dry run): bash hello.sh"), "{}", output.stderr);
     assert_eq!(std::fs::read_dir(env.workspace()).unwrap().count(), 1);
     assert_eq!((env.sessions().len(), server.requests().len()), (0, 1));
+}
+
+#[test]
+fn a_dry_run_makes_no_folder_and_no_session() {
+    let (env, _server) = env_with(&[HELLO, HELLO]);
+    let missing = env.root().join("missing");
+    env.run(["-w", missing.to_str().unwrap(), "--dry-run", "hello"]).assert_code(0);
+    assert!(!missing.exists());
+    let output = env.run(["--dry-run", "hello"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("+echo hello") && !output.stderr.contains("faos resume"), "{}", output.stderr);
+    assert_eq!(env.sessions().len(), 0);
+    // A saved conversation cannot be gone on with and kept as it was.
+    let (ours, folder) = env_with(&[HELLO, DONE]);
+    ours.run(["-w", &workspace(&ours), "hello"]).assert_code(0);
+    let before = ours.session().records().len();
+    for saved in [&["resume", "--last", "more"][..], &["-c", "-w", &workspace(&ours), "more"]] {
+        ours.run([&["--dry-run"], saved].concat()).assert_code(2);
+    }
+    assert_eq!((ours.session().records().len(), folder.requests().len()), (before, 2));
 }
 
 #[test]
