@@ -49,8 +49,11 @@ fn table(summaries: &[Summary]) -> String {
         let title: String = printable(&summary.title).lines().next().unwrap_or_default().chars().take(60).collect();
         let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
         out.push_str(&format!(
-            "{}  {changed}  {:<11}  {:>2} turns  {title}\n",
-            summary.id, summary.verdict, summary.turns
+            "{}  {changed}  {:<11}  {:>2} {:<5}  {title}\n",
+            summary.id,
+            summary.verdict,
+            summary.turns,
+            if summary.turns == 1 { "turn" } else { "turns" }
         ));
     }
     out

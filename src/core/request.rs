@@ -110,7 +110,6 @@ impl Conversation {
         reason: FinishReason,
         usage: Usage,
     ) -> Result<Reply, Stopped> {
-        turn.usage.add(&usage);
         let finish = match reason {
             FinishReason::Stop => Finish::Stop,
             FinishReason::Length => Finish::Length,
@@ -131,10 +130,12 @@ impl Conversation {
         incoming: Incoming,
         error: GatewayError,
     ) -> Result<Reply, Stopped> {
+        // The server tells what a reply cost at its end.
+        let uncounted = Usage { requests: 1, ..Usage::default() };
         let nothing_came = incoming.text.is_empty() && incoming.calls.is_empty();
         if error == GatewayError::Cancelled {
             if !nothing_came || !incoming.reasoning.is_empty() {
-                self.end_reply(turn, incoming, Finish::Interrupted, Usage::default()).await?;
+                self.end_reply(turn, incoming, Finish::Interrupted, uncounted).await?;
             }
             return Err(Stopped::Interrupted);
         }
@@ -142,7 +143,7 @@ impl Conversation {
             return Err(error.into());
         }
         let notice = format!("{error}: what came so far is kept");
-        let reply = self.end_reply(turn, incoming, Finish::BrokenOff, Usage::default()).await?;
+        let reply = self.end_reply(turn, incoming, Finish::BrokenOff, uncounted).await?;
         self.emit(Event::Notice(notice)).await;
         // The one more than the limit: `carry_out` counts this cut too.
         if turn.cuts >= MOST_CUTS {
@@ -158,6 +159,7 @@ impl Conversation {
         finish: Finish,
         usage: Usage,
     ) -> Result<Reply, Stopped> {
+        turn.usage.add(&usage);
         self.record(Entry::ReplyFinished { reason: finish, usage });
         self.parts.session.sync().await?;
         self.emit(Event::ReplyFinished).await;

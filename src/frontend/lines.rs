@@ -223,11 +223,8 @@ fn finished(finished: &Finished, goes_on: bool) -> String {
     for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
         let _ = write!(out, " · {count} {word}");
     }
-    let _ = write!(
-        out,
-        " · {} requests, {} tokens in, {} out",
-        usage.requests, usage.prompt_tokens, usage.completion_tokens
-    );
+    let requests = if usage.requests == 1 { "1 request".to_owned() } else { format!("{} requests", usage.requests) };
+    let _ = write!(out, " · {requests}, {} tokens in, {} out", usage.prompt_tokens, usage.completion_tokens);
     let _ = write!(out, "\nfiles: {}\n", finished.workspace.display());
     if goes_on {
         let _ = writeln!(out, "go on: faos resume {} \"what comes next\"", finished.session);

@@ -251,3 +251,17 @@ fn the_demo_repairs_a_failing_attempt() {
     unknown.assert_code(2);
     assert!(unknown.stderr.contains("hint: there are 01-todo and 06-backup-rotate"), "{}", unknown.stderr);
 }
+
+#[test]
+fn the_example_of_a_pipe_works() {
+    let (env, _server) = env_with(&[HELLO, DONE]);
+    env.write("description.txt", "a script that says hello\n");
+    let folder = env.root().join("made");
+    let mut command = env.command(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/piped.sh"));
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_faos")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    command.arg(env.root().join("description.txt")).arg(&folder).env("PATH", path);
+    let output = env.start(&mut command).finish();
+    output.assert_code(0);
+    assert!(output.stdout.starts_with("passed after 2 requests\n  created  hello.sh\n  ran in "), "{}", output.stdout);
+}
