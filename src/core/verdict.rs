@@ -47,10 +47,19 @@ pub enum Stopped {
     #[error(transparent)]
     Prompt(#[from] PromptError),
     #[error(transparent)]
-    Script(#[from] ScriptError),
+    Script(ScriptError),
     /// A part of the program is gone; the text says which.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<ScriptError> for Stopped {
+    fn from(error: ScriptError) -> Self {
+        match error {
+            ScriptError::Cancelled => Self::Interrupted,
+            error @ (ScriptError::Load(_) | ScriptError::Gone(_)) => Self::Script(error),
+        }
+    }
 }
 
 impl From<GatewayError> for Stopped {
