@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use tokio::sync::mpsc;
 
 use crate::base::fs;
@@ -22,7 +22,7 @@ use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::Scripts;
 use crate::session::{self, Opened, Session};
-use crate::settings::Settings;
+use crate::settings::{Folders, Settings};
 use crate::workspace::{self, Versions, Workspace};
 
 /// Events that may wait for the front end; a slow one slows the stream down and not the log.
@@ -62,8 +62,12 @@ fn usage(error: &clap::Error) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
         ErrorKind::UnknownArgument => {
-            let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
-            headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
+            // An option that is unknown has clap's own tip.
+            let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+            if !word.starts_with('-') {
+                let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
+                headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
+            }
             2
         }
         _ => 2,
@@ -103,7 +107,7 @@ async fn converse(job: Job) -> Result<u8, Failure> {
     let Job { settings, place, words, mode, scripts, show, notices, player: _player } = job;
     let interrupt = Interrupt::default();
     watch_signals(&interrupt)?;
-    let place = checked(place, &settings)?;
+    let place = checked(place, &settings, mode)?;
     let prompts = Prompts::load(&settings.prompting)?;
     let scripts = scripts.then(|| Scripts::load(&settings.scripting)).transpose()?;
     let (gateway, sandbox) = outside(&settings, &interrupt, mode, scripts.is_some()).await?;
@@ -158,17 +162,18 @@ async fn outside(
     let options = settings.sandbox.clone();
     let sandbox = tokio::task::spawn_blocking(move || runs.then(|| Sandbox::open(&options)).transpose());
     let gateway = tokio::select! {
-        gateway = Gateway::connect(&settings.gateway) => gateway?,
+        gateway = Gateway::connect(&settings.gateway) => gateway.map_err(Failure::from),
         () = interrupt.token().cancelled() => {
-            return Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() });
+            Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() })
         }
     };
+    // Waited for whatever came of the other: a self-test that is left in its middle leaves its folder behind.
     let sandbox = sandbox.await.map_err(|error| Failure {
         message: format!("the sandbox's self-test ended: {error}"),
         hints: Vec::new(),
         exit_code: 1,
     })?;
-    Ok((gateway, sandbox?))
+    Ok((gateway?, sandbox?))
 }
 
 fn op_of(words: Words, prompts: &Prompts) -> Result<Op, Failure> {
@@ -212,9 +217,8 @@ impl Home {
             Place::Saved { folder } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
-                let folder = std::env::temp_dir().join(format!("faos-{}", std::process::id()));
+                let folder = fs::make_temporary_folder("faos-")?;
                 passing = Some(Passing(folder.clone()));
-                fs::make_folders(&folder)?;
                 new(&folder, workspace.as_deref())?
             }
         };
@@ -231,28 +235,46 @@ fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
 }
 
 /// The same place, with a workspace that may be worked in. Asked before anything else is.
-fn checked(place: Place, settings: &Settings) -> Result<Place, Failure> {
+fn checked(place: Place, settings: &Settings, mode: Mode) -> Result<Place, Failure> {
     Ok(match place {
-        Place::New { workspace: Some(workspace) } => Place::New { workspace: Some(allowed(&workspace, settings)?) },
-        Place::Passing { workspace: Some(workspace) } => {
-            Place::Passing { workspace: Some(allowed(&workspace, settings)?) }
+        Place::New { workspace: Some(workspace) } => {
+            Place::New { workspace: Some(allowed(&workspace, settings, mode)?) }
         }
-        place @ (Place::New { .. } | Place::Passing { .. } | Place::Saved { .. }) => place,
+        Place::Passing { workspace: Some(workspace) } => {
+            Place::Passing { workspace: Some(allowed(&workspace, settings, mode)?) }
+        }
+        Place::Saved { folder } => {
+            // A session may come from elsewhere: the workspace that it names is no word of this user.
+            if let Some(root) = session::workspace_of(&folder).and_then(|named| fs::canonical(&named).ok()) {
+                refuse(&root, &root, settings, mode)?;
+            }
+            Place::Saved { folder }
+        }
+        place @ (Place::New { .. } | Place::Passing { .. }) => place,
     })
 }
 
 /// The folder, made where it is missing, unless it is one that no program should be let into.
-fn allowed(folder: &Path, settings: &Settings) -> Result<PathBuf, Failure> {
+fn allowed(folder: &Path, settings: &Settings, mode: Mode) -> Result<PathBuf, Failure> {
     if !fs::exists(folder) {
         fs::make_folders(folder)?;
     }
     let root = fs::canonical(folder)?;
-    let folders = &settings.folders;
-    let ours = [folders.sessions.clone(), folders.settings.clone(), folders.state.clone()];
-    match workspace::refuse_as_root(&root, folders.home.as_deref(), &ours) {
-        None => Ok(root),
+    refuse(folder, &root, settings, mode)?;
+    Ok(root)
+}
+
+/// `root` is the folder as the kernel knows it, `named` as the user does.
+fn refuse(named: &Path, root: &Path, settings: &Settings, mode: Mode) -> Result<(), Failure> {
+    let Folders { sessions, settings, state, home } = &settings.folders;
+    let own = workspace::Own { sessions, settings, state };
+    let no_folder = (!fs::is_folder(root)).then(|| "it is no folder".to_owned());
+    let why = no_folder.or_else(|| workspace::refuse_as_root(root, home.as_deref(), own));
+    let read_only = || mode != Mode::DryRun && !fs::is_writable(root);
+    match why.or_else(|| read_only().then(|| "it cannot be written to".to_owned())) {
+        None => Ok(()),
         Some(why) => Err(Failure::usage(
-            format!("`{}` cannot be a workspace: {why}", folder.display()),
+            format!("`{}` cannot be a workspace: {why}", named.display()),
             "name a folder for the project with -w, or leave -w away",
         )),
     }

@@ -23,7 +23,7 @@ mod walk;
 pub use apply::FileOp;
 pub use diff::diff;
 pub use map::map;
-pub use root::refuse_as_root;
+pub use root::{Own, refuse_as_root};
 pub use versions::{Version, Versions};
 pub use walk::{Listed, Listing};
 

@@ -11,6 +11,7 @@ mod gateway;
 mod gateway_errors;
 mod gateway_llama;
 mod gateway_probe;
+mod mishaps;
 mod piped;
 mod playback;
 mod recorded;
