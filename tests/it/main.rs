@@ -17,6 +17,7 @@ mod playback;
 mod recorded;
 mod reply_cases;
 mod resumed;
+mod sandbox;
 mod scripting;
 mod session;
 mod session_format;
