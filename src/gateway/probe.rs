@@ -305,6 +305,7 @@ impl Answer {
 
 async fn get(client: &Client, url: String) -> Result<Answer, String> {
     const BODY_LIMIT: usize = 8 << 20;
+    tracing::debug!(%url, "asked");
     let ask = async {
         let mut response = client.get(url).timeout(PATIENCE).send().await?;
         let header =

@@ -210,6 +210,7 @@ impl Sandbox {
         report.stdout_bytes = stdout.total;
         report.stderr_bytes = stderr.total;
         report.truncated = stdout.truncated || stderr.truncated;
+        tracing::info!(exit = ?report.exit, setup_s = report.setup_s, wall_s = report.wall_s, "sandbox ran");
         Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() })
     }
 

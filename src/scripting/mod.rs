@@ -235,6 +235,7 @@ impl Scripts {
         if !set.handles(C::EVENT) {
             return Ok(Hooked { decision: chain.decide(), hooks: Vec::new() });
         }
+        tracing::debug!(event = C::EVENT.name(), "scripts asked");
         let worker = self.worker().await?;
         let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
         let called = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;

@@ -160,6 +160,18 @@ fn an_interruption_is_no_refusal() {
 }
 
 #[test]
+fn what_happens_is_told_on_request() {
+    let (env, server) = env_with([Reply::text("Fine.\n"), Reply::text("Fine.\n")]);
+    let output = env.run(["-v", "hello"]);
+    output.assert_code(0);
+    for words in ["server found", server.url(), "sandbox ran", "request messages=2"] {
+        assert!(output.stderr.contains(words), "`{words}` is missing:\n{}", output.stderr);
+    }
+    let all = env.run(["-vv", "hello"]);
+    assert!(all.stderr.contains("/v1/models"), "{}", all.stderr);
+}
+
+#[test]
 fn settings_that_cannot_work_are_told_in_one_line() {
     let env = TestEnv::new();
     for (text, problem) in [
