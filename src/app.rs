@@ -244,14 +244,29 @@ fn checked(place: Place, settings: &Settings, mode: Mode) -> Result<Place, Failu
             Place::Passing { workspace: Some(allowed(&workspace, settings, mode)?) }
         }
         Place::Saved { folder } => {
-            // A session may come from elsewhere: the workspace that it names is no word of this user.
-            if let Some(root) = session::workspace_of(&folder).and_then(|named| fs::canonical(&named).ok()) {
-                refuse(&root, &root, settings, mode)?;
+            // Its own workspace is made again where it is missing.
+            let elsewhere = session::workspace_of(&folder).filter(|named| !named.starts_with(&folder));
+            if let Some(named) = elsewhere {
+                let root = fs::canonical(&named).map_err(|error| gone(&folder, &named, &error))?;
+                // A session may come from somebody else: the workspace that it names is no word of this user.
+                refuse(&named, &root, settings, mode)?;
             }
             Place::Saved { folder }
         }
         place @ (Place::New { .. } | Place::Passing { .. }) => place,
     })
+}
+
+/// A session outlives its workspace, and holds its files.
+fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
+    Failure::usage(
+        format!("the session's workspace is not there: {error}"),
+        format!(
+            "bring it back, its last version with: git clone {}/versions {}",
+            session.display(),
+            workspace.display()
+        ),
+    )
 }
 
 /// The folder, made where it is missing, unless it is one that no program should be let into.

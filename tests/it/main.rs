@@ -15,6 +15,7 @@ mod mishaps;
 mod piped;
 mod playback;
 mod recorded;
+mod recorded_replies;
 mod reply_cases;
 mod resumed;
 mod sandbox;

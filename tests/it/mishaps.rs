@@ -92,6 +92,20 @@ fn a_session_from_elsewhere_does_not_choose_a_folder_to_write_to() {
 }
 
 #[test]
+fn a_workspace_that_is_gone_can_be_brought_back() {
+    let (env, _server) = env_with([Reply::text(NOTE), Reply::text("It is there.\n")]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "a note"]).assert_code(0);
+    std::fs::remove_dir_all(&workspace).unwrap();
+    let output = env.run(["-c", "-w", &workspace, "is it there?"]);
+    output.assert_code(2);
+    let hint = output.stderr.lines().find_map(|line| line.split_once("its last version with: ")).unwrap().1;
+    env.start(env.command("bash").args(["-c", hint]).stdin(Stdio::null())).finish().assert_code(0);
+    assert_eq!(env.read("workspace/note.txt"), "kept\n");
+    env.run(["-c", "-w", &workspace, "is it there?"]).assert_code(0);
+}
+
+#[test]
 fn a_folder_that_may_not_be_read_is_no_obstacle() {
     let (env, _server) = env_with([Reply::text(NOTE)]);
     env.write("workspace/data/private", "");
