@@ -56,6 +56,8 @@ pub enum SettingsError {
     Fs(#[from] fs::FsError),
     #[error("`{}`: {problem}", path.display())]
     File { path: PathBuf, problem: String },
+    #[error("`{flag}` must be {what}")]
+    Flag { flag: &'static str, what: &'static str },
     #[error("there is no home folder to keep settings and sessions in; set FAOS_HOME")]
     NoHome,
 }
@@ -146,6 +148,9 @@ const KEYS: [&str; 22] = [
 
 impl Settings {
     pub fn resolve(flags: &Flags) -> Result<Self, SettingsError> {
+        if flags.temperature.is_some_and(|temperature| !temperature.is_finite()) {
+            return Err(SettingsError::Flag { flag: "--temperature", what: "a number" });
+        }
         let folders = Folders::find()?;
         let path = flags.config.clone().unwrap_or_else(|| folders.settings.join("config.toml"));
         let file = match fs::read_text_if_present(&path)? {
@@ -188,7 +193,7 @@ impl Settings {
 impl Folders {
     pub fn find() -> Result<Self, SettingsError> {
         let home = BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
-        if let Some(base) = variable("FAOS_HOME").map(PathBuf::from) {
+        if let Some(base) = path("FAOS_HOME") {
             let base = std::path::absolute(&base).unwrap_or(base);
             let (sessions, state) = (base.join("sessions"), base.join("state"));
             return Ok(Self { sessions, state, settings: base, home });
@@ -203,8 +208,13 @@ impl Folders {
     }
 }
 
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// One that is no text is not passed over: it is taken as it can be shown, and refused by whoever reads it.
 fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 fn gateway_options(flags: &Flags, file: ModelTable) -> gateway::Options {

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Metadata, MetadataExt};
 use git2::{FileMode, Oid, Repository, RepositoryInitOptions, Signature};
 
+use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 use crate::workspace::walk::Found;
@@ -85,7 +86,10 @@ impl Versions {
         } else {
             let mut options = RepositoryInitOptions::new();
             options.bare(true).initial_head("main").external_template(false).no_reinit(true);
-            Repository::init_opts(folder, &options)
+            let made = Repository::init_opts(folder, &options);
+            // Git's own modes below it are for everybody to read; so nobody else comes that far.
+            fs::make_private(folder).map_err(|error| WorkspaceError::Versions(error.to_string()))?;
+            made
         };
         let repository = repository.map_err(failed)?;
         let newest = newest_tag(&repository)?;
@@ -193,7 +197,7 @@ impl Versions {
     /// Everything written so far lasts: one call for all loose objects and refs.
     fn sync(&self) -> Done<()> {
         let sync = || -> Result<(), String> {
-            let folder = crate::base::fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
+            let folder = fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
             rustix::fs::syncfs(&folder).map_err(|error| error.to_string())
         };
         sync().map_err(WorkspaceError::Versions)

@@ -1,8 +1,10 @@
 //! Bad days: what was typed wrong, what stands in the way, and what is interrupted; what is said then, and what is kept.
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -120,12 +122,16 @@ fn a_folder_that_may_not_be_read_is_no_obstacle() {
 
 #[test]
 fn an_endpoint_that_is_none_is_a_matter_of_usage() {
-    let env = TestEnv::new();
+    let mut env = TestEnv::new();
     for endpoint in ["not a url", "ftp://127.0.0.1/", "http://user:word@127.0.0.1/"] {
         let output = env.run(["-e", endpoint, "hello"]);
         output.assert_code(2);
         assert!(output.stderr.contains("is no endpoint") && output.stderr.contains("hint: "), "{}", output.stderr);
     }
+    // One that cannot be read must not lead to whatever server is found elsewhere.
+    env.set("FAOS_ENDPOINT", OsStr::from_bytes(b"\xff"));
+    env.run(["hello"]).assert_code(2);
+    env.run(["--temperature", "nan", "hello"]).assert_code(2);
 }
 
 #[test]
@@ -183,6 +189,19 @@ fn what_happens_is_told_on_request() {
     }
     let all = env.run(["-vv", "hello"]);
     assert!(all.stderr.contains("/v1/models"), "{}", all.stderr);
+}
+
+#[test]
+fn a_session_is_for_its_owner_alone() {
+    let (env, _server) =
+        env_with([Reply::text("note.txt\n```\nkept\n```\n\n```run\ncat note.txt\n```\n"), Reply::text("Fine.\n")]);
+    env.run(["a note"]).assert_code(0);
+    for entry in walkdir::WalkDir::new(env.session().path()).max_depth(1) {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        let wanted = if entry.file_type().is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, wanted, "{}: {mode:o}", entry.path().display());
+    }
 }
 
 #[test]
