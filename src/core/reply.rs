@@ -87,6 +87,8 @@ impl Conversation {
                 if self.history.feedback().is_some() {
                     return Ok(Next::Ask);
                 }
+                // The newest version is what the reply made of the one before: it is not validated yet.
+                turn.first_version = turn.first_version.map(|newest| newest.saturating_sub(1));
                 self.validate(turn).await?;
                 Ok(self.next(turn, Wants::Nothing))
             }

@@ -113,13 +113,22 @@ impl Versions {
         let number = self.newest.map_or(0, |newest| newest + 1);
         let commit = self.commit(tree, before, why)?;
         self.sync()?;
+        // The tag makes it a version, so it comes last: on a full disk there is a whole one or none.
+        self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
         let tag = format!("refs/tags/v{number}");
         self.repository.reference(&tag, commit, true, why).map_err(failed)?;
-        self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
         self.sync()?;
         self.newest = Some(number);
         let changes = self.changes_between(before, tree)?;
         Ok(Some(Version { number, commit: commit.to_string(), changes }))
+    }
+
+    /// One that was kept before.
+    pub fn version(&self, number: u32) -> Done<Version> {
+        let commit = self.commit_of(number)?;
+        let before = number.checked_sub(1).map(|before| self.commit_of(before)).transpose()?;
+        let tree = self.repository.find_commit(commit).map_err(failed)?.tree_id();
+        Ok(Version { number, commit: commit.to_string(), changes: self.changes_between(before, tree)? })
     }
 
     /// What differs between two versions.
