@@ -80,7 +80,8 @@ fn conversation(records: &[Record]) -> String {
 fn shown(entry: &Entry) -> String {
     match entry {
         Entry::SessionStarted(started) => {
-            format!("session {} · workspace {}\n\n", started.session, started.workspace.display())
+            let workspace = printable(&started.workspace.display().to_string());
+            format!("session {} · workspace {workspace}\n\n", started.session)
         }
         Entry::UserMessage { text } => format!("> {}\n\n", printable(text).trim_end().replace('\n', "\n> ")),
         Entry::ReplyDelta { kind: DeltaKind::Text, text } => printable(text),

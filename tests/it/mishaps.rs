@@ -94,6 +94,23 @@ fn a_session_from_elsewhere_does_not_choose_a_folder_to_write_to() {
 }
 
 #[test]
+fn a_session_from_elsewhere_is_shown_as_printable_text() {
+    let (env, _server) = env_with([Reply::text("Fine.\n")]);
+    env.run(["hello"]).assert_code(0);
+    let log = env.session().path().join("conversation.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let evil =
+        text.replace("\"workspace\":\"", "\"workspace\":\"/\\u001b]0;title\\u0007").replace("Fine.", "\\u001b[2JFine.");
+    assert_ne!(evil, text);
+    std::fs::write(log, evil).unwrap();
+    for command in ["list", "show"] {
+        let output = env.run(["sessions", command]);
+        output.assert_code(0);
+        assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{}", output.stdout);
+    }
+}
+
+#[test]
 fn a_workspace_that_is_gone_can_be_brought_back() {
     let (env, _server) = env_with([Reply::text(NOTE), Reply::text("It is there.\n")]);
     let workspace = env.workspace().to_str().unwrap().to_owned();

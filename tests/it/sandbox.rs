@@ -174,6 +174,44 @@ fn no_file_is_left_that_runs_as_its_owner() {
 }
 
 #[test]
+fn what_no_version_holds_cannot_be_destroyed() {
+    let (env, _server) = env_with(
+        "set +e\nrm -rf data .env .git sub\nfor f in .env data/table sub/.env .git/config; do echo gone > $f; done\n\
+         ln data/table hard && echo gone > hard\nmv data away\nmv sub/.env sub/other\n: > data/new\n\
+         rm -rf node_modules && mkdir -p node_modules && echo new > node_modules/made",
+    );
+    env.write("workspace/.gitignore", "data/\n.env\n");
+    for kept in [".env", "data/table", "sub/.env", ".git/config", "node_modules/made"] {
+        env.write(&format!("workspace/{kept}"), "kept\n");
+    }
+    run(&env);
+    for kept in [".env", "data/table", "sub/.env", ".git/config"] {
+        assert_eq!(env.read(&format!("workspace/{kept}")), "kept\n", "{kept}");
+    }
+    assert_eq!(std::fs::read_dir(env.workspace().join("data")).unwrap().count(), 1);
+    assert_eq!(env.read("workspace/node_modules/made"), "new\n", "a cache can be made again");
+}
+
+#[test]
+fn a_validation_leaves_the_workspace_as_it_is() {
+    let env = TestEnv::new();
+    let server = serve([Reply::text("note.txt\n```\nkept\n```\n")]);
+    env.write(
+        "faos/scripts/05-hostile.rhai",
+        "fn on_validate(ev) { let r = run(#{cmd: \"rm -rf note.txt old; echo x > new; ls\"}); \
+         if r.stdout.contains(\"new\") && !r.stdout.contains(\"note\") { pass() } else { fail(r.stdout + r.stderr) } }\n",
+    );
+    env.write("workspace/old/file", "kept\n");
+    let workspace = env.workspace();
+    let arguments = ["-e", server.url(), "-w", workspace.to_str().unwrap(), "--output-format", "json", "a note"];
+    let output = env.run(arguments);
+    output.assert_code(0);
+    assert_eq!(output.json()["verdict"], "passed", "the script saw what it did: {}", output.stderr);
+    assert_eq!((env.read("workspace/note.txt"), env.read("workspace/old/file")), ("kept\n".into(), "kept\n".into()));
+    assert!(!workspace.join("new").exists());
+}
+
+#[test]
 fn the_home_folder_is_an_empty_one_of_its_own() {
     // `/` is what containers give to a user without a home.
     for home in [None, Some("/")] {
