@@ -117,7 +117,8 @@ async fn converse(job: Job) -> Result<u8, Failure> {
     }
     let parts = Parts {
         session: home.session,
-        gateway,
+        gateway: Some(gateway),
+        server: settings.gateway,
         workspace: home.workspace,
         versions: Arc::new(Mutex::new(home.versions)),
         sandbox: sandbox.map(Arc::new),
@@ -130,6 +131,7 @@ async fn converse(job: Job) -> Result<u8, Failure> {
             network: settings.sandbox.network,
         },
         mode,
+        attended: false,
         events,
         interrupt,
     };
@@ -157,9 +159,10 @@ async fn outside(
     let runs = mode == Mode::Work || (mode == Mode::NoRun && scripts);
     let options = settings.sandbox.clone();
     let sandbox = tokio::task::spawn_blocking(move || runs.then(|| Sandbox::open(&options)).transpose());
+    let token = interrupt.token();
     let gateway = tokio::select! {
         gateway = Gateway::connect(&settings.gateway) => gateway?,
-        () = interrupt.token().cancelled() => {
+        () = token.cancelled() => {
             return Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() });
         }
     };

@@ -209,7 +209,7 @@ impl Conversation {
         let Some(scripts) = &self.parts.scripts else { return Ok(Ok(content)) };
         let lang = path.extension().unwrap_or_default().to_owned();
         let write = FileWrite { path: path.to_string(), lang, old_text: old.map(str::to_owned), content };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_file_write(&at, write, self.host(), &token).await?;
         Ok(match self.hooked(hooked).await {
             WriteDecision::Go { content } => Ok(content),

@@ -126,7 +126,7 @@ impl Conversation {
         actions: Vec<Action>,
     ) -> Result<Option<Vec<Action>>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(actions)) };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let before = event.actions.clone();
         let hooked = scripts.on_reply(&at, event, self.host(), &token).await?;
         match self.hooked(hooked).await {

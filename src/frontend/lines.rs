@@ -100,6 +100,10 @@ fn alone(event: &Event) -> String {
         | Event::Usage(_)
         | Event::RunOutput { .. }
         | Event::RunFinished { .. }
+        | Event::GivenBack(_)
+        | Event::HeadMoved(_)
+        | Event::Shown(_)
+        | Event::Ready
         | Event::Finished(_) => String::new(),
         Event::Action(action) => self::action(action),
         Event::RunStarted { run, command, .. } => {
