@@ -11,7 +11,7 @@ use crate::core::op::{Interrupt, Op, Source};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, GatewayError};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::{PromptDecision, Scripts};
@@ -82,7 +82,9 @@ impl Conversation {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
         conversation.restore_scripts(records).await?;
-        conversation.emit(Event::Session(conversation.info())).await;
+        if conversation.is_connected() {
+            conversation.emit(Event::Session(conversation.info())).await;
+        }
         Ok(conversation)
     }
 
@@ -230,6 +232,24 @@ impl Conversation {
         };
         self.record(Entry::SessionStarted(started));
         Ok(())
+    }
+
+    /// What the search beside an open prompt came to.
+    pub async fn found(&mut self, found: Result<Gateway, GatewayError>) {
+        match found {
+            Ok(gateway) => {
+                self.parts.gateway = Some(gateway);
+                self.emit(Event::Session(self.info())).await;
+            }
+            Err(error) => {
+                self.error(&error.into(), 0).await;
+                self.emit(Event::Notice("it is looked for again when you say something".to_owned())).await;
+            }
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.parts.gateway.is_some()
     }
 
     /// Whether there is something to go on with, without a word of the user.

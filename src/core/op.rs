@@ -137,6 +137,10 @@ impl Interrupt {
         self.end.cancelled().await;
     }
 
+    pub fn is_ended(&self) -> bool {
+        self.end.is_cancelled()
+    }
+
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
