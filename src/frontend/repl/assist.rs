@@ -140,10 +140,7 @@ mod tests {
         known.files(vec!["src/app.py".to_owned(), "src/db.py".to_owned(), "README.md".to_owned()]);
         known.models(vec!["qwen3-coder".to_owned()]);
         let assist = Assist::new(known, false);
-        assert_eq!(
-            assist.candidates("/re"),
-            (1, vec!["redo".to_owned(), "restore".to_owned(), "resume".to_owned(), "retry".to_owned()])
-        );
+        assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
         assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
         assert_eq!(assist.candidates("/model q"), (7, vec!["qwen3-coder".to_owned()]));
         assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
