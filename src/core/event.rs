@@ -134,6 +134,15 @@ pub struct ActionEvent {
     pub reason: Option<String>,
     /// What changes, where it was asked for (`--dry-run`).
     pub diff: Option<String>,
+    /// Of a file that was written or edited; of an edit of several sections the last one tells for all.
+    pub lines: Option<LineCount>,
+}
+
+/// Lines that came and lines that went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineCount {
+    pub added: usize,
+    pub removed: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -201,7 +201,7 @@ impl Conversation {
     pub(super) async fn run_event(&self, script: &str, outcome: ActionOutcome, reason: Option<&str>) {
         let path = script.lines().next().unwrap_or_default().to_owned();
         let (kind, reason) = (ActionKind::Run, reason.map(str::to_owned));
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
     }
 
     async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {
@@ -221,7 +221,7 @@ impl Conversation {
             }
         };
         let (kind, path) = (ActionKind::Read, what.to_owned());
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
         Ok(())
     }
 

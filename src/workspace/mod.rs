@@ -22,7 +22,7 @@ mod versions;
 mod walk;
 
 pub use apply::FileOp;
-pub use diff::diff;
+pub use diff::{changed_lines, diff};
 pub use map::map;
 pub use restore::Restored;
 pub use root::refuse_as_root;
