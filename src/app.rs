@@ -7,7 +7,7 @@ mod keyboard;
 mod parts;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
@@ -50,8 +50,12 @@ fn usage(error: &clap::Error) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
         ErrorKind::UnknownArgument => {
-            let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
-            headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
+            // An option that is unknown has clap's own tip.
+            let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+            if !word.starts_with('-') {
+                let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
+                headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
+            }
             2
         }
         _ => 2,

@@ -16,7 +16,7 @@ use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
 pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
-    let place = home::checked(&job.place, &job.settings)?;
+    let place = home::checked(&job.place, &job.settings, job.mode)?;
     let (prompts, scripts) = parts::words_and_policy(&job)?;
     let sandbox = parts::sandbox(&job);
     let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;
@@ -52,12 +52,14 @@ async fn side_by_side(
 ) -> Result<(Gateway, Option<Sandbox>), Failure> {
     let token = interrupt.token();
     let gateway = tokio::select! {
-        gateway = Gateway::connect(&settings.gateway) => gateway?,
+        gateway = Gateway::connect(&settings.gateway) => gateway.map_err(Failure::from),
         () = token.cancelled() => {
-            return Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() });
+            Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() })
         }
     };
-    Ok((gateway, parts::tested(sandbox).await?))
+    // Waited for whatever came of the other: a self-test that is left in its middle leaves its folder behind.
+    let sandbox = parts::tested(sandbox).await;
+    Ok((gateway?, sandbox?))
 }
 
 fn op_of(words: &Words, prompts: &Prompts) -> Result<Op, Failure> {

@@ -41,7 +41,7 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
 
 /// One session, and the place to come back to it.
 async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Leave, Place), Failure> {
-    let place = home::checked(&job.place, &job.settings)?;
+    let place = home::checked(&job.place, &job.settings, job.mode)?;
     consent::ask(&place, &job.settings.folders)?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
     let folder = inside.session.folder().to_owned();
@@ -81,8 +81,10 @@ async fn attend(
     (events, interrupt): (mpsc::Sender<Event>, Interrupt),
 ) -> Result<Kept, Failure> {
     let testing = parts::sandbox(job);
+    // Waited for whatever else fails: a self-test that is left in its middle leaves its folder behind.
+    let sandbox = parts::tested(testing).await;
     let (prompts, scripts) = parts::words_and_policy(job)?;
-    let sandbox = parts::tested(testing).await?;
+    let sandbox = sandbox?;
     for notice in &inside.repaired {
         // A front end that is gone is noticed by the conversation itself.
         let _ = events.send(Event::Notice(notice.clone())).await;

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place the other modules are sent to")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,27 @@ pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(at("make the folder", path)(error)),
     }
+}
+
+/// Makes a folder below the temporary one that nobody could foresee: others can write there too.
+pub fn make_temporary_folder(prefix: &str) -> Result<PathBuf, FsError> {
+    loop {
+        // The standard library's hasher is seeded by the kernel.
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("{prefix}{number:016x}"));
+        if make_new_folder(&path)? {
+            return Ok(path);
+        }
+    }
+}
+
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Whether this process may make files in the folder.
+pub fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// The folders directly in a folder, in no order; links to folders count.

@@ -40,6 +40,9 @@ impl Conversation {
             finish_reason: finish_name(finish).to_owned(),
         };
         let Some(actions) = self.shaped_reply(turn, event, actions).await? else { return Ok(Next::Ask) };
+        if self.parts.interrupt.token().is_cancelled() {
+            return Err(Stopped::Interrupted);
+        }
         let walked = self.walk(turn, actions).await?;
         if self.parts.mode == Mode::DryRun {
             self.log_outcomes(turn, walked.outcomes).await?;

@@ -168,8 +168,11 @@ impl Conversation {
         self.emit(Event::ReplyFinished).await;
         self.emit(Event::Usage(usage)).await;
         turn.text.clone_from(&incoming.text);
-        turn.repeats.note("the same reply", incoming.text.trim());
         let ending = ending_of(finish);
+        if ending == Ending::Whole {
+            // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
+            turn.repeats.note("the same reply", incoming.text.trim());
+        }
         let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
         let cut = ending == Ending::Cut;
         let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));

@@ -25,7 +25,7 @@ pub use apply::FileOp;
 pub use diff::{changed_lines, diff};
 pub use map::map;
 pub use restore::Restored;
-pub use root::refuse_as_root;
+pub use root::{Own, refuse_as_root};
 pub use versions::{Version, Versions};
 pub use walk::{Listed, Listing};
 
