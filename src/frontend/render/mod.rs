@@ -1,44 +1,19 @@
-//! stub
-use crate::base::printable::Printable;
-#[derive(Clone, Copy, Debug)]
-pub struct Look {
-    pub color: bool,
-    pub motion: bool,
-}
-impl Look {
-    pub fn color(self) -> bool {
-        self.color
-    }
-}
-pub struct Pane {
-    out: String,
-    filter: Printable,
-    inside: bool,
-}
-impl Pane {
-    pub fn new(_: Look, _: (usize, usize)) -> Self {
-        Self { out: String::new(), filter: Printable::default(), inside: false }
-    }
-    pub fn reply(&mut self, text: &str) {
-        self.filter.push(text, &mut self.out);
-        self.inside = !text.ends_with('\n');
-    }
-    pub fn lines(&mut self, text: &str) {
-        self.finish_reply();
-        self.out.push_str(text);
-    }
-    pub fn finish_reply(&mut self) {
-        if self.inside {
-            self.out.push('\n');
-            self.inside = false;
-        }
-    }
-    pub fn live(&mut self, _: Option<String>) {}
-    pub fn resize(&mut self, _: (usize, usize)) {}
-    pub fn take(&mut self) -> String {
-        std::mem::take(&mut self.out)
-    }
-    pub async fn highlighted(&mut self) {
-        std::future::pending::<()>().await
-    }
-}
+//! What a REPL writes its screen with: text as it streams, colours that catch up, one live line below.
+//!
+//! A [`Pane`] composes the bytes and never writes; the caller does, in one piece. Whatever goes through it, the only
+//! control sequences that come out are this module's own.
+
+mod cursor;
+mod diffstat;
+mod highlight;
+mod markdown;
+mod pane;
+mod style;
+
+#[cfg(test)]
+mod tests;
+
+pub use cursor::Size;
+pub use diffstat::diffstat;
+pub use pane::Pane;
+pub use style::{Look, Style};

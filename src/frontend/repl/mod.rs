@@ -25,7 +25,7 @@ use crate::core::event::{Event, Move, Moved};
 use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
 use crate::core::view::{DeltaKind, View};
 use crate::frontend::lines::Narrator;
-use crate::frontend::render::{Look, Pane};
+use crate::frontend::render::{Look, Pane, Size};
 use crate::frontend::slash::{self, Leave, Step};
 use crate::frontend::views;
 
@@ -88,7 +88,7 @@ impl Repl {
     pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
         terminal::remember();
         let known = Known::default();
-        let color = options.look.color();
+        let color = options.look.color;
         let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -98,7 +98,7 @@ impl Repl {
             ticks,
         };
         Ok(Self {
-            pane: Pane::new(options.look, terminal::size()),
+            pane: Pane::new(options.look, size()),
             narrator: Narrator::new(false),
             draft: Draft::default(),
             status: Status::default(),
@@ -223,7 +223,8 @@ impl Repl {
     async fn work(&mut self, op: Op, asked: Asked) -> Option<Leave> {
         let keys_are_ours = KeyByKey::begin();
         let mut keys = Keys::listen().ok();
-        self.pane.resize(terminal::size());
+        self.pane.resize(size());
+        self.pane.restart();
         self.status = Status::of(&op);
         self.ask(op, asked);
         let leave = loop {
@@ -241,8 +242,8 @@ impl Repl {
                     Some(Wish::Suspend) => self.suspend(),
                     None => {}
                 },
-                () = self.pane.highlighted() => {}
-                _ = self.signals.resized.recv() => self.pane.resize(terminal::size()),
+                () = self.pane.recoloured() => {}
+                _ = self.signals.resized.recv() => self.pane.resize(size()),
                 _ = self.signals.stopped.recv() => self.suspend(),
                 _ = self.signals.ticks.tick() => self.status.tick(),
                 () = self.ends.interrupt.ended() => break Some(Leave::Quit),
@@ -327,10 +328,13 @@ impl Repl {
         self.pane.live(None);
         self.flush();
         terminal::suspend();
-        self.pane.resize(terminal::size());
+        self.pane.resize(size());
+        self.pane.restart();
     }
 
+    /// Lines of our own while neither a prompt is open nor anything is done.
     fn print(&mut self, text: &str) {
+        self.pane.restart();
         self.pane.lines(text);
         self.flush();
     }
@@ -345,6 +349,11 @@ impl Repl {
             self.ends.interrupt.stop(Stop::OutputClosed);
         }
     }
+}
+
+fn size() -> Size {
+    let (columns, rows) = terminal::size();
+    Size { columns, rows }
 }
 
 enum Prompted {
