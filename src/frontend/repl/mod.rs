@@ -10,6 +10,7 @@ mod editor;
 mod keys;
 mod status;
 pub mod terminal;
+mod tint;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -35,6 +36,7 @@ use editor::{Editor, Line};
 use keys::Keys;
 use status::Status;
 use terminal::KeyByKey;
+use tint::tinted;
 
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
@@ -56,6 +58,7 @@ pub struct Ends {
 pub struct Repl {
     ends: Ends,
     editor: Editor,
+    look: Look,
     pane: Pane,
     narrator: Narrator,
     draft: Draft,
@@ -98,6 +101,7 @@ impl Repl {
             ticks,
         };
         Ok(Self {
+            look: options.look,
             pane: Pane::new(options.look, size()),
             narrator: Narrator::new(false),
             draft: Draft::default(),
@@ -215,7 +219,7 @@ impl Repl {
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => self.narrator.lines(&event),
+            event => tinted(self.look, &event, &self.narrator.lines(&event)),
         }
     }
 
@@ -292,7 +296,7 @@ impl Repl {
             event => {
                 let text = self.narrator.lines(&event);
                 if !text.is_empty() {
-                    self.pane.lines(&text);
+                    self.pane.lines(&tinted(self.look, &event, &text));
                 }
             }
         }
