@@ -24,7 +24,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::base::printable::printable;
 use crate::core::event::{Event, Move, Moved};
 use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
-use crate::core::view::{DeltaKind, View};
+use crate::core::view::{DeltaKind, Verdict, View};
 use crate::frontend::lines::Narrator;
 use crate::frontend::render::{Look, Pane, Size};
 use crate::frontend::slash::{self, Leave, Step};
@@ -294,7 +294,8 @@ impl Repl {
                 self.pane.lines(&text);
             }
             event => {
-                let text = self.narrator.lines(&event);
+                let mut text = self.narrator.lines(&event);
+                text.push_str(way_on(&event));
                 if !text.is_empty() {
                     self.pane.lines(&tinted(self.look, &event, &text));
                 }
@@ -390,6 +391,18 @@ fn step(line: &str) -> Result<Option<Step>, String> {
         slash::parse(command).map(Some)
     } else {
         Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
+    }
+}
+
+/// What can be done where a request did not come to its end.
+fn way_on(event: &Event) -> &'static str {
+    match event {
+        Event::Finished(finished) => match finished.verdict {
+            Verdict::Interrupted => "what came is kept: /retry goes on with it, or say something else\n",
+            Verdict::Error if finished.usage.requests > 0 => "/retry goes on from here\n",
+            Verdict::Error | Verdict::Passed | Verdict::Failed | Verdict::Unchecked => "",
+        },
+        _ => "",
     }
 }
 
