@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::process::{Output, Running};
 use super::redact;
+use super::terminal::Terminal;
 
 /// Long enough for a loaded machine: only a test that fails ever waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -96,6 +97,23 @@ impl TestEnv {
     #[track_caller]
     pub fn spawn<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Running {
         self.start(self.faos(arguments).stdin(Stdio::piped()))
+    }
+
+    /// Starts `faos` at a terminal of 80 columns and 24 rows.
+    #[track_caller]
+    pub fn at_terminal<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Terminal {
+        self.at_terminal_of((80, 24), arguments)
+    }
+
+    #[track_caller]
+    pub fn at_terminal_of<S: AsRef<OsStr>>(
+        &self,
+        size: (u16, u16),
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Terminal {
+        let mut command = self.faos(arguments);
+        command.env("TERM", "xterm-256color");
+        Terminal::start(command, size)
     }
 
     /// Starts any program in this environment, with the standard input that the command names.
