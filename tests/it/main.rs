@@ -14,6 +14,7 @@ mod gateway_probe;
 mod piped;
 mod playback;
 mod recorded;
+mod repl;
 mod reply_cases;
 mod resumed;
 mod scripting;
