@@ -1,9 +1,7 @@
 //! The conversation at a terminal, as a person sees it: what is typed, what is on the screen, what the server was sent,
 //! what is on disk. Each file below is one part of it; what they share is [`Chat`].
 
-use std::time::Duration;
-
-use faos::playback::{Player, Reply, Seen};
+use faos::playback::{Player, Reply};
 use serde_json::Value;
 
 use crate::support::env::TestEnv;
@@ -47,7 +45,7 @@ impl Chat {
         chat
     }
 
-    /// Leaves, and comes back to the newest session at a terminal of its own.
+    /// The newest session again, at a new terminal.
     #[track_caller]
     fn resume_last(&mut self) {
         self.terminal = self.env.at_terminal(["resume", "--last"]);
@@ -81,14 +79,6 @@ impl Chat {
     fn wait_for_prompt_with(&mut self, line: &str) {
         self.terminal
             .wait_for(&format!("a prompt with {line:?}"), |screen| screen.text.ends_with(&format!("\n› {line}")));
-    }
-
-    /// Until the server was asked so many times.
-    #[track_caller]
-    fn wait_for_requests(&mut self, count: usize) {
-        let asked = |seen: &Seen| seen.requests.iter().filter(|request| request.method == "POST").count() >= count;
-        let came = self.server.wait_until(Duration::from_secs(20), asked);
-        assert!(came, "fewer than {count} requests:\n{}", self.terminal.text());
     }
 
     #[track_caller]

@@ -52,14 +52,13 @@ fn a_message_that_could_not_be_sent_comes_back_to_the_prompt() {
 #[test]
 fn a_message_has_several_lines_by_backslash_quotes_or_ctrl_j() {
     let mut chat = Chat::new(["One.\n", "Two.\n", "Three.\n"].map(Reply::text));
-    for (typed, meant) in [
-        ("first \\\rsecond\r", "first \nsecond"),
-        ("\"\"\"\rfirst\r\rthird\r\"\"\"\r", "first\n\nthird"),
-        ("first\nsecond\nthird\r", "first\nsecond\nthird"),
+    for (typed, meant, answer) in [
+        ("first \\\rsecond\r", "first \nsecond", "One."),
+        ("\"\"\"\rfirst\r\rthird\r\"\"\"\r", "first\n\nthird", "Two."),
+        ("first\nsecond\nthird\r", "first\nsecond\nthird", "Three."),
     ] {
-        let before = chat.server.requests().len();
         chat.terminal.send(typed);
-        chat.wait_for_requests(before + 1);
+        chat.terminal.wait_for_text(answer);
         chat.wait_for_prompt();
         assert_eq!(chat.asked(), meant);
     }
@@ -74,7 +73,7 @@ fn a_paste_of_200_lines_is_one_message() {
     chat.terminal.wait_for_text("pasted line 200 \"quoted\"");
     assert!(chat.server.requests().is_empty(), "a paste alone sends nothing");
     chat.terminal.send("\r");
-    chat.wait_for_requests(1);
+    chat.terminal.wait_for_text("Read.");
     chat.wait_for_prompt();
     assert_eq!(chat.asked(), pasted.trim_end());
     chat.quit();

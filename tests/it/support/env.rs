@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -193,6 +195,20 @@ impl SessionFolder {
     #[track_caller]
     pub fn records_of(&self, kind: &str) -> Vec<Value> {
         self.records().into_iter().filter(|record| record["type"] == kind).collect()
+    }
+
+    /// Waits until the log holds this text, as JSON writes it.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let (text, file) = (serde_json::to_string(text).unwrap(), self.0.join("conversation.jsonl"));
+        let changes = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&changes, &file, inotify::WatchFlags::MODIFY).unwrap();
+        while !fs::read_to_string(&file).unwrap().contains(text.trim_matches('"')) {
+            let patience = Timespec::try_from(DEADLINE).unwrap();
+            let changed = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap();
+            assert_eq!(changed, 1, "the log never held {text}");
+            rustix::io::read(&changes, &mut [0; 4096]).unwrap();
+        }
     }
 
     /// `runs/NNNN/report.json`.

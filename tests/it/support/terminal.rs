@@ -186,6 +186,12 @@ impl Terminal {
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
+    /// As by `kill -9`: it has no time to put anything in order.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+    }
+
     /// The terminal's window is closed: the kernel tells the program.
     pub fn hang_up(&mut self) {
         self.pty = None;
