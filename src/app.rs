@@ -1,32 +1,20 @@
 //! The composition root: from what was typed to the exit code. Builds what a conversation needs, joins it to a front
 //! end, and sees it to its end.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+mod at_once;
+mod home;
+mod keyboard;
+mod parts;
 
 use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
-use tokio::sync::mpsc;
 
-use crate::base::fs;
 use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
-use crate::command::job::{Job, Place, Plan, Words};
+use crate::command::job::{Job, Manner, Plan};
 use crate::command::{chat, demo, panic_report, resume, sessions};
-use crate::core::conversation::{Conversation, Limits, Mode, Parts};
-use crate::core::event::Event;
-use crate::core::op::{Interrupt, Op, Source, Stop};
+use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
-use crate::gateway::Gateway;
-use crate::prompting::Prompts;
-use crate::sandbox::Sandbox;
-use crate::scripting::Scripts;
-use crate::session::{self, Opened, Session};
-use crate::settings::{Folders, Settings};
-use crate::workspace::{self, Versions, Workspace};
-
-/// Events that may wait for the front end; a slow one slows the stream down and not the log.
-const EVENTS: usize = 1_024;
 
 /// Parses, runs, and returns the exit code.
 pub fn main() -> u8 {
@@ -94,205 +82,21 @@ fn run(job: Job) -> u8 {
             return 1;
         }
     };
-    let code = runtime.block_on(converse(job)).unwrap_or_else(|failure| {
+    let code = runtime.block_on(async {
+        let interrupt = Interrupt::default();
+        watch_signals(&interrupt)?;
+        match job.manner {
+            Manner::AtOnce => at_once::converse(job, interrupt).await,
+            Manner::AtKeyboard => keyboard::converse(job, interrupt).await,
+        }
+    });
+    let code = code.unwrap_or_else(|failure: Failure| {
         headless::show_failed_start(show, &failure.message, &failure.hints, failure.exit_code);
         failure.exit_code
     });
     // A thread that waits for stdin cannot be joined.
     runtime.shutdown_background();
     code
-}
-
-async fn converse(job: Job) -> Result<u8, Failure> {
-    let Job { settings, place, words, mode, scripts, show, notices, player: _player } = job;
-    let interrupt = Interrupt::default();
-    watch_signals(&interrupt)?;
-    let place = checked(place, &settings, mode)?;
-    let prompts = Prompts::load(&settings.prompting)?;
-    let scripts = scripts.then(|| Scripts::load(&settings.scripting)).transpose()?;
-    let (gateway, sandbox) = outside(&settings, &interrupt, mode, scripts.is_some()).await?;
-    let home = Home::open(&settings, &place)?;
-    let op = op_of(words, &prompts)?;
-    let (events, shown) = mpsc::channel(EVENTS);
-    let screen = tokio::spawn(headless::show(shown, show, interrupt.clone()));
-    for notice in notices.into_iter().chain(home.repaired) {
-        // The front end was started just now: it listens.
-        let _ = events.send(Event::Notice(notice)).await;
-    }
-    let parts = Parts {
-        session: home.session,
-        gateway,
-        workspace: home.workspace,
-        versions: Arc::new(Mutex::new(home.versions)),
-        sandbox: sandbox.map(Arc::new),
-        prompts,
-        scripts,
-        limits: Limits {
-            max_turns: settings.max_turns,
-            max_repairs: settings.max_repairs,
-            run: settings.sandbox.limits.clone(),
-            network: settings.sandbox.network,
-        },
-        mode,
-        events,
-        interrupt,
-    };
-    let mut conversation = Conversation::begin(parts, &home.records).await?;
-    if op == Op::GoOn && !conversation.is_open() {
-        return Err(Failure::usage(
-            "the conversation came to its end: there is nothing to go on with",
-            "say what you want next, as PROMPT",
-        ));
-    }
-    let finished = conversation.handle(op).await;
-    conversation.close("done").await;
-    // The conversation's end of the channel is closed now: the front end shows the rest and ends.
-    let _ = screen.await;
-    Ok(finished.exit_code)
-}
-
-/// The server and the sandbox are looked for side by side.
-async fn outside(
-    settings: &Settings,
-    interrupt: &Interrupt,
-    mode: Mode,
-    scripts: bool,
-) -> Result<(Gateway, Option<Sandbox>), Failure> {
-    let runs = mode == Mode::Work || (mode == Mode::NoRun && scripts);
-    let options = settings.sandbox.clone();
-    let sandbox = tokio::task::spawn_blocking(move || runs.then(|| Sandbox::open(&options)).transpose());
-    let gateway = tokio::select! {
-        gateway = Gateway::connect(&settings.gateway) => gateway.map_err(Failure::from),
-        () = interrupt.token().cancelled() => {
-            Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() })
-        }
-    };
-    // Waited for whatever came of the other: a self-test that is left in its middle leaves its folder behind.
-    let sandbox = sandbox.await.map_err(|error| Failure {
-        message: format!("the sandbox's self-test ended: {error}"),
-        hints: Vec::new(),
-        exit_code: 1,
-    })?;
-    Ok((gateway?, sandbox?))
-}
-
-fn op_of(words: Words, prompts: &Prompts) -> Result<Op, Failure> {
-    Ok(match words {
-        Words::GoOn => Op::GoOn,
-        Words::Say { prompt: Some(text), piped: None } => Op::Say { text, source: Source::Argument },
-        Words::Say { prompt: None, piped } => Op::Say { text: piped.unwrap_or_default(), source: Source::Pipe },
-        Words::Say { prompt: Some(prompt), piped: Some(attachment) } => {
-            let values = serde_json::json!({ "prompt": prompt, "attachment": attachment });
-            Op::Say { text: prompts.render("attachment", values)?, source: Source::Argument }
-        }
-    })
-}
-
-/// An open session with its workspace, both locked.
-struct Home {
-    session: Arc<Session>,
-    records: Vec<session::record::Record>,
-    repaired: Vec<String>,
-    workspace: Workspace,
-    versions: Versions,
-    /// Held until the end.
-    _lock: session::WorkspaceLock,
-    _passing: Option<Passing>,
-}
-
-/// A folder that goes with the program.
-struct Passing(PathBuf);
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary folder; there is nobody left to tell.
-        let _ = fs::remove_folder(&self.0);
-    }
-}
-
-impl Home {
-    fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
-        let mut passing = None;
-        let Opened { session, records, repaired } = match place {
-            Place::Saved { folder } => Session::open(folder)?,
-            Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
-            Place::Passing { workspace } => {
-                let folder = fs::make_temporary_folder("faos-")?;
-                passing = Some(Passing(folder.clone()));
-                new(&folder, workspace.as_deref())?
-            }
-        };
-        let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
-        let workspace = Workspace::open(session.workspace())?;
-        let versions = Versions::open(&session.folder().join("versions"))?;
-        Ok(Self { session: Arc::new(session), records, repaired, workspace, versions, _lock: lock, _passing: passing })
-    }
-}
-
-fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
-    let session = Session::create(sessions, workspace)?;
-    Ok(Opened { session, records: Vec::new(), repaired: Vec::new() })
-}
-
-/// The same place, with a workspace that may be worked in. Asked before anything else is.
-fn checked(place: Place, settings: &Settings, mode: Mode) -> Result<Place, Failure> {
-    Ok(match place {
-        Place::New { workspace: Some(workspace) } => {
-            Place::New { workspace: Some(allowed(&workspace, settings, mode)?) }
-        }
-        Place::Passing { workspace: Some(workspace) } => {
-            Place::Passing { workspace: Some(allowed(&workspace, settings, mode)?) }
-        }
-        Place::Saved { folder } => {
-            // Its own workspace is made again where it is missing.
-            let elsewhere = session::workspace_of(&folder).filter(|named| !named.starts_with(&folder));
-            if let Some(named) = elsewhere {
-                let root = fs::canonical(&named).map_err(|error| gone(&folder, &named, &error))?;
-                // A session may come from somebody else: the workspace that it names is no word of this user.
-                refuse(&named, &root, settings, mode)?;
-            }
-            Place::Saved { folder }
-        }
-        place @ (Place::New { .. } | Place::Passing { .. }) => place,
-    })
-}
-
-/// A session outlives its workspace, and holds its files.
-fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
-    Failure::usage(
-        format!("the session's workspace is not there: {error}"),
-        format!(
-            "bring it back, its last version with: git clone {}/versions {}",
-            session.display(),
-            workspace.display()
-        ),
-    )
-}
-
-/// The folder, made where it is missing, unless it is one that no program should be let into.
-fn allowed(folder: &Path, settings: &Settings, mode: Mode) -> Result<PathBuf, Failure> {
-    if !fs::exists(folder) {
-        fs::make_folders(folder)?;
-    }
-    let root = fs::canonical(folder)?;
-    refuse(folder, &root, settings, mode)?;
-    Ok(root)
-}
-
-/// `root` is the folder as the kernel knows it, `named` as the user does.
-fn refuse(named: &Path, root: &Path, settings: &Settings, mode: Mode) -> Result<(), Failure> {
-    let Folders { sessions, settings, state, home } = &settings.folders;
-    let own = workspace::Own { sessions, settings, state };
-    let no_folder = (!fs::is_folder(root)).then(|| "it is no folder".to_owned());
-    let why = no_folder.or_else(|| workspace::refuse_as_root(root, home.as_deref(), own));
-    let read_only = || mode != Mode::DryRun && !fs::is_writable(root);
-    match why.or_else(|| read_only().then(|| "it cannot be written to".to_owned())) {
-        None => Ok(()),
-        Some(why) => Err(Failure::usage(
-            format!("`{}` cannot be a workspace: {why}", named.display()),
-            "name a folder for the project with -w, or leave -w away",
-        )),
-    }
 }
 
 fn watch_signals(interrupt: &Interrupt) -> Result<(), Failure> {

@@ -190,6 +190,22 @@ impl Settings {
     }
 }
 
+/// What the environment says of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalWishes {
+    /// `NO_COLOR` is set to something.
+    pub no_color: bool,
+    /// `TERM=dumb`, or none: a terminal that only prints.
+    pub dumb: bool,
+}
+
+impl TerminalWishes {
+    pub fn find() -> Self {
+        let term = variable("TERM");
+        Self { no_color: variable("NO_COLOR").is_some(), dumb: term.is_none_or(|term| term == "dumb") }
+    }
+}
+
 impl Folders {
     pub fn find() -> Result<Self, SettingsError> {
         let home = BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());

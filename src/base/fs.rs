@@ -104,6 +104,14 @@ pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
     Ok(found)
 }
 
+pub fn is_empty(folder: &Path) -> Result<bool, FsError> {
+    let first = WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().next();
+    match first.transpose() {
+        Ok(first) => Ok(first.is_none()),
+        Err(error) => Err(at("list", folder)(error.into())),
+    }
+}
+
 /// What a file or folder is called by the kernel, whatever its names: device and inode.
 pub fn identity(path: &Path) -> Result<(u64, u64), FsError> {
     let metadata = fs::metadata(path).map_err(at("examine", path))?;

@@ -131,7 +131,7 @@ impl Conversation {
         actions: Vec<Action>,
     ) -> Result<Option<Vec<Action>>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(actions)) };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let before = event.actions.clone();
         let hooked = scripts.on_reply(&at, event, self.host(), &token).await?;
         match self.hooked(hooked).await {
@@ -206,7 +206,7 @@ impl Conversation {
     pub(super) async fn run_event(&self, script: &str, outcome: ActionOutcome, reason: Option<&str>) {
         let path = script.lines().next().unwrap_or_default().to_owned();
         let (kind, reason) = (ActionKind::Run, reason.map(str::to_owned));
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
     }
 
     async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {
@@ -226,7 +226,7 @@ impl Conversation {
             }
         };
         let (kind, path) = (ActionKind::Read, what.to_owned());
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
         Ok(())
     }
 
