@@ -41,6 +41,9 @@ use tint::tinted;
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
 
+/// What the model says stands apart from what is said of it.
+const BLANK: &str = "\n";
+
 #[derive(Clone, Debug)]
 pub struct Options {
     pub look: Look,
@@ -69,6 +72,7 @@ pub struct Repl {
     asked: VecDeque<Asked>,
     /// Ctrl-C was pressed on an empty line.
     warned: bool,
+    in_reply: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +112,7 @@ impl Repl {
             status: Status::default(),
             asked: VecDeque::new(),
             warned: false,
+            in_reply: false,
             ends,
             editor,
             known,
@@ -276,8 +281,18 @@ impl Repl {
     fn event(&mut self, event: Event) {
         self.status.event(&event);
         match event {
-            Event::Delta { kind: DeltaKind::Text, text } => self.pane.reply(&text),
-            Event::ReplyFinished => self.pane.finish_reply(),
+            Event::Delta { kind: DeltaKind::Text, text } => {
+                if !std::mem::replace(&mut self.in_reply, true) {
+                    self.pane.lines(BLANK);
+                }
+                self.pane.reply(&text);
+            }
+            Event::ReplyFinished => {
+                self.pane.finish_reply();
+                if std::mem::take(&mut self.in_reply) {
+                    self.pane.lines(BLANK);
+                }
+            }
             Event::Ready => drop(self.asked.pop_front()),
             Event::GivenBack(text) => self.draft.put_back(&text),
             Event::HeadMoved(moved) => {
