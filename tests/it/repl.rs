@@ -8,7 +8,13 @@ use crate::support::env::TestEnv;
 use crate::support::model_server::serve;
 use crate::support::terminal::Terminal;
 
+mod back;
+mod commands;
+mod guide;
+mod hostile;
+mod leaving;
 mod prompt;
+mod recorded;
 mod streaming;
 
 /// `faos` at a terminal with a scripted server, working in `workspace`.
@@ -85,6 +91,14 @@ impl Chat {
     fn assert_shown(&mut self, text: &str) {
         let shown = self.terminal.text();
         assert!(shown.contains(text), "{text:?} is not on the screen:\n{shown}");
+    }
+
+    /// Below the last line that was this one.
+    #[track_caller]
+    fn assert_answered(&mut self, line: &str, text: &str) {
+        let shown = self.terminal.text();
+        let answer = &shown[shown.rfind(&format!("› {line}\n")).unwrap()..];
+        assert!(answer.contains(text), "{text:?} is not below {line:?}:\n{shown}");
     }
 
     #[track_caller]
