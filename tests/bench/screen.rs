@@ -12,7 +12,7 @@ use crate::Outcome;
 use crate::child::{self, Cost};
 use crate::table::{Mark, Row};
 
-/// The argument that makes the bench a child of its own: `--screen prose|code TIMES`.
+/// The argument that makes the bench a child of its own: `--screen prose|code|many TIMES`.
 pub const ARGUMENT: &str = "--screen";
 
 const TOKEN: usize = 4;
@@ -25,6 +25,10 @@ const CODE: [(&str, &str); 5] = [
     ("page.html", include_str!("samples/page.html")),
 ];
 
+/// The material of [`CODE`] is read as each of these, which makes their grammars work as hard as their own would.
+const MANY: [&str; 16] =
+    ["css", "sql", "sh", "cpp", "cs", "yaml", "lua", "php", "ruby", "go", "java", "ts", "tsx", "html", "swift", "perl"];
+
 const PROSE: &str = "## What was wrong\n\nThe list was **sorted twice**: once in `load`, and once more before it was shown. \
     Only the second one is needed, since `load` keeps the order of the file.\n\n- `todo.py` reads the file in one go\n\
     - a task without a date comes last, as it did before\n\nRun `python todo.py list` to see it. Nothing else has changed.\n\n";
@@ -35,6 +39,7 @@ const TIMES: (usize, usize) = (1, 9);
 pub fn rows(runs: usize) -> Outcome<Vec<Row>> {
     let (mut prose, mut code) = (Vec::new(), Vec::new());
     let (mut first, mut peak, mut growth) = (Vec::new(), Vec::new(), Vec::new());
+    let many = (0..runs.min(3)).map(|_| Ok(megabytes(&measure("many", 1)?))).collect::<Outcome<Vec<f64>>>()?;
     for _ in 0..runs {
         let (short, long) = (measure("prose", TIMES.0)?, measure("prose", TIMES.1)?);
         prose.push(each_token(&short, &long, &prose_text()));
@@ -51,6 +56,7 @@ pub fn rows(runs: usize) -> Outcome<Vec<Row>> {
         row("a language's first page, beside the text, CPU", "ms", first, 300.0),
         row("peak memory of the screen, five languages", "MB", peak, 120.0),
         row("its growth when they are shown nine times", "MB", growth, 5.0),
+        row("peak memory of the screen, sixteen languages", "MB", many, 120.0),
     ])
 }
 
@@ -59,6 +65,7 @@ pub fn show(kind: &str, times: usize) -> Outcome<()> {
     let text = match kind {
         "prose" => prose_text(),
         "code" => code_text(),
+        "many" => MANY.iter().map(|language| blocks(&format!("```{language}"))).collect(),
         other => return Err(format!("no such material: `{other}`").into()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -98,7 +105,12 @@ fn prose_text() -> String {
 }
 
 fn code_text() -> String {
-    CODE.iter().map(|(path, code)| format!("{path}\n```\n{code}```\n\n")).collect()
+    blocks("```")
+}
+
+/// Each file below its path and this fence.
+fn blocks(fence: &str) -> String {
+    CODE.iter().map(|(path, code)| format!("{path}\n{fence}\n{code}```\n\n")).collect()
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
