@@ -9,6 +9,7 @@
 )]
 
 mod child;
+mod screen;
 mod server;
 mod table;
 
@@ -39,6 +40,12 @@ struct Options {
 }
 
 fn main() -> Outcome<ExitCode> {
+    if let [_, argument, kind, times] = std::env::args().collect::<Vec<_>>().as_slice()
+        && argument == screen::ARGUMENT
+    {
+        screen::show(kind, times.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let options = options()?;
     let folder = tempfile::TempDir::with_prefix("faos-bench-")?;
     for name in ["home", "faos", "workspace"] {
@@ -48,6 +55,7 @@ fn main() -> Outcome<ExitCode> {
     let mut rows = vec![bench.startup()?];
     rows.extend(bench.short_request()?);
     rows.extend(bench.long_reply()?);
+    rows.extend(screen::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 pub struct Row {
     pub what: &'static str,
     pub unit: &'static str,
-    /// The program that does the least, one value a run.
+    /// The program that does the least, one value a run; empty where there is none.
     pub limit: Vec<f64>,
     pub ours: Vec<f64>,
     pub mark: Mark,
@@ -44,7 +44,11 @@ pub fn render(rows: &[Row], runs: usize) -> String {
             Mark::Ratio(most) => format!("≤ {most}×"),
         };
         let missed = if row.within() { "" } else { "  missed" };
-        let (limit, ours, ratio) = (value(&row.limit), value(&row.ours), format!("{:.1}×", row.ratio()));
+        let (limit, ratio) = match row.limit.is_empty() {
+            true => (String::new(), String::new()),
+            false => (value(&row.limit), format!("{:.1}×", row.ratio())),
+        };
+        let ours = value(&row.ours);
         let _ = writeln!(out, "{:width$}  {limit:>10}  {ours:>10}  {ratio:>7}  {mark:>10}{missed}", row.what);
     }
     out

@@ -16,7 +16,7 @@ use super::style::{Painter, Style};
 /// Lines on their way; far more than a screen shows.
 const QUEUE: usize = 512;
 
-/// Languages whose compiled expressions are kept, 13 to 25 MB each. One more, and all are made anew when needed.
+/// Languages whose compiled expressions are kept, 5 to 35 MB each. One more, and all are made anew when needed.
 const LANGUAGES: usize = 5;
 
 enum Job {
@@ -159,7 +159,8 @@ impl Grammar {
             return;
         };
         if !self.languages.contains(&syntax.name) {
-            if self.languages.len() == LANGUAGES {
+            let kept: usize = self.languages.iter().map(|name| share(name)).sum();
+            if kept > 0 && kept + share(&syntax.name) > LANGUAGES {
                 self.languages.clear();
                 self.set = None;
                 return self.begin(hints);
@@ -196,6 +197,11 @@ impl Block {
     }
 }
 
+/// How many of [`LANGUAGES`] one counts for. TypeScript takes 100 MB alone.
+fn share(name: &str) -> usize {
+    if name.to_ascii_lowercase().starts_with("typescript") { LANGUAGES } else { 1 }
+}
+
 /// The grammar for a word: a file's name, an extension, a language or what models call it.
 fn find<'a>(set: &'a SyntaxSet, word: &str) -> Option<&'a SyntaxReference> {
     let word = word.to_ascii_lowercase();
@@ -205,6 +211,7 @@ fn find<'a>(set: &'a SyntaxSet, word: &str) -> Option<&'a SyntaxReference> {
         "golang" => "go",
         "csharp" => "cs",
         "node" => "js",
+        "jsx" => "tsx",
         "jsonc" | "json5" => "json",
         "docker" => "dockerfile",
         other => other,

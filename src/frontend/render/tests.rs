@@ -209,6 +209,9 @@ fn each_of_many_languages_has_its_colours() {
         ("run", "echo 'a'"),
         ("src/a.py", "import os"),
         ("toml", "a = \"b\""),
+        ("ts", "let a: number;"),
+        ("jsx", "return <p/>;"),
+        ("rust", "fn main() {}"),
     ];
     for (info, code) in blocks {
         screen.reply(&format!("```{info}\n{code}\n```\n"));
