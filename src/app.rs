@@ -12,7 +12,9 @@ use crate::base::fs;
 use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Place, Plan, Words};
-use crate::command::{chat, demo, panic_report, resume, sessions};
+use crate::command::{
+    chat, completions, demo, doctor, eject, man, models, panic_report, prompts, resume, scripts, sessions,
+};
 use crate::core::conversation::{Conversation, Limits, Mode, Parts};
 use crate::core::event::Event;
 use crate::core::op::{Interrupt, Op, Source, Stop};
@@ -43,6 +45,13 @@ pub fn main() -> u8 {
             Some(Command::Resume(resume)) => resume::run(resume, &cli.options)?,
             Some(Command::Sessions(sessions)) => sessions::run(sessions, &cli.options)?,
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
+            Some(Command::Doctor) => doctor::run(&cli.options)?,
+            Some(Command::Models) => models::run(&cli.options)?,
+            Some(Command::Prompts(prompts)) => prompts::run(prompts, &cli.options)?,
+            Some(Command::Scripts(scripts)) => scripts::run(scripts, &cli.options)?,
+            Some(Command::Eject(eject)) => eject::run(eject, &cli.options)?,
+            Some(Command::Completions(completions)) => completions::run(completions)?,
+            Some(Command::Man) => man::run()?,
         };
         Ok(match plan {
             Plan::Converse(job) => run(*job),

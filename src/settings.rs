@@ -50,6 +50,15 @@ pub struct Folders {
     pub home: Option<PathBuf>,
 }
 
+/// What the environment says about the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalWishes {
+    /// Which variable forbids colour.
+    pub no_color: Option<&'static str>,
+    /// Whether the locale is UTF-8.
+    pub unicode: bool,
+}
+
 #[derive(Debug, Error)]
 pub enum SettingsError {
     #[error(transparent)]
@@ -166,7 +175,7 @@ impl Settings {
         Ok(Self {
             gateway: gateway_options(flags, file.model),
             sandbox: sandbox_options(flags, backend, file.sandbox),
-            prompting: prompting::Options { folders: vec![folders.settings.join("prompts")] },
+            prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
             scripting: scripting::Options {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()
@@ -181,7 +190,7 @@ impl Settings {
     pub fn trust_project(&mut self, workspace: &Path) {
         let ours = workspace.join(".faos");
         self.scripting.project = Some(ours.join("scripts"));
-        self.prompting.folders.insert(0, ours.join("prompts"));
+        self.prompting.project = Some(ours.join("prompts"));
     }
 }
 
@@ -200,6 +209,20 @@ impl Folders {
             state: dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned(),
             home,
         })
+    }
+}
+
+impl TerminalWishes {
+    pub fn find() -> Self {
+        let no_color = match variable("TERM").as_deref() {
+            _ if variable("NO_COLOR").is_some() => Some("NO_COLOR"),
+            None => Some("TERM, which is not set"),
+            Some("dumb") => Some("TERM=dumb"),
+            Some(_) => None,
+        };
+        // The first of them that is set counts, as it does for the C library.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
+        Self { no_color, unicode: locale.contains("utf-8") || locale.contains("utf8") }
     }
 }
 

@@ -51,6 +51,22 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Bytes of a file.
+pub fn size(path: &Path) -> Result<u64, FsError> {
+    fs::metadata(path).map(|metadata| metadata.len()).map_err(at("examine", path))
+}
+
+/// Whether files can be made in the folder, or where it is missing, whether it can be made.
+pub fn is_writable(folder: &Path) -> Result<(), FsError> {
+    let nearest = folder.ancestors().find(|path| exists(path)).unwrap_or(folder);
+    let is_folder = fs::metadata(nearest).map_err(at("examine", nearest))?.is_dir();
+    if !is_folder {
+        return Err(at("use as a folder", nearest)(io::ErrorKind::NotADirectory.into()));
+    }
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, access).map_err(|error| at("write to", nearest)(error.into()))
+}
+
 /// The absolute path without links and `..`; the path must exist.
 pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
     fs::canonicalize(path).map_err(at("resolve", path))

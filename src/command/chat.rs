@@ -8,6 +8,7 @@ use crate::cli::{Backend, Net, Options, OutputFormat};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Job, Place, Plan, Words};
+use crate::command::output;
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format};
 use crate::sandbox::Choice;
@@ -87,6 +88,17 @@ pub fn flags(options: &Options) -> Flags {
         }),
         config: options.config.clone(),
     }
+}
+
+/// The settings for a command that looks at prompts and scripts, the project's among them: that of `--workspace`, or of
+/// the folder that the user is in. What is left out is said on stderr.
+pub fn settings_here(options: &Options) -> Result<Settings, Failure> {
+    let mut settings = Settings::resolve(&flags(options))?;
+    let mut notices = Vec::new();
+    let project = absolute(options.workspace.as_deref().unwrap_or(Path::new(".")));
+    trust(options, &mut settings, &project, &mut notices);
+    notices.iter().for_each(|notice| output::say(notice));
+    Ok(settings)
 }
 
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
