@@ -49,11 +49,11 @@ fn synopsis() -> Roff {
     roff.control("SH", ["SYNOPSIS"]);
     roff.text([bold("faos"), roman(" ["), italic("OPTIONS"), roman("] ["), italic("PROMPT"), roman("]")]);
     roff.control("br", []);
-    roff.text([bold("faos"), roman(" "), italic("COMMAND"), roman(" ["), italic("OPTIONS"), roman("] …")]);
+    roff.text([bold("faos"), roman(" "), italic("COMMAND"), roman(" ["), italic("OPTIONS"), roman("]")]);
     roff
 }
 
-/// Every command that does something, with its own arguments.
+/// Every command with its own arguments; of those that stand for several, the several.
 fn commands(command: &Command) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["COMMANDS"]);
@@ -64,22 +64,22 @@ fn commands(command: &Command) -> Roff {
 }
 
 fn describe(roff: &mut Roff, command: &Command, called: &str) {
+    let mut below = shown(command).peekable();
+    if below.peek().is_some() {
+        return below.for_each(|sub| describe(roff, sub, &format!("{called} {}", sub.get_name())));
+    }
     let mut usage: Vec<Inline> = vec![bold(called.to_owned())];
     for argument in command.get_arguments().filter(|argument| is_own(argument)) {
-        usage.push(roman(if argument.is_required_set() { " " } else { " [" }));
-        usage.push(match argument.get_long() {
+        let (before, after) = if argument.is_required_set() { (" ", "") } else { (" [", "]") };
+        let name = match argument.get_long() {
             Some(long) => bold(format!("--{long}")),
             None => italic(argument.get_id().as_str().to_uppercase()),
-        });
-        usage.extend((!argument.is_required_set()).then(|| roman("]")));
+        };
+        usage.extend([roman(before), name, roman(after)]);
     }
     roff.control("TP", []);
     roff.text(usage);
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    roff.text([roman(about)]);
-    for sub in shown(command) {
-        describe(roff, sub, &format!("{called} {}", sub.get_name()));
-    }
+    roff.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default())]);
 }
 
 fn shown(command: &Command) -> impl Iterator<Item = &Command> {

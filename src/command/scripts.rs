@@ -58,17 +58,22 @@ fn list(loaded: &[Loaded], in_use: &[Source]) -> String {
     let mut rows = vec![["", "SCRIPT", "EVENTS", "FROM"].map(str::to_owned)];
     rows.extend(loaded.iter().enumerate().map(|(at, script)| {
         let events = if script.events.is_empty() { "none".to_owned() } else { script.events.join(", ") };
-        [(at + 1).to_string(), name(&script.label), events, from(&script.label, script.path.as_deref())]
+        let mut from = from(&script.label, script.path.as_deref());
+        if loaded[..at].iter().any(|earlier| bare(&earlier.label) == bare(&script.label)) {
+            from.push_str(" (replaced by the project's, but its gates are still asked)");
+        }
+        [(at + 1).to_string(), one_line(bare(&script.label)), events, from]
     }));
     rows.extend(in_use.iter().filter(|source| source.name.starts_with("lib/")).map(|source| {
         let events = "none: for imports".to_owned();
-        [String::new(), name(&source.label), events, from(&source.label, source.path.as_deref())]
+        [String::new(), one_line(&source.name), events, from(&source.label, source.path.as_deref())]
     }));
     output::table(&rows)
 }
 
-fn name(label: &str) -> String {
-    one_line(label.split_once('/').map_or(label, |(_, name)| name))
+/// Without the origin.
+fn bare(label: &str) -> &str {
+    label.split_once('/').map_or(label, |(_, name)| name)
 }
 
 fn from(label: &str, path: Option<&Path>) -> String {

@@ -29,7 +29,11 @@ pub fn run(options: &Options) -> Result<Plan, Failure> {
     })?;
     let mut checkup = Checkup::default();
     outside::model(&mut checkup, &survey?, &settings.gateway);
-    outside::sandbox(&mut checkup, sandbox, &settings.sandbox);
+    if options.no_run && options.no_scripts {
+        outside::no_sandbox(&mut checkup);
+    } else {
+        outside::sandbox(&mut checkup, sandbox, &settings.sandbox);
+    }
     own::scripts(&mut checkup, &settings.scripting, options.no_scripts);
     own::prompts(&mut checkup, &settings.prompting);
     own::folders(&mut checkup, &settings.folders, options.config.as_deref());

@@ -73,6 +73,12 @@ fn larger_window(kind: &str) -> Vec<String> {
     }]
 }
 
+/// With nothing to run there is nothing to ask of a sandbox.
+pub fn no_sandbox(checkup: &mut Checkup) {
+    checkup.section("SANDBOX");
+    checkup.note("backend", "not needed with `--no-run --no-scripts`: nothing is run", &[]);
+}
+
 pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, options: &sandbox::Options) {
     checkup.section("SANDBOX (where the model's programs run; each line was tried)");
     let found = match found {
@@ -80,7 +86,7 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
         Err(error) => {
             checkup.problem("backend", &error.into());
             for guarantee in ALL {
-                checkup.note(name(guarantee), format!("no   {}", promise(guarantee)), &[]);
+                checkup.note(name(guarantee), "no   there is no sandbox, and so nothing can be run", &[]);
             }
             return limits(checkup, &options.limits);
         }
@@ -108,9 +114,10 @@ const ALL: [Guarantee; 5] =
     [Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network, Guarantee::Kill, Guarantee::Limits];
 
 fn guarantee(checkup: &mut Checkup, tried: &Tried, backend: Backend, options: &sandbox::Options) {
-    let Tried { guarantee, held, how } = tried;
-    let text = format!("{}  {} ({how})", if *held { "yes" } else { "no " }, promise(*guarantee));
-    if *held {
+    let Tried { guarantee, how, .. } = tried;
+    let (kept, lost) = meaning(*guarantee);
+    let text = if tried.held() { format!("yes  {kept} ({how})") } else { format!("no   {lost} ({how})") };
+    if tried.held() {
         return checkup.fine(name(*guarantee), text);
     }
     // What was switched off by the user's word is missed by nobody.
@@ -132,14 +139,21 @@ fn name(guarantee: Guarantee) -> &'static str {
     }
 }
 
-/// What it means for someone who has not read about it.
-fn promise(guarantee: Guarantee) -> &'static str {
+/// What it means, kept or not, for someone who has not read about it.
+fn meaning(guarantee: Guarantee) -> (&'static str, &'static str) {
     match guarantee {
-        Guarantee::FsWrite => "a run changes no files but its workspace's",
-        Guarantee::FsRead => "a run reads system folders and toolchains, not your home and keys",
-        Guarantee::Network => "a run reaches nothing but its own loopback",
-        Guarantee::Kill => "a run leaves no program behind",
-        Guarantee::Limits => "a run is stopped when it takes too much",
+        Guarantee::FsWrite => {
+            ("a run changes no files but its workspace's", "a run can change every file that you can change")
+        }
+        Guarantee::FsRead => (
+            "a run reads system folders and toolchains, not your home and keys",
+            "a run can read every file that you can read",
+        ),
+        Guarantee::Network => {
+            ("a run reaches nothing but its own loopback", "a run reaches every network that you reach")
+        }
+        Guarantee::Kill => ("a run leaves no program behind", "a run can leave programs behind"),
+        Guarantee::Limits => ("a run is stopped when it takes too much", "a run can get around its limits"),
     }
 }
 
