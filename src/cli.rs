@@ -46,7 +46,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The session's id or its beginning; with --last the PROMPT
+    /// The session's id or its beginning; with --last the PROMPT; without either, pick from a list
     pub session: Option<String>,
     /// What you want next; without it an interrupted reply is gone on with
     pub prompt: Option<String>,
@@ -204,6 +204,12 @@ pub struct Options {
     /// Say more of what happens; twice for more still
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// Colours: auto, always or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
+    pub color: Color,
+    /// No movement of the cursor, for screen readers
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// Settings file instead of the usual one
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -215,6 +221,14 @@ pub enum OutputFormat {
     Text,
     Json,
     StreamJson,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -5,7 +5,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -48,15 +48,6 @@ pub struct Folders {
     pub settings: PathBuf,
     pub state: PathBuf,
     pub home: Option<PathBuf>,
-}
-
-/// What the environment says about the terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalWishes {
-    /// Which variable forbids colour.
-    pub no_color: Option<&'static str>,
-    /// Whether the locale is UTF-8.
-    pub unicode: bool,
 }
 
 #[derive(Debug, Error)]
@@ -194,9 +185,33 @@ impl Settings {
     }
 }
 
+/// What the environment says of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalWishes {
+    /// `NO_COLOR` is set to something.
+    pub no_color: bool,
+    /// `TERM=dumb`, or none: a terminal that only prints.
+    pub dumb: bool,
+    /// The locale is UTF-8.
+    pub utf8: bool,
+}
+
+impl TerminalWishes {
+    pub fn find() -> Self {
+        let term = variable("TERM");
+        // The first of them that is set counts, as it does for the C library.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
+        Self {
+            no_color: variable("NO_COLOR").is_some(),
+            dumb: term.is_none_or(|term| term == "dumb"),
+            utf8: locale.ends_with("utf-8") || locale.ends_with("utf8"),
+        }
+    }
+}
+
 impl Folders {
     pub fn find() -> Result<Self, SettingsError> {
-        let home = variable("HOME").map(PathBuf::from);
+        let home = BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
         if let Some(base) = variable("FAOS_HOME").map(PathBuf::from) {
             let base = std::path::absolute(&base).unwrap_or(base);
             let (sessions, state) = (base.join("sessions"), base.join("state"));
@@ -209,20 +224,6 @@ impl Folders {
             state: dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned(),
             home,
         })
-    }
-}
-
-impl TerminalWishes {
-    pub fn find() -> Self {
-        let no_color = match variable("TERM").as_deref() {
-            _ if variable("NO_COLOR").is_some() => Some("NO_COLOR"),
-            None => Some("TERM, which is not set"),
-            Some("dumb") => Some("TERM=dumb"),
-            Some(_) => None,
-        };
-        // The first of them that is set counts, as it does for the C library.
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
-        Self { no_color, unicode: locale.contains("utf-8") || locale.contains("utf8") }
     }
 }
 
@@ -269,9 +270,57 @@ fn sandbox_options(flags: &Flags, backend: sandbox::Choice, file: SandboxTable) 
 }
 
 fn parse(text: &str) -> Result<File, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let told = |error: toml::de::Error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let what: Vec<&str> = error.message().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        format!("line {}: {}", before.matches('\n').count() + 1, what.join(", "))
+    };
+    let table: toml::Table = text.parse().map_err(told)?;
     unknown_key(&table, "")?;
-    toml::from_str(text).map_err(|error| error.to_string())
+    let file = toml::from_str(text).map_err(told)?;
+    out_of_range(&file)?;
+    Ok(file)
+}
+
+/// Numbers that would make every run or every request fail.
+fn out_of_range(file: &File) -> Result<(), String> {
+    // More than any machine has, and far from where a count of bytes would not fit.
+    const MOST: u64 = 1 << 30;
+    let LimitsTable {
+        wall_s,
+        validation_wall_s,
+        cpu_s,
+        memory_mib,
+        processes,
+        file_mib,
+        growth_mib,
+        growth_files,
+        output_mib,
+    } = file.sandbox.limits.clone();
+    for (key, seconds) in [("wall_s", wall_s), ("validation_wall_s", validation_wall_s), ("cpu_s", cpu_s)] {
+        if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
+            return Err(format!("`sandbox.limits.{key}` must be a number of seconds above 0"));
+        }
+    }
+    for (key, count) in [
+        ("memory_mib", memory_mib),
+        ("processes", processes),
+        ("file_mib", file_mib),
+        ("growth_mib", growth_mib),
+        ("growth_files", growth_files),
+        ("output_mib", output_mib),
+    ] {
+        if count.is_some_and(|count| !(1..=MOST).contains(&count)) {
+            return Err(format!("`sandbox.limits.{key}` must be from 1 to {MOST}"));
+        }
+    }
+    if file.r#loop.max_turns == Some(0) {
+        return Err("`loop.max_turns` must be 1 or more".to_owned());
+    }
+    if file.model.temperature.is_some_and(|temperature| !temperature.is_finite()) {
+        return Err("`model.temperature` must be a number".to_owned());
+    }
+    Ok(())
 }
 
 fn unknown_key(table: &toml::Table, prefix: &str) -> Result<(), String> {
@@ -318,6 +367,25 @@ mod tests {
     #[test]
     fn a_wrong_type_is_told_with_its_line() {
         let problem = parse("[model]\nseed = \"x\"\n").map(|_| ()).expect_err("a string");
-        assert!(problem.contains("line 2"), "{problem}");
+        assert_eq!(problem, "line 2: invalid type: string \"x\", expected i64");
+        let problem = parse("[model\n").map(|_| ()).expect_err("no table");
+        assert_eq!(problem, "line 1: unclosed table, expected `]`");
+    }
+
+    #[test]
+    fn a_number_that_cannot_work_is_named() {
+        for (table, line) in [
+            ("sandbox.limits", "wall_s = 0"),
+            ("sandbox.limits", "validation_wall_s = -1"),
+            ("sandbox.limits", "cpu_s = nan"),
+            ("sandbox.limits", "memory_mib = 0"),
+            ("sandbox.limits", "output_mib = 9000000000000000"),
+            ("loop", "max_turns = 0"),
+            ("model", "temperature = inf"),
+        ] {
+            let problem = parse(&format!("[{table}]\n{line}\n")).map(|_| ()).expect_err(line);
+            let key = line.split(' ').next().unwrap_or_default();
+            assert!(problem.starts_with(&format!("`{table}.{key}` must be ")), "{problem}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place the other modules are sent to")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -56,11 +57,10 @@ pub fn size(path: &Path) -> Result<u64, FsError> {
     fs::metadata(path).map(|metadata| metadata.len()).map_err(at("examine", path))
 }
 
-/// Whether files can be made in the folder, or where it is missing, whether it can be made.
-pub fn is_writable(folder: &Path) -> Result<(), FsError> {
+/// Why no files can be made in the folder, or where it is missing, why it cannot be made.
+pub fn check_writable(folder: &Path) -> Result<(), FsError> {
     let nearest = folder.ancestors().find(|path| exists(path)).unwrap_or(folder);
-    let is_folder = fs::metadata(nearest).map_err(at("examine", nearest))?.is_dir();
-    if !is_folder {
+    if !is_folder(nearest) {
         return Err(at("use as a folder", nearest)(io::ErrorKind::NotADirectory.into()));
     }
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -86,6 +86,27 @@ pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// Makes a folder below the temporary one that nobody could foresee: others can write there too.
+pub fn make_temporary_folder(prefix: &str) -> Result<PathBuf, FsError> {
+    loop {
+        // The standard library's hasher is seeded by the kernel.
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("{prefix}{number:016x}"));
+        if make_new_folder(&path)? {
+            return Ok(path);
+        }
+    }
+}
+
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Whether this process may make files in the folder.
+pub fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// The folders directly in a folder, in no order; links to folders count.
 pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
     let mut found = Vec::new();
@@ -96,6 +117,14 @@ pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
         }
     }
     Ok(found)
+}
+
+pub fn is_empty(folder: &Path) -> Result<bool, FsError> {
+    let first = WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().next();
+    match first.transpose() {
+        Ok(first) => Ok(first.is_none()),
+        Err(error) => Err(at("list", folder)(error.into())),
+    }
 }
 
 /// What a file or folder is called by the kernel, whatever its names: device and inode.

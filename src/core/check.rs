@@ -23,7 +23,7 @@ impl Conversation {
         }
         let files = self.parts.workspace.files()?.files.into_iter().map(|listed| listed.path.into()).collect();
         let changed = values(&self.files_changed(turn));
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_validate(&at, changed, files, self.host_that(Sees::ScratchCopy), &token).await?;
         let opinions = self.hooked(hooked).await;
         if token.is_cancelled() {

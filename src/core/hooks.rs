@@ -15,8 +15,8 @@ impl Conversation {
             turn: self.history.turn,
             attempt: turn.calls,
             workspace: self.parts.workspace.root().display().to_string(),
-            model: self.parts.gateway.server().model.clone(),
-            headless: true,
+            model: self.server().map(|server| server.model.clone()).unwrap_or_default(),
+            headless: !self.parts.attended,
         }
     }
 
@@ -61,7 +61,7 @@ impl Conversation {
             versions: self.parts.versions.clone(),
             limits: self.parts.limits.run.clone(),
             network: self.parts.limits.network,
-            cancel: self.parts.interrupt.token().clone(),
+            cancel: self.parts.interrupt.token(),
             events: self.parts.events.clone(),
             turn: self.history.turn,
         })

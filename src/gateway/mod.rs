@@ -98,6 +98,7 @@ impl Gateway {
         let mut server = found.server(found.choose(named)?);
         server.context_window = options.context.or(server.context_window);
         let chat_url = format!("{}/chat/completions", found.api);
+        tracing::info!(kind = server.kind, url = chat_url, model = server.model, "server found");
         let sampling = options.sampling.clone();
         Ok(Self { server, kind: found.kind, client: found.client, chat_url, sampling, limits })
     }
@@ -132,17 +133,18 @@ impl Gateway {
             sampling: &self.sampling,
         };
         let body = match serde_json::to_vec(&body) {
-            Ok(body) => body.into(),
+            Ok(body) => body,
             Err(error) => {
                 let error = GatewayError::refused(format!("cannot write the request: {error}"));
                 return futures_util::stream::once(async { Err(error) }).boxed();
             }
         };
+        tracing::info!(messages = messages.len(), bytes = body.len(), "request");
         let request = chat::Request {
             client: self.client.clone(),
             endpoint: self.server.endpoint.clone(),
             url: self.chat_url.clone(),
-            body,
+            body: body.into(),
             limits: self.limits,
         };
         chat::stream(request, cancel)

@@ -309,6 +309,7 @@ impl Answer {
 
 pub(super) async fn get(client: &Client, url: String) -> Result<Answer, String> {
     const BODY_LIMIT: usize = 8 << 20;
+    tracing::debug!(%url, "asked");
     let ask = async {
         let mut response = client.get(url).timeout(PATIENCE).send().await?;
         let header =
@@ -335,9 +336,14 @@ fn redirected(root: &str, target: &str) -> GatewayError {
 const DEMO: &str = "`faos demo` shows the program without a server";
 
 fn unreachable_server(root: &str, cause: &str) -> GatewayError {
+    let plain = root.starts_with("https:") && cause.contains("InvalidContentType");
+    let hint = match plain {
+        true => format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1)),
+        false => "is the server running, and is that its address?".to_owned(),
+    };
     GatewayError::Unreachable {
         message: format!("no answer from `{root}`: {cause}"),
-        hints: vec!["is the server running, and is that its address?".to_owned(), DEMO.to_owned()],
+        hints: vec![hint, DEMO.to_owned()],
     }
 }
 

@@ -162,7 +162,9 @@ const GUARANTEES: [Guarantee; 5] =
 impl Sandbox {
     /// Chooses the backend by a self-test; fails where a required guarantee cannot be had.
     pub fn open(options: &Options) -> Result<Self, SandboxError> {
-        let home = env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let home = env::var_os("HOME").map(PathBuf::from);
+        // A user without a home is often given `/`, which stands for the whole of the root that a run sees.
+        let home = home.filter(|home| home.is_absolute() && home.parent().is_some());
         let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let visible = paths::Visible::of(&home);
         let isolation = match options.backend {
@@ -210,6 +212,7 @@ impl Sandbox {
         report.stdout_bytes = stdout.total;
         report.stderr_bytes = stderr.total;
         report.truncated = stdout.truncated || stderr.truncated;
+        tracing::info!(exit = ?report.exit, setup_s = report.setup_s, wall_s = report.wall_s, "sandbox ran");
         Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() })
     }
 

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::wire::Isolation;
 use super::{Finished, Limits, Sandbox, SandboxError, Spec, View, not_set_up, paths};
 use crate::base::fs;
-use crate::base::ids::SessionId;
 use crate::base::report::{Guarantee, Network};
 
 const ATTEMPTS: &str = include_str!("attempts.bash");
@@ -171,11 +170,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> Result<Self, SandboxError> {
         let failed = |error: fs::FsError| SandboxError::Io(error.to_string());
-        let path = std::env::temp_dir().join(format!("faos-self-test-{}", SessionId::generate()));
-        if !fs::make_new_folder(&path).map_err(failed)? {
-            return Err(SandboxError::Io(format!("`{}` is there already", path.display())));
-        }
-        let folder = Self(path);
+        let folder = Self(fs::make_temporary_folder("faos-self-test-").map_err(failed)?);
         fs::make_new_folder(&folder.workspace()).map_err(failed)?;
         Ok(folder)
     }

@@ -63,6 +63,9 @@ pub enum ScriptError {
     Load(String),
     #[error("the scripting thread is gone: {0}")]
     Gone(String),
+    /// The work was stopped while a script was asked: there is no decision.
+    #[error("interrupted")]
+    Cancelled,
 }
 
 /// Every script compiled, one by one: those that can be asked, in order, and a line for each file that is faulty.
@@ -242,9 +245,15 @@ impl Scripts {
         if !set.handles(C::EVENT) {
             return Ok(Hooked { decision: chain.decide(), hooks: Vec::new() });
         }
+        tracing::debug!(event = C::EVENT.name(), "scripts asked");
         let worker = self.worker().await?;
         let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
-        match worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await {
+        let called = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;
+        if cancel.is_cancelled() {
+            // A script that was stopped has neither denied anything nor failed.
+            return Err(ScriptError::Cancelled);
+        }
+        match called {
             Ok(hooked) => Ok(hooked),
             Err(lost) => Ok(chain::lost(spare, &worker.at_work(), &lost.to_string())),
         }

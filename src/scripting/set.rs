@@ -49,7 +49,7 @@ impl Origin {
     }
 }
 
-/// A script as `faos scripts list` shows it.
+/// A script as it is listed for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// `built-in/20-tidy.rhai`: origin and file name, as in every message about it.

@@ -73,7 +73,7 @@ impl Stamp {
 type Done<T> = Result<T, WorkspaceError>;
 
 #[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
-fn failed(error: git2::Error) -> WorkspaceError {
+pub(super) fn failed(error: git2::Error) -> WorkspaceError {
     WorkspaceError::Versions(error.message().to_owned())
 }
 
@@ -118,13 +118,31 @@ impl Versions {
         Ok(Some(Version { number, commit: commit.to_string(), changes }))
     }
 
+    /// What differs between a version and the workspace as it is.
+    pub fn since(&mut self, workspace: &Workspace, from: u32) -> Done<Vec<FileChange>> {
+        let now = self.tree_of(workspace)?;
+        self.changes_between(Some(self.commit_of(from)?), now)
+    }
+
     /// What differs between two versions.
     pub fn between(&self, from: u32, to: u32) -> Done<Vec<FileChange>> {
         let to = self.repository.find_commit(self.commit_of(to)?).map_err(failed)?.tree_id();
         self.changes_between(Some(self.commit_of(from)?), to)
     }
 
-    fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
+    /// What a file held at that version; `None` where it was not there.
+    pub fn read(&self, number: u32, path: &RelPath) -> Done<Option<Vec<u8>>> {
+        let tree =
+            self.repository.find_commit(self.commit_of(number)?).and_then(|commit| commit.tree()).map_err(failed)?;
+        let Ok(entry) = tree.get_path(Path::new(path.as_str())) else { return Ok(None) };
+        Ok(self.repository.find_blob(entry.id()).ok().map(|blob| blob.content().to_vec()))
+    }
+
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub(super) fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
         let looked = SystemTime::now();
         let mut known = HashMap::new();
         let mut root = Folder::default();
@@ -170,7 +188,7 @@ impl Versions {
         self.repository.commit(None, &author, &author, why, &tree, &parents).map_err(failed)
     }
 
-    fn commit_of(&self, number: u32) -> Done<Oid> {
+    pub(super) fn commit_of(&self, number: u32) -> Done<Oid> {
         self.repository.refname_to_id(&format!("refs/tags/v{number}")).map_err(failed)
     }
 

@@ -84,7 +84,7 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
     let found = match found {
         Ok(found) => found,
         Err(error) => {
-            checkup.problem("backend", &error.into());
+            checkup.problem("backend", &not_tried(error));
             for guarantee in ALL {
                 checkup.note(name(guarantee), "no   there is no sandbox, and so nothing can be run", &[]);
             }
@@ -100,14 +100,22 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
     }
     match found.guarantees {
         Ok(tried) => tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options)),
-        Err(error) => checkup.problem("guarantees", &error.into()),
+        Err(error) => checkup.problem("guarantees", &not_tried(error)),
     }
     limits(checkup, &options.limits);
     checkup.section("TOOLS (as a run finds them)");
     match found.tools {
         Ok(tools) => tools.iter().for_each(|one| tool(checkup, one)),
-        Err(error) => checkup.problem("tools", &error.into()),
+        Err(error) => checkup.problem("tools", &not_tried(error)),
     }
+}
+
+fn not_tried(error: SandboxError) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.hints.is_empty() {
+        failure.hints.push("is the folder for temporary files (`TMPDIR`) there, and may you write to it?".to_owned());
+    }
+    failure
 }
 
 const ALL: [Guarantee; 5] =

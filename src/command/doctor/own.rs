@@ -8,6 +8,7 @@ use rustix::termios::tcgetwinsize;
 use super::checkup::Checkup;
 use crate::base::fs;
 use crate::command::failure::Failure;
+use crate::frontend::render::Look;
 use crate::prompting::{self, Origin};
 use crate::scripting;
 use crate::settings::{Folders, TerminalWishes};
@@ -34,7 +35,10 @@ pub fn prompts(checkup: &mut Checkup, options: &prompting::Options) {
     checkup.section("PROMPTS (what faos itself says to the model)");
     let in_use = match prompting::in_use(options) {
         Ok(in_use) => in_use,
-        Err(error) => return checkup.problem("prompts", &error.into()),
+        Err(error) => {
+            let hints = vec!["a prompt is a file of UTF-8 text that you may read".to_owned()];
+            return checkup.problem("prompts", &Failure { hints, ..error.into() });
+        }
     };
     let replaced: Vec<&str> =
         in_use.iter().filter(|used| used.origin != Origin::BuiltIn).map(|used| used.name).collect();
@@ -57,7 +61,7 @@ pub fn folders(checkup: &mut Checkup, folders: &Folders, config: Option<&Path>) 
     let there = if fs::exists(config) { "" } else { " (not there: everything is as built in)" };
     checkup.fine("settings", format!("{}{there}", config.display()));
     for (name, folder) in [("sessions", &folders.sessions), ("state", &folders.state)] {
-        match fs::is_writable(folder) {
+        match fs::check_writable(folder) {
             Ok(()) if fs::exists(folder) => checkup.fine(name, format!("{} (writable)", folder.display())),
             Ok(()) => checkup.fine(name, format!("{} (made when it is needed)", folder.display())),
             Err(error) => {
@@ -68,7 +72,7 @@ pub fn folders(checkup: &mut Checkup, folders: &Folders, config: Option<&Path>) 
     }
 }
 
-pub fn terminal(checkup: &mut Checkup) {
+pub fn terminal(checkup: &mut Checkup, look: Look) {
     checkup.section("TERMINAL");
     let wishes = TerminalWishes::find();
     if io::stdout().is_terminal() {
@@ -81,11 +85,14 @@ pub fn terminal(checkup: &mut Checkup) {
     } else {
         checkup.fine("size", "stdout is no terminal here: it goes to a file or a program");
     }
-    match wishes.no_color {
-        Some(why) => checkup.fine("colour", format!("no, by {why}")),
-        None => checkup.fine("colour", "yes"),
-    }
-    if wishes.unicode {
+    let why = match (wishes.no_color, wishes.dumb) {
+        _ if look.color => "yes",
+        (true, _) => "no, by NO_COLOR",
+        (false, true) => "no: TERM is `dumb`, or not set",
+        (false, false) => "no, by `--color never`",
+    };
+    checkup.fine("colour", why);
+    if wishes.utf8 {
         checkup.fine("unicode", "yes");
     } else {
         let hint = "set `LANG` to a UTF-8 locale, such as C.UTF-8".to_owned();

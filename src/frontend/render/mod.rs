@@ -1,0 +1,19 @@
+//! What a REPL writes its screen with: text as it streams, colours that catch up, one live line below.
+//!
+//! A [`Pane`] composes the bytes and never writes; the caller does, in one piece. Whatever goes through it, the only
+//! control sequences that come out are this module's own.
+
+mod cursor;
+mod diffstat;
+mod highlight;
+mod markdown;
+mod pane;
+mod style;
+
+#[cfg(test)]
+mod tests;
+
+pub use cursor::Size;
+pub use diffstat::diffstat;
+pub use pane::Pane;
+pub use style::{Look, Style};

@@ -1,0 +1,251 @@
+//! The pane: everything the program writes while it has the terminal, composed here and written by the caller.
+//!
+//! The terminal's cursor rests at the end of the text. The live line is drawn below it and erased before text follows;
+//! a finished line of the reply is written over in place once its colours are known, while it is still on the screen.
+
+use std::fmt::Write as _;
+
+use super::cursor::{Cursor, Place, Size, fit};
+use super::highlight::Highlighter;
+use super::markdown::{self, Line, Markdown};
+use super::style::{Look, Part, Style};
+use crate::base::printable::Printable;
+
+/// Bytes of a reply's line that is restyled when it is complete; a longer one stays as it is and is not kept.
+const LONGEST_LINE: usize = 4000;
+
+/// Terminals that know it show what is between in one step; others ignore it.
+const BATCH: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
+
+/// Needs a terminal that turns a newline into the beginning of the next row, as they all do unless told otherwise.
+pub struct Pane {
+    look: Look,
+    cursor: Cursor,
+    filter: Printable,
+    markdown: Markdown,
+    highlighter: Highlighter,
+    line: Unfinished,
+    /// What is to be written, without the live line.
+    out: String,
+    /// `out` goes back over what was written.
+    moves: bool,
+    live: Option<String>,
+    drawn: Option<Drawn>,
+}
+
+/// The reply's last line while it grows.
+#[derive(Default)]
+struct Unfinished {
+    text: String,
+    /// The row where it began; `None` after other lines came between.
+    row: Option<u64>,
+    is_too_long: bool,
+}
+
+/// The live line as it is on the screen.
+struct Drawn {
+    line: String,
+    /// Takes it away and leaves the cursor at the text's end.
+    erase: String,
+}
+
+impl Pane {
+    /// The cursor must be at the beginning of an empty row.
+    pub fn new(look: Look, size: Size) -> Self {
+        Self {
+            look,
+            cursor: Cursor::new(size),
+            filter: Printable::default(),
+            markdown: Markdown::default(),
+            highlighter: Highlighter::default(),
+            line: Unfinished::default(),
+            out: String::new(),
+            moves: false,
+            live: None,
+            drawn: None,
+        }
+    }
+
+    /// The next piece of the model's text, which may end anywhere.
+    pub fn reply(&mut self, text: &str) {
+        let mut shown = String::with_capacity(text.len());
+        self.filter.push(text, &mut shown);
+        for piece in shown.split_inclusive('\n') {
+            let (text, is_whole) = piece.strip_suffix('\n').map_or((piece, false), |text| (text, true));
+            if self.line.text.is_empty() && !self.line.is_too_long && self.cursor.column() == Some(0) {
+                self.line.row = Some(self.cursor.row());
+            }
+            self.write(text);
+            self.line.push(text);
+            if is_whole {
+                self.finish_line();
+            }
+        }
+    }
+
+    /// The reply is complete, or cut: its last line ends here, and so does an open block.
+    pub fn finish_reply(&mut self) {
+        if self.cursor.column() != Some(0) {
+            self.finish_line();
+        }
+        self.highlighter.end();
+        self.filter = Printable::default();
+        self.markdown = Markdown::default();
+        self.line = Unfinished::default();
+    }
+
+    /// Whole lines of ours, with a newline at the end or without. They may hold what [`Look::paint`] made; other control
+    /// characters do not pass. A reply's line that they interrupt goes on below them.
+    pub fn lines(&mut self, text: &str) {
+        if self.cursor.column() != Some(0) {
+            self.newline();
+        }
+        self.line.row = None;
+        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+            for part in self.look.parts(line) {
+                match part {
+                    Part::Sequence(sequence) => self.out.push_str(sequence),
+                    Part::Text(text) => self.write(&text),
+                }
+            }
+            self.newline();
+        }
+    }
+
+    /// One line below the text: what goes on, what is being typed. It is cut to the window's width, and `None` takes it away.
+    pub fn live(&mut self, line: Option<String>) {
+        self.live = line;
+    }
+
+    /// The terminal's window has another size.
+    pub fn resize(&mut self, size: Size) {
+        self.cursor.resize(size);
+        if let Some(drawn) = &mut self.drawn {
+            *drawn = Drawn { line: String::new(), erase: "\x1b[J".to_owned() };
+        }
+    }
+
+    /// Somebody else has used the terminal (a prompt, an editor); its cursor is at the beginning of an empty row. Before
+    /// it is handed over, the live line must be away and [`Pane::take`] written.
+    pub fn restart(&mut self) {
+        self.cursor.restart();
+        self.line.row = None;
+        self.drawn = None;
+    }
+
+    /// Everything to be written since the last time, in one piece.
+    pub fn take(&mut self) -> String {
+        while let Some(coloured) = self.highlighter.next() {
+            self.repaint(Some(coloured.place), &coloured.line);
+        }
+        let live = self.shown_live();
+        let stays = self.out.is_empty() && live.as_deref() == self.drawn.as_ref().map(|drawn| drawn.line.as_str());
+        if stays {
+            return String::new();
+        }
+        let text = std::mem::take(&mut self.out);
+        let erased = self.drawn.take();
+        if !std::mem::take(&mut self.moves) && erased.is_none() && live.is_none() {
+            return text;
+        }
+        let mut out = String::with_capacity(text.len() + 128);
+        out.push_str(BATCH[0]);
+        out.push_str(erased.as_ref().map_or("", |drawn| drawn.erase.as_str()));
+        out.push_str(&text);
+        if let Some(line) = live {
+            self.drawn = Some(self.draw(line, &mut out));
+        }
+        out.push_str(BATCH[1]);
+        out
+    }
+
+    /// Waits until [`Pane::take`] has colours to write. Safe to drop at any time.
+    pub async fn recoloured(&self) {
+        self.highlighter.ready().await;
+    }
+
+    /// No line of code is on its way to get colours.
+    pub fn is_settled(&self) -> bool {
+        self.highlighter.is_settled()
+    }
+
+    fn shown_live(&self) -> Option<String> {
+        let line = self.live.as_deref().filter(|_| self.look.motion && self.cursor.column().is_some())?;
+        Some(fit(self.look, line, self.cursor.size().columns))
+    }
+
+    fn draw(&self, line: String, out: &mut String) -> Drawn {
+        let mut erase = String::new();
+        if self.cursor.column() == Some(0) {
+            let _ = write!(out, "{line}\r");
+        } else {
+            let _ = write!(out, "\n\r{line}\x1b[A");
+            self.cursor.go_home(out);
+        }
+        if self.cursor.is_at_edge() {
+            // Erasing from the filled column would take its character along.
+            erase.push_str("\n\r\x1b[J\x1b[A");
+            self.cursor.go_home(&mut erase);
+        } else {
+            erase.push_str("\x1b[J");
+        }
+        Drawn { line, erase }
+    }
+
+    /// Printable text without a newline.
+    fn write(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.cursor.advance(text);
+    }
+
+    fn newline(&mut self) {
+        self.out.push('\n');
+        self.cursor.newline();
+    }
+
+    /// The reply's line is complete: it may be told what it is, and shown so.
+    fn finish_line(&mut self) {
+        let begun = self.line.row.filter(|_| !self.line.is_too_long);
+        let place = begun.map(|row| Place { row, rows: self.cursor.row() - row + 1 });
+        self.newline();
+        let text = std::mem::take(&mut self.line).text;
+        if !self.look.color || !self.look.motion {
+            return;
+        }
+        match self.markdown.take(&text) {
+            Line::Prose => {
+                if let Some(styled) = markdown::styled(&text) {
+                    self.repaint(place, &styled);
+                }
+            }
+            Line::Opens(hints) => {
+                self.highlighter.begin(hints);
+                self.repaint(place, &Style::Dim.wrap(&text));
+            }
+            Line::Code => self.highlighter.line(&text, place),
+            Line::Closes => {
+                self.highlighter.end();
+                self.repaint(place, &Style::Dim.wrap(&text));
+            }
+        }
+    }
+
+    /// Writes over a line that is still on the screen, with the same characters.
+    fn repaint(&mut self, place: Option<Place>, styled: &str) {
+        let Some((place, up)) = place.and_then(|place| Some((place, self.cursor.up_to(place)?))) else { return };
+        let _ = write!(self.out, "\x1b[{up}A\r{styled}\x1b[{}B", up + 1 - place.rows);
+        self.cursor.go_home(&mut self.out);
+        self.moves = true;
+    }
+}
+
+impl Unfinished {
+    fn push(&mut self, text: &str) {
+        self.is_too_long |= self.text.len() + text.len() > LONGEST_LINE;
+        if self.is_too_long {
+            self.text.clear();
+        } else {
+            self.text.push_str(text);
+        }
+    }
+}

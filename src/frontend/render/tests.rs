@@ -1,0 +1,1 @@
+//! What a person would see, through a terminal emulator.
