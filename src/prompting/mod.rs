@@ -168,14 +168,16 @@ impl InUse {
 /// The nearest file of that name, else the built-in text.
 fn look_up(template: &Template, options: &Options) -> Result<InUse, PromptError> {
     let Template { name, text, variables, .. } = *template;
-    let own: [(&Option<PathBuf>, fn(PathBuf) -> Origin); 2] =
-        [(&options.project, Origin::Project), (&options.user, Origin::User)];
-    for (folder, origin) in own {
-        let Some(folder) = folder else { continue };
-        let path = folder.join(format!("{name}.md"));
-        let found = fs::read_text_if_present(&path).map_err(|error| PromptError { message: error.to_string() })?;
-        if let Some(text) = found {
-            return Ok(InUse { name, variables, origin: origin(path), text });
+    let path = |folder: &PathBuf| folder.join(format!("{name}.md"));
+    let project = options.project.as_ref().map(|folder| Origin::Project(path(folder)));
+    let user = options.user.as_ref().map(|folder| Origin::User(path(folder)));
+    for origin in project.into_iter().chain(user) {
+        let text = match &origin {
+            Origin::Project(path) | Origin::User(path) => fs::read_text_if_present(path),
+            Origin::BuiltIn => Ok(None),
+        };
+        if let Some(text) = text.map_err(|error| PromptError { message: error.to_string() })? {
+            return Ok(InUse { name, variables, origin, text });
         }
     }
     Ok(InUse { name, variables, origin: Origin::BuiltIn, text: text.to_owned() })

@@ -140,6 +140,7 @@ impl Sandbox {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Bounds<'a> {
     limits: &'a Limits,
     network: Network,

@@ -35,25 +35,25 @@ impl Checkup {
     }
 
     pub fn fine(&mut self, subject: &str, text: impl Into<String>) {
-        self.line(Mark::Fine, subject, text.into(), &[]);
+        self.line(Mark::Fine, subject, &text.into(), &[]);
     }
 
     pub fn note(&mut self, subject: &str, text: impl Into<String>, hints: &[String]) {
-        self.line(Mark::Note, subject, text.into(), hints);
+        self.line(Mark::Note, subject, &text.into(), hints);
     }
 
     /// What a request would end with.
     pub fn problem(&mut self, subject: &str, failure: &Failure) {
         self.codes.push(failure.exit_code);
-        self.line(Mark::Problem, subject, failure.message.clone(), &failure.hints);
+        self.line(Mark::Problem, subject, &failure.message, &failure.hints);
     }
 
     pub fn exit_code(&self) -> u8 {
         CODES.into_iter().find(|code| self.codes.contains(code)).unwrap_or(0)
     }
 
-    fn line(&mut self, mark: Mark, subject: &str, text: String, hints: &[String]) {
-        let line = Line { mark, subject: one_line(subject), text: one_line(&text), hints: hints.to_vec() };
+    fn line(&mut self, mark: Mark, subject: &str, text: &str, hints: &[String]) {
+        let line = Line { mark, subject: one_line(subject), text: one_line(text), hints: hints.to_vec() };
         if let Some((_, lines)) = self.sections.last_mut() {
             lines.push(line);
         }
