@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::fs;
+use crate::base::fs::{self, FsError};
 use crate::cli::{Eject, Options};
 use crate::command::chat;
 use crate::command::failure::Failure;
@@ -48,7 +48,13 @@ pub fn run(eject: &Eject, options: &Options) -> Result<Plan, Failure> {
         return Err(replaceable::unknown(&known, "prompt or script", name));
     };
     let piece = &pieces[at];
-    copy(piece)?;
+    if fs::exists(&piece.target) {
+        return Err(is_there(piece));
+    }
+    copy(piece).map_err(|error| Failure {
+        hints: vec!["`FAOS_HOME` names another folder for what is yours".to_owned()],
+        ..error.into()
+    })?;
     let (command, name) = (piece.kind.command(), &piece.name);
     output::print(&format!(
         "{}\n\nYour copy is used from now on; change it as you like.\nfaos {command} diff {name}   shows what you have changed\nTo go back to the built-in one, remove the file.\n",
@@ -72,23 +78,23 @@ fn pieces(settings: &Settings) -> Vec<Piece> {
     prompts.chain(scripts).collect()
 }
 
-fn copy(piece: &Piece) -> Result<(), Failure> {
-    let target = &piece.target;
-    if fs::exists(target) {
-        return Err(Failure {
-            message: format!("`{}` is there already, and is left as it is", target.display()),
-            hints: vec![
-                format!("`faos {} diff {}` shows how it differs", piece.kind.command(), piece.name),
-                "move or remove it first to get a fresh copy".to_owned(),
-            ],
-            exit_code: 2,
-        });
+fn is_there(piece: &Piece) -> Failure {
+    Failure {
+        message: format!("`{}` is there already, and is left as it is", piece.target.display()),
+        hints: vec![
+            format!("`faos {} diff {}` shows how it differs", piece.kind.command(), piece.name),
+            "move or remove it first to get a fresh copy".to_owned(),
+        ],
+        exit_code: 2,
     }
-    if let Some(folder) = target.parent() {
+}
+
+fn copy(piece: &Piece) -> Result<(), FsError> {
+    if let Some(folder) = piece.target.parent() {
         fs::make_folders(folder)?;
     }
-    // Between the look and this another process may have made it: nothing is written over then, either.
-    Ok(fs::write_new(target, piece.text.as_bytes())?)
+    // Another process may have made it by now: nothing is written over then, either.
+    fs::write_new(&piece.target, piece.text.as_bytes())
 }
 
 fn list(pieces: &[Piece]) -> String {

@@ -17,7 +17,11 @@ pub fn print(text: &str) -> Result<Plan, Failure> {
 
 /// A file's own text: as it is, unless a terminal would act on it.
 pub fn print_file(text: &str) -> Result<Plan, Failure> {
-    if io::stdout().is_terminal() { print(text) } else { write(text) }
+    if !io::stdout().is_terminal() {
+        return write(text);
+    }
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    print(&format!("{text}{end}"))
 }
 
 /// The result of something that has failed all the same: the failure counts, unless nobody reads.

@@ -73,8 +73,8 @@ pub fn position(known: &[&str], name: &str) -> Option<usize> {
 pub fn unknown(known: &[&str], kind: &str, name: &str) -> Failure {
     let stems: Vec<&str> = known.iter().map(|known| stem(known)).collect();
     let near = similar::get_close_matches(stem(name), &stems, 3, 0.5);
-    let names: Vec<String> =
-        known.iter().filter(|known| near.contains(&stem(known))).map(|k| format!("`{k}`")).collect();
+    let is_near = |known: &&&str| near.contains(&stem(known)) || !name.is_empty() && known.contains(name);
+    let names: Vec<String> = known.iter().filter(is_near).map(|known| format!("`{known}`")).collect();
     let hint = if names.is_empty() {
         format!("there are {}", known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", "))
     } else {
@@ -124,6 +124,7 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_nearest() {
         assert_eq!(unknown(&KNOWN, "prompt", "sytem.md").hints, ["did you mean `system.md`?"]);
+        assert_eq!(unknown(&KNOWN, "script", "30").hints, ["did you mean `30-guard.rhai`?"]);
         assert_eq!(unknown(&KNOWN, "prompt", "q").hints, ["there are `system.md`, `30-guard.rhai`, `lib/output.rhai`"]);
     }
 }

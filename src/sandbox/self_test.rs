@@ -118,7 +118,7 @@ impl Sandbox {
         match (self.isolation, guarantee, network) {
             (Isolation::None, _, _) => "the sandbox is switched off",
             (Isolation::Namespaces, Guarantee::FsWrite | Guarantee::FsRead, _) => "mount namespace",
-            (Isolation::Namespaces, Guarantee::Network, Network::Off) => "network namespace, system call filter",
+            (Isolation::Namespaces, Guarantee::Network, Network::Off) => "network namespace, seccomp",
             (Isolation::Namespaces, Guarantee::Network, Network::Full) => "the network is switched on by your word",
             (Isolation::Namespaces, Guarantee::Kill, _) => "process namespace",
             (Isolation::Namespaces, Guarantee::Limits, _) => "limits of the kernel, a watchdog",

@@ -153,10 +153,9 @@ fn meaning(guarantee: Guarantee) -> (&'static str, &'static str) {
         Guarantee::FsWrite => {
             ("a run changes no files but its workspace's", "a run can change every file that you can change")
         }
-        Guarantee::FsRead => (
-            "a run reads system folders and toolchains, not your home and keys",
-            "a run can read every file that you can read",
-        ),
+        Guarantee::FsRead => {
+            ("a run sees system folders and toolchains, not your home", "a run can read every file that you can read")
+        }
         Guarantee::Network => {
             ("a run reaches nothing but its own loopback", "a run reaches every network that you reach")
         }
