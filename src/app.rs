@@ -61,7 +61,8 @@ fn usage(error: &clap::Error) -> u8 {
         ErrorKind::UnknownArgument => {
             // An option that is unknown has clap's own tip.
             let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-            if !word.starts_with('-') {
+            let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+            if !word.starts_with('-') && usage.contains("[PROMPT]") {
                 let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
                 headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
             }

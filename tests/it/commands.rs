@@ -121,6 +121,20 @@ fn an_unknown_name_gets_the_nearest() {
 }
 
 #[test]
+fn what_is_typed_too_much_is_no_prompt() {
+    let env = TestEnv::new();
+    for arguments in [["doctor", "now"].as_slice(), &["eject", "system", "repair"], &["man", "faos"]] {
+        let output = env.run(arguments);
+        output.assert_code(2);
+        assert!(
+            output.stderr.contains("unexpected argument") && !output.stderr.contains("PROMPT"),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
 fn scripts_are_listed_in_the_order_in_which_they_are_asked() {
     let env = TestEnv::new();
     env.write("faos/scripts/30-guard.rhai", "fn on_run(ev) { }");
