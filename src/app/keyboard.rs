@@ -23,11 +23,11 @@ const OPS: usize = 16;
 /// One session after the other, until the user leaves.
 pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
     loop {
-        let (leave, back) = session(&job, &interrupt).await?;
+        let (left, back) = session(&job, &interrupt).await?;
         job.words = Words::None;
         job.notices.clear();
-        match leave {
-            Leave::Quit => return Ok(if interrupt.is_ended() { interrupt.exit_code() } else { 0 }),
+        match left.leave {
+            Leave::Quit => return Ok(left.exit_code),
             Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
                 Ok(folder) => job.place = Place::Saved { folder },
                 Err(error) => {
@@ -39,8 +39,14 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
     }
 }
 
+/// How the user left.
+struct Left {
+    leave: Leave,
+    exit_code: u8,
+}
+
 /// One session, and the place to come back to it.
-async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Leave, Place), Failure> {
+async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
     consent::ask(&place, &job.settings.folders)?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
@@ -59,7 +65,13 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Leave, Place), Fai
     let first = first_ops(&job.words, &place);
     let greeting = greeting(inside.workspace.root(), &job.notices);
     let conversation = attend(job, inside, asked, (events, interrupt.clone()));
-    let (leave, kept) = tokio::join!(repl.run(&greeting, first), conversation);
+    let leaving = async {
+        let leave = repl.run(&greeting, first).await;
+        // Looked at here: what the conversation has to say to nobody afterwards is no reason to leave.
+        let exit_code = if interrupt.is_ended() { interrupt.exit_code() } else { 0 };
+        Left { leave, exit_code }
+    };
+    let (left, kept) = tokio::join!(leaving, conversation);
     let back = match kept? {
         Kept::Session => Place::Saved { folder },
         Kept::Nothing => {
@@ -70,7 +82,7 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Leave, Place), Fai
             place
         }
     };
-    Ok((leave, back))
+    Ok((left, back))
 }
 
 /// Makes everything ready, and does what is asked for until nobody can ask any more.

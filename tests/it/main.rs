@@ -17,6 +17,7 @@ mod piped;
 mod playback;
 mod recorded;
 mod recorded_replies;
+mod repl;
 mod reply_cases;
 mod resumed;
 mod sandbox;

@@ -16,9 +16,6 @@ use super::style::{Painter, Style};
 /// Lines on their way; far more than a screen shows.
 const QUEUE: usize = 512;
 
-/// Bytes of a line that is worth colouring: the expressions take their time with minified code.
-const LONGEST_LINE: usize = 2000;
-
 /// Languages whose compiled expressions are kept, 13 to 25 MB each. One more, and all are made anew when needed.
 const LANGUAGES: usize = 5;
 
@@ -66,7 +63,7 @@ impl Highlighter {
     /// The next line of the open block, whether or not it can be shown again.
     pub fn line(&mut self, line: &str, place: Option<Place>) {
         if self.follows {
-            self.follows = line.len() <= LONGEST_LINE && self.send(Job::Line(line.to_owned(), place));
+            self.follows = self.send(Job::Line(line.to_owned(), place));
             self.underway += usize::from(self.follows);
         }
     }

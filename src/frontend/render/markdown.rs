@@ -82,11 +82,11 @@ impl Fence {
 fn hints(info: &str, above: &str) -> Vec<String> {
     let mut words = info.split(|c: char| c.is_whitespace() || "{}[]()=:,;\"'".contains(c)).filter(|w| !w.is_empty());
     let mut hints = Vec::new();
-    if let Some(first) = words.next() {
+    if let Some(first) = words.next().map(|first| first.trim_start_matches('.')) {
         if WORDLESS.contains(&first) {
             return hints;
         }
-        hints.push(first.trim_start_matches('.').to_owned());
+        hints.push(first.to_owned());
         paths([first].into_iter().chain(words), &mut hints);
     }
     paths(above.split_whitespace().map(|word| word.trim_matches(|c: char| "`*_\"'()[]<>#:,.".contains(c))), &mut hints);
@@ -158,7 +158,7 @@ fn run_of_quotes(text: &str) -> usize {
 }
 
 fn opens_bold(text: &str) -> bool {
-    text[2..].starts_with(|c: char| !c.is_whitespace() && c != '*') && text[3..].contains("**")
+    text[2..].starts_with(|c: char| !c.is_whitespace() && c != '*') && text[2..].contains("**")
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::markdown::{self, Line, Markdown};
 use super::style::{Look, Part, Style};
 use crate::base::printable::Printable;
 
-/// Bytes of a reply's line that is restyled when it is complete; a longer one stays as it is and is not kept.
-const LONGEST_LINE: usize = 4000;
+/// Bytes of a reply's line that is kept to be shown in colours; with minified code these would take their time.
+const LONGEST_LINE: usize = 2000;
 
 /// Terminals that know it show what is between in one step; others ignore it.
 const BATCH: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
@@ -205,12 +205,15 @@ impl Pane {
 
     /// The reply's line is complete: it may be told what it is, and shown so.
     fn finish_line(&mut self) {
-        let begun = self.line.row.filter(|_| !self.line.is_too_long);
-        let place = begun.map(|row| Place { row, rows: self.cursor.row() - row + 1 });
+        let Unfinished { text, row, is_too_long } = std::mem::take(&mut self.line);
+        let place = row.map(|row| Place { row, rows: self.cursor.row() - row + 1 });
         self.newline();
-        let text = std::mem::take(&mut self.line).text;
         if !self.look.color || !self.look.motion {
             return;
+        }
+        if is_too_long {
+            // What follows in its block would be read without it.
+            return self.highlighter.end();
         }
         match self.markdown.take(&text) {
             Line::Prose => {

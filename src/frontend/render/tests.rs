@@ -1,1 +1,391 @@
 //! What a person would see, through a terminal emulator.
+
+use std::num::NonZero;
+
+use proptest::prelude::*;
+use vt100::Parser;
+
+use super::{Look, Pane, Size, Style};
+use crate::base::printable::Printable;
+
+const FULL: Look = Look { color: true, motion: true };
+const MOVES: Look = Look { color: false, motion: true };
+const PLAIN: Look = Look { color: false, motion: false };
+
+/// A pane and the terminal that it is on.
+struct Screen {
+    pane: Pane,
+    terminal: Parser,
+    written: String,
+}
+
+impl Screen {
+    fn new(look: Look, columns: u16, rows: u16) -> Self {
+        let size = Size { columns: columns.into(), rows: rows.into() };
+        let terminal = terminal(columns, rows, 1000);
+        Self { pane: Pane::new(look, size), terminal, written: String::new() }
+    }
+
+    /// What a terminal driver does with newlines is done here.
+    fn show(&mut self) -> &mut Self {
+        let batch = self.pane.take();
+        self.terminal.process(batch.replace('\n', "\r\n").as_bytes());
+        self.written.push_str(&batch);
+        self
+    }
+
+    fn reply(&mut self, text: &str) -> &mut Self {
+        self.pane.reply(text);
+        self.show()
+    }
+
+    fn live(&mut self, line: &str) -> &mut Self {
+        self.pane.live(Some(line.to_owned()));
+        self.show()
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
+        self.terminal.screen_mut().set_size(extent(rows), extent(columns));
+        self.pane.resize(Size { columns: columns.into(), rows: rows.into() });
+        self.show()
+    }
+
+    /// Until every line of code has come back.
+    fn settle(&mut self) -> &mut Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        self.show();
+        while !self.pane.is_settled() {
+            runtime.block_on(self.pane.recoloured());
+            self.show();
+        }
+        self
+    }
+
+    fn text(&self) -> String {
+        self.terminal.screen().contents()
+    }
+
+    /// Of each character in a row: `.` plain, `b` bold, `d` dim, else its colour's number.
+    fn styles(&self, row: u16) -> String {
+        let of = |cell: &vt100::Cell| match cell.fgcolor() {
+            vt100::Color::Idx(number) => number.to_string(),
+            _ if cell.bold() => "b".to_owned(),
+            _ if cell.dim() => "d".to_owned(),
+            _ => ".".to_owned(),
+        };
+        let cells =
+            (0..self.terminal.screen().size().1.get()).filter_map(|column| self.terminal.screen().cell(row, column));
+        cells.filter(|cell| cell.has_contents()).map(of).collect()
+    }
+}
+
+fn terminal(columns: u16, rows: u16, history: usize) -> Parser {
+    Parser::new(extent(rows), extent(columns), history)
+}
+
+fn extent(cells: u16) -> NonZero<u16> {
+    NonZero::new(cells).unwrap()
+}
+
+/// What the text alone looks like.
+fn plainly(text: &str, columns: u16, rows: u16) -> Parser {
+    let mut terminal = terminal(columns, rows, 0);
+    terminal.process(shown(text).replace('\n', "\r\n").as_bytes());
+    terminal
+}
+
+fn shown(text: &str) -> String {
+    let mut out = String::new();
+    Printable::default().push(text, &mut out);
+    out
+}
+
+/// The sequences that are this module's own, taken out.
+fn without_ours(text: &str) -> String {
+    let ours = regex::Regex::new(r"\x1b\[(\?2026[hl]|[0-9]*[ABC]|J|3[1-6]m|[12]?m)|\r").unwrap();
+    ours.replace_all(text, "").into_owned()
+}
+
+#[test]
+fn text_is_there_before_its_line_ends() {
+    let mut screen = Screen::new(FULL, 80, 24);
+    assert_eq!(screen.reply("Hel").text(), "Hel");
+    assert_eq!(screen.reply("lo").text(), "Hello");
+    assert_eq!(screen.written, "Hello", "plain text costs nothing");
+}
+
+#[test]
+fn the_live_line_is_below_and_leaves_nothing() {
+    let mut screen = Screen::new(FULL, 40, 24);
+    assert_eq!(screen.live("thinking").text(), "thinking");
+    assert_eq!(screen.reply("Hel").text(), "Hel\nthinking");
+    assert_eq!(screen.live("writing todo.py, 34 lines").text(), "Hel\nwriting todo.py, 34 lines");
+    assert_eq!(screen.reply("lo\nthere\n").text(), "Hello\nthere\nwriting todo.py, 34 lines");
+    assert_eq!(screen.terminal.screen().cursor_position(), (2, 0));
+    screen.pane.live(None);
+    assert_eq!(screen.show().text(), "Hello\nthere");
+    assert_eq!(screen.pane.take(), "", "nothing new, nothing to write");
+}
+
+#[test]
+fn a_live_line_is_cut_to_the_window_and_to_one_row() {
+    let mut screen = Screen::new(FULL, 10, 4);
+    let line = FULL.paint(Style::Good, "日本語日本語");
+    assert_eq!(screen.reply("a").live(&line).text(), "a\n日本語日");
+    assert_eq!(screen.live("12345678901\nb").text(), "a\n123456789");
+    assert_eq!(screen.live("x\ny\tz\x1b[2J").text(), "a\nx y z");
+    assert_eq!(screen.reply("b").text(), "ab\nx y z");
+}
+
+#[test]
+fn lines_of_ours_end_a_partial_line() {
+    let mut screen = Screen::new(FULL, 40, 24);
+    screen.reply("Hel").live("…");
+    screen.pane.lines(&format!("{} 3 tests\n", FULL.paint(Style::Good, "passed")));
+    assert_eq!(screen.show().text(), "Hel\npassed 3 tests\n…");
+    assert_eq!(screen.styles(1), "222222........");
+    assert_eq!(screen.reply("lo **b**\n").text(), "Hel\npassed 3 tests\nlo **b**\n…");
+}
+
+#[test]
+fn what_strays_into_our_lines_is_printable() {
+    let mut screen = Screen::new(FULL, 40, 24);
+    screen.pane.lines("a\x1b[2Jb\x1b]52;c;aGk=\x07c\rd\u{9b}1mx\x1b[31mred\nplain");
+    assert_eq!(screen.show().text(), "abcdxred\nplain");
+    assert_eq!((screen.styles(0), screen.styles(1)), (".....111".to_owned(), ".....".to_owned()));
+    screen.pane.lines(&PLAIN.paint(Style::Bad, "x\x1by"));
+    assert!(!screen.show().written.contains("\x1b]"));
+}
+
+#[test]
+fn a_full_row_keeps_its_last_character() {
+    for text in ["12345678", "123456日", "1234567e\u{301}"] {
+        let mut screen = Screen::new(FULL, 8, 6);
+        screen.live("live").reply(text);
+        assert_eq!(screen.text(), format!("{text}\nlive"));
+        screen.live("more");
+        assert_eq!(screen.text(), format!("{text}\nmore"));
+        screen.reply("x");
+        assert_eq!(screen.text(), format!("{text}x\nmore"), "wrapped, and not ended");
+        screen.reply("\n").reply(text).reply("\n\ny");
+        assert_eq!(screen.text(), format!("{text}x\n{text}\n\ny\nmore"));
+    }
+}
+
+#[test]
+fn prose_is_styled_when_its_line_is_complete() {
+    let mut screen = Screen::new(FULL, 20, 10);
+    screen.live("live").reply("# Plan\nuse `map` and **a word** that wraps");
+    assert_eq!(screen.styles(0), "bbbbbb");
+    assert_eq!(screen.styles(1), "....................");
+    screen.reply("\nend");
+    assert_eq!(screen.styles(1), "....66666.....bbbbbb");
+    assert_eq!(screen.styles(2), "bbbb...........");
+    assert_eq!(screen.text(), "# Plan\nuse `map` and **a word** that wraps\nend\nlive");
+}
+
+#[test]
+fn code_is_plain_at_once_and_coloured_in_place_later() {
+    let mut screen = Screen::new(FULL, 20, 20);
+    screen.live("live").reply("todo.py\n```\ndef add(a):\n    return \"日本\" # e\u{301} long\n```\nDone");
+    assert_eq!(screen.styles(2), "...........");
+    screen.settle();
+    assert_eq!(screen.styles(1), "ddd");
+    assert_eq!(screen.styles(2), "555.bbb....");
+    assert_eq!(screen.styles(3), "....555555.2222.dd");
+    assert_eq!(screen.text(), "todo.py\n```\ndef add(a):\n    return \"日本\" # e\u{301} long\n```\nDone\nlive");
+}
+
+#[test]
+fn each_of_many_languages_has_its_colours() {
+    let mut screen = Screen::new(FULL, 60, 60);
+    let blocks = [
+        ("rust", "fn main() {}"),
+        ("js", "const a = 1;"),
+        ("c", "return 0;"),
+        ("html", "<p>a</p>"),
+        ("sh", "echo 'a'"),
+        ("go", "func f() {}"),
+        ("run", "echo 'a'"),
+        ("src/a.py", "import os"),
+        ("toml", "a = \"b\""),
+    ];
+    for (info, code) in blocks {
+        screen.reply(&format!("```{info}\n{code}\n```\n"));
+    }
+    screen.settle();
+    for (at, (info, _)) in (0..).zip(blocks) {
+        let styles = screen.styles(at * 3 + 1);
+        assert!(styles.contains(['2', '5', '6', 'b']), "{info}: {styles}");
+    }
+}
+
+#[test]
+fn a_line_that_has_left_the_screen_stays_as_it_is() {
+    let mut screen = Screen::new(FULL, 20, 5);
+    let code: String = (0..30).map(|n| format!("return {n}\n")).collect();
+    screen.live("live").reply(&format!("```python\n{code}")).settle();
+    assert_eq!(screen.text(), "return 26\nreturn 27\nreturn 28\nreturn 29\nlive");
+    assert_eq!(screen.styles(1), "555555.66");
+    screen.terminal.screen_mut().set_scrollback(1000);
+    let history = screen.terminal.screen().contents();
+    assert!(history.starts_with("```python\nreturn 0\n"), "{history}");
+}
+
+#[test]
+fn a_language_unknown_or_a_line_too_long_stays_plain() {
+    let mut screen = Screen::new(FULL, 80, 24);
+    let long = "x".repeat(5000);
+    screen.reply(&format!("```zzz\nreturn 1\n```\n```js\n{long}\nreturn 1\n")).settle();
+    assert!(screen.text().ends_with("\nreturn 1"));
+    assert!(!screen.written.contains("\x1b[35m"));
+}
+
+#[test]
+fn a_new_size_is_taken_with_care() {
+    for (columns, rows) in [(27, 8), (60, 24), (30, 6)] {
+        let mut screen = Screen::new(FULL, 30, 10);
+        screen.live("a live line of some length").reply("```python\nreturn 1\nret");
+        screen.resize(columns, rows).settle();
+        assert!(!screen.text().contains("live"), "the column is unknown");
+        screen.reply("urn 2\nreturn 3\n").settle();
+        assert_eq!(screen.text(), "```python\nreturn 1\nreturn 2\nreturn 3\na live line of some length");
+        assert_eq!(screen.styles(3), "555555.6");
+    }
+}
+
+#[test]
+fn where_terminals_disagree_nothing_is_guessed() {
+    let mut screen = Screen::new(FULL, 20, 10);
+    screen.reply("`a`\n").live("live").reply("\u{1f469}\u{200d}\u{1f4bb} `b`");
+    assert!(!screen.text().contains("live"));
+    let before = screen.written.len();
+    screen.reply("\n`c`\n");
+    assert!(screen.text().ends_with("`c`\nlive"));
+    assert_eq!(screen.written[before..].matches("\x1b[36m").count(), 1);
+}
+
+#[test]
+fn after_a_prompt_nothing_above_is_touched() {
+    let mut screen = Screen::new(FULL, 40, 10);
+    screen.reply("```python\nreturn 1\n");
+    screen.pane.finish_reply();
+    screen.show();
+    screen.terminal.process(b"> prompt\r\n");
+    screen.pane.restart();
+    screen.settle();
+    assert_eq!(screen.text(), "```python\nreturn 1\n> prompt");
+    assert_eq!(screen.styles(2), "........");
+}
+
+#[test]
+fn without_motion_and_colour_it_is_the_text() {
+    let mut screen = Screen::new(PLAIN, 80, 24);
+    screen.live("live").reply("# A\n```python\nreturn 1\n```\n`b`");
+    screen.pane.finish_reply();
+    screen.pane.lines(&PLAIN.paint(Style::Good, "passed"));
+    screen.settle();
+    assert_eq!(screen.written, "# A\n```python\nreturn 1\n```\n`b`\npassed\n");
+}
+
+#[test]
+fn without_colour_there_is_a_live_line_and_no_style() {
+    let mut screen = Screen::new(MOVES, 80, 24);
+    screen.live("live").reply("# A\n```python\nreturn 1\n```\n`b`").settle();
+    assert_eq!(screen.text(), "# A\n```python\nreturn 1\n```\n`b`\nlive");
+    assert!(!screen.written.contains('m'), "{:?}", screen.written);
+}
+
+/// Words, signs and marks of many kinds; whole lines of them, some with fences.
+fn any_reply() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        6 => "[a-z ]{1,12}",
+        2 => prop::sample::select(vec!["日本", "\u{1f980}", "e\u{301}", "\t", "**b**", "`c`", "# ", "\"a\": [1, true]"]).prop_map(str::to_owned),
+        3 => prop::sample::select(vec!["\n", "\n\n", "\n```json\n", "\n```\n", "\n~~~~\n"]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+/// Anything, with more than its share of what terminals obey.
+fn hostile() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        any::<char>().prop_map(String::from),
+        "[ -~]{0,6}",
+        prop::sample::select(vec![
+            "\x1b",
+            "\x1b[",
+            "\x1b]52;c;",
+            "\x07",
+            "\x1b\\",
+            "\r",
+            "\u{9b}",
+            "\u{9d}",
+            "\u{202e}",
+            "\x1b[31m",
+            "\x1b[2J",
+            "\n",
+            "\x08",
+            "```\n",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_screen(
+        text in any_reply(),
+        cuts in prop::collection::vec(1..9_usize, 1..20),
+        columns in prop::sample::select(vec![7_u16, 40, 80, 200]),
+        rows in 3..30_u16,
+    ) {
+        let mut pieces = Screen::new(FULL, columns, rows);
+        pieces.live("live");
+        let (mut rest, mut sizes) = (text.as_str(), cuts.iter().cycle());
+        while let Some((at, _)) = rest.char_indices().nth(*sizes.next().unwrap()) {
+            pieces.reply(&rest[..at]);
+            rest = &rest[at..];
+        }
+        pieces.reply(rest);
+        pieces.pane.live(None);
+        pieces.settle();
+        let mut whole = Screen::new(FULL, columns, rows);
+        whole.reply(&text).settle();
+        // The live line makes the screen scroll one row early at the most.
+        let plain = plainly(&text, columns, rows);
+        let end = |terminal: &Parser| {
+            let to_cursor = usize::from(terminal.screen().cursor_position().0) + 1;
+            let all: Vec<String> = terminal.screen().rows(0, columns).take(to_cursor).collect();
+            all[all.len().saturating_sub(usize::from(rows) - 1)..].to_vec()
+        };
+        prop_assert_eq!(end(&pieces.terminal), end(&plain));
+        prop_assert_eq!(whole.text(), plain.screen().contents());
+        let is_all_there = whole.terminal.screen().cursor_position().0 + 2 < rows;
+        if is_all_there && !text.contains('\t') {
+            prop_assert_eq!(pieces.terminal.screen().contents_formatted(), whole.terminal.screen().contents_formatted());
+        }
+    }
+
+    #[test]
+    fn foreign_text_brings_no_sequence(texts in prop::collection::vec(hostile(), 1..4), columns in 2..90_u16) {
+        let mut screen = Screen::new(FULL, columns, 24);
+        let mut all = String::new();
+        for text in &texts {
+            screen.live(text).reply(text);
+            screen.pane.lines(text);
+            all.push_str(text);
+        }
+        screen.pane.finish_reply();
+        screen.settle();
+        let rest = without_ours(&screen.written);
+        prop_assert!(!rest.contains(|c: char| c.is_control() && c != '\n' && c != '\t'), "{:?}", rest);
+        prop_assert_eq!(&rest, &shown(&rest));
+
+        let mut plain = Screen::new(PLAIN, columns, 24);
+        plain.reply(&all);
+        prop_assert_eq!(&plain.written, &shown(&all));
+    }
+}

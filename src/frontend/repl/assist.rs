@@ -94,11 +94,8 @@ impl Completer for Assist {
 }
 
 impl Validator for Assist {
-    /// A line goes on after a backslash at its end and inside `"""`.
     fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
-        let line = context.input();
-        let goes_on = line.ends_with('\\') || line.matches("\"\"\"").count() % 2 == 1;
-        Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+        Ok(if goes_on(context.input()) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
 
@@ -121,6 +118,11 @@ impl Highlighter for Assist {
 }
 
 impl Helper for Assist {}
+
+/// Enter takes another line after a backslash at the end and inside `"""`.
+pub fn goes_on(line: &str) -> bool {
+    line.ends_with('\\') || line.matches("\"\"\"").count() % 2 == 1
+}
 
 /// What was typed as it was meant: without the backslashes that took another line, and without the `"""` around it.
 pub fn meant(line: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::frontend::repl::assist::goes_on;
 use crate::frontend::repl::keys::Key;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,9 +39,9 @@ impl Draft {
         None
     }
 
-    /// As at the prompt, a backslash at the end of the line takes another one.
+    /// What goes on at the prompt goes on here.
     fn enter(&mut self) {
-        if self.line.ends_with('\\') {
+        if goes_on(&self.line) {
             self.line.push('\n');
             return;
         }
@@ -108,6 +109,13 @@ mod tests {
         assert_eq!((draft.waiting(), draft.line()), (2, "thr"), "blanks are no message");
         assert_eq!((draft.next().as_deref(), draft.next().as_deref()), (Some("one"), Some("two")));
         assert_eq!(draft.take_line(), "thr");
+    }
+
+    #[test]
+    fn a_message_may_have_several_lines_here_too() {
+        let mut draft = typed("one \\\rtwo\r\"\"\"\ra\r\rb\r\"\"\"\r");
+        assert_eq!(draft.next().as_deref(), Some("one \\\ntwo"));
+        assert_eq!(draft.next().as_deref(), Some("\"\"\"\na\n\nb\n\"\"\""));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod editor;
 mod keys;
 mod status;
 pub mod terminal;
+mod tint;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -23,7 +24,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::base::printable::printable;
 use crate::core::event::{Event, Move, Moved};
 use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
-use crate::core::view::{DeltaKind, View};
+use crate::core::view::{DeltaKind, Verdict, View};
 use crate::frontend::lines::Narrator;
 use crate::frontend::render::{Look, Pane, Size};
 use crate::frontend::slash::{self, Leave, Step};
@@ -35,6 +36,7 @@ use editor::{Editor, Line};
 use keys::Keys;
 use status::Status;
 use terminal::KeyByKey;
+use tint::tinted;
 
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
@@ -56,6 +58,7 @@ pub struct Ends {
 pub struct Repl {
     ends: Ends,
     editor: Editor,
+    look: Look,
     pane: Pane,
     narrator: Narrator,
     draft: Draft,
@@ -98,6 +101,7 @@ impl Repl {
             ticks,
         };
         Ok(Self {
+            look: options.look,
             pane: Pane::new(options.look, size()),
             narrator: Narrator::new(false),
             draft: Draft::default(),
@@ -215,7 +219,7 @@ impl Repl {
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => self.narrator.lines(&event),
+            event => tinted(self.look, &event, &self.narrator.lines(&event)),
         }
     }
 
@@ -290,9 +294,10 @@ impl Repl {
                 self.pane.lines(&text);
             }
             event => {
-                let text = self.narrator.lines(&event);
+                let mut text = self.narrator.lines(&event);
+                text.push_str(way_on(&event));
                 if !text.is_empty() {
-                    self.pane.lines(&text);
+                    self.pane.lines(&tinted(self.look, &event, &text));
                 }
             }
         }
@@ -386,6 +391,18 @@ fn step(line: &str) -> Result<Option<Step>, String> {
         slash::parse(command).map(Some)
     } else {
         Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
+    }
+}
+
+/// What can be done where a request did not come to its end.
+fn way_on(event: &Event) -> &'static str {
+    match event {
+        Event::Finished(finished) => match finished.verdict {
+            Verdict::Interrupted => "what came is kept: /retry goes on with it, or say something else\n",
+            Verdict::Error if finished.usage.requests > 0 => "/retry goes on from here\n",
+            Verdict::Error | Verdict::Passed | Verdict::Failed | Verdict::Unchecked => "",
+        },
+        _ => "",
     }
 }
 
