@@ -58,7 +58,7 @@ fn usage(error: &clap::Error) -> u8 {
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        ErrorKind::UnknownArgument => {
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             // An option that is unknown has clap's own tip.
             let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
             let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
