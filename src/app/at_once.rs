@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::app::home::{self, Home};
-use crate::app::parts::{self, EVENTS, Outside};
+use crate::app::parts::{self, EVENTS, Outside, Ways};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Words};
 use crate::core::conversation::Conversation;
@@ -29,7 +29,7 @@ pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
         let _ = events.send(Event::Notice(notice.clone())).await;
     }
     let outside = Outside { gateway: Some(gateway), sandbox, prompts, scripts };
-    let (parts, records) = parts::join(&job, inside, outside, (events, interrupt));
+    let (parts, records) = parts::join(&job, inside, outside, Ways { events, interrupt, answers: None });
     let mut conversation = Conversation::begin(parts, &records).await?;
     if op == Op::GoOn && !conversation.is_open() {
         return Err(Failure::usage(

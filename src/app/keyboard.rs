@@ -5,14 +5,14 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use crate::app::home::{self, Home, Inside};
-use crate::app::parts::{self, EVENTS, Outside};
+use crate::app::parts::{self, EVENTS, Outside, Ways};
 use crate::base::fs;
 use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Place, Words};
 use crate::core::conversation::{Conversation, Kept};
 use crate::core::event::Event;
-use crate::core::op::{Interrupt, Op, Source, Topic};
+use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
 use crate::frontend::repl::{self, Ends, Repl};
 use crate::frontend::slash::Leave;
 use crate::gateway::Gateway;
@@ -53,7 +53,9 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
     let folder = inside.session.folder().to_owned();
     let (events, shown) = mpsc::channel(EVENTS);
     let (ops, asked) = mpsc::channel(OPS);
-    let ends = Ends { events: shown, ops, interrupt: interrupt.clone() };
+    let (answer, answers) = Answers::channel();
+    let ends = Ends { events: shown, ops, answer, interrupt: interrupt.clone() };
+    let ways = Ways { events, interrupt: interrupt.clone(), answers: Some(answers) };
     let history = job.settings.folders.state.join("history.txt");
     fs::make_folders(&job.settings.folders.state)?;
     let options = repl::Options { look: job.look, history: Some(history) };
@@ -64,7 +66,7 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
     })?;
     let first = first_ops(&job.words, &place);
     let greeting = greeting(inside.workspace.root(), &job.notices);
-    let conversation = attend(job, inside, asked, (events, interrupt.clone()));
+    let conversation = attend(job, inside, asked, ways);
     let leaving = async {
         let leave = repl.run(&greeting, first).await;
         // Looked at here: what the conversation has to say to nobody afterwards is no reason to leave.
@@ -86,12 +88,7 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
 }
 
 /// Makes everything ready, and does what is asked for until nobody can ask any more.
-async fn attend(
-    job: &Job,
-    inside: Inside,
-    mut asked: mpsc::Receiver<Op>,
-    (events, interrupt): (mpsc::Sender<Event>, Interrupt),
-) -> Result<Kept, Failure> {
+async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: Ways) -> Result<Kept, Failure> {
     let testing = parts::sandbox(job);
     // Waited for whatever else fails: a self-test that is left in its middle leaves its folder behind.
     let sandbox = parts::tested(testing).await;
@@ -99,10 +96,11 @@ async fn attend(
     let sandbox = sandbox?;
     for notice in &inside.repaired {
         // A front end that is gone is noticed by the conversation itself.
-        let _ = events.send(Event::Notice(notice.clone())).await;
+        let _ = ways.events.send(Event::Notice(notice.clone())).await;
     }
     let outside = Outside { gateway: None, sandbox, prompts, scripts };
-    let (parts, records) = parts::join(job, inside, outside, (events, interrupt.clone()));
+    let interrupt = ways.interrupt.clone();
+    let (parts, records) = parts::join(job, inside, outside, ways);
     let mut conversation = Conversation::begin(parts, &records).await?;
     let mut looking = Some(Box::pin(Gateway::connect(&job.settings.gateway)));
     loop {

@@ -7,10 +7,10 @@ use tokio::task::JoinHandle;
 
 use crate::app::home::Inside;
 use crate::command::failure::Failure;
-use crate::command::job::{Job, Manner};
+use crate::command::job::Job;
 use crate::core::conversation::{Limits, Mode, Parts};
 use crate::core::event::Event;
-use crate::core::op::Interrupt;
+use crate::core::op::{Answers, Interrupt};
 use crate::gateway::Gateway;
 use crate::prompting::Prompts;
 use crate::sandbox::{Sandbox, SandboxError};
@@ -26,6 +26,14 @@ pub struct Outside {
     pub sandbox: Option<Sandbox>,
     pub prompts: Prompts,
     pub scripts: Option<Scripts>,
+}
+
+/// To the front end, and from it.
+pub struct Ways {
+    pub events: mpsc::Sender<Event>,
+    pub interrupt: Interrupt,
+    /// `None` without a terminal.
+    pub answers: Option<Answers>,
 }
 
 /// The sandbox while it tests itself on another thread.
@@ -56,12 +64,7 @@ pub async fn tested(testing: Testing) -> Result<Option<Sandbox>, Failure> {
     Ok(sandbox?)
 }
 
-pub fn join(
-    job: &Job,
-    inside: Inside,
-    outside: Outside,
-    (events, interrupt): (mpsc::Sender<Event>, Interrupt),
-) -> (Parts, Vec<Record>) {
+pub fn join(job: &Job, inside: Inside, outside: Outside, ways: Ways) -> (Parts, Vec<Record>) {
     let settings = &job.settings;
     let parts = Parts {
         session: inside.session,
@@ -79,9 +82,9 @@ pub fn join(
             network: settings.sandbox.network,
         },
         mode: job.mode,
-        attended: job.manner == Manner::AtKeyboard,
-        events,
-        interrupt,
+        answers: ways.answers,
+        events: ways.events,
+        interrupt: ways.interrupt,
     };
     (parts, inside.records)
 }

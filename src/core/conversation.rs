@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
-use crate::core::op::{Interrupt, Op, Source};
+use crate::core::op::{Answers, Interrupt, Op, Source};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
@@ -40,8 +40,8 @@ pub struct Parts {
     pub scripts: Option<Scripts>,
     pub limits: Limits,
     pub mode: Mode,
-    /// Somebody sits at a terminal and can be asked.
-    pub attended: bool,
+    /// `None` where nobody sits at a terminal and can be asked.
+    pub answers: Option<Answers>,
     pub events: mpsc::Sender<Event>,
     pub interrupt: Interrupt,
 }

@@ -1,6 +1,6 @@
 //! What the user asks of a conversation, and how it is stopped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,23 @@ pub enum Topic {
     Scripts,
     Prompts,
     Stats,
+}
+
+/// The user's yes or no to a script's question, on its way to the script that waits for it.
+#[derive(Clone, Debug)]
+pub struct Answers(Arc<Mutex<mpsc::Receiver<bool>>>);
+
+impl Answers {
+    pub fn channel() -> (mpsc::Sender<bool>, Self) {
+        let (answer, answers) = mpsc::channel();
+        (answer, Self(Arc::new(Mutex::new(answers))))
+    }
+
+    /// Blocks until there is an answer; where nobody can give one any more it is no. The lock is held meanwhile: one
+    /// question is asked at a time.
+    pub fn wait(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).recv().unwrap_or(false)
+    }
 }
 
 /// Handed down the whole way; whoever stops the work says why, and the first reason counts.

@@ -38,6 +38,7 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
         Event::Delta { kind, text } => ("delta", json!({ "kind": kind, "text": text })),
         Event::Block { .. }
         | Event::ReplyFinished
+        | Event::Question(_)
         | Event::GivenBack(_)
         | Event::HeadMoved(_)
         | Event::Shown(_)

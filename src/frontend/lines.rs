@@ -106,6 +106,7 @@ fn alone(event: &Event) -> String {
         | Event::Usage(_)
         | Event::RunOutput { .. }
         | Event::RunFinished { .. }
+        | Event::Question(_)
         | Event::GivenBack(_)
         | Event::HeadMoved(_)
         | Event::Shown(_)

@@ -10,6 +10,7 @@ use crate::support::terminal::Terminal;
 
 mod back;
 mod commands;
+mod guide;
 mod hostile;
 mod leaving;
 mod prompt;

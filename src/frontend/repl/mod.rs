@@ -26,20 +26,23 @@ use crate::core::event::{Event, Move, Moved};
 use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
 use crate::core::view::{DeltaKind, Verdict, View};
 use crate::frontend::lines::Narrator;
-use crate::frontend::render::{Look, Pane, Size};
+use crate::frontend::render::{Look, Pane, Size, Style};
 use crate::frontend::slash::{self, Leave, Step};
 use crate::frontend::views;
 
 use assist::{Known, meant};
 use draft::{Draft, Wish};
 use editor::{Editor, Line};
-use keys::Keys;
+use keys::{Key, Keys};
 use status::Status;
 use terminal::KeyByKey;
 use tint::tinted;
 
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
+
+/// What the model says stands apart from what is said of it.
+const BLANK: &str = "\n";
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -52,6 +55,8 @@ pub struct Options {
 pub struct Ends {
     pub events: mpsc::Receiver<Event>,
     pub ops: mpsc::Sender<Op>,
+    /// A yes or a no to a script's question.
+    pub answer: std::sync::mpsc::Sender<bool>,
     pub interrupt: Interrupt,
 }
 
@@ -69,6 +74,7 @@ pub struct Repl {
     asked: VecDeque<Asked>,
     /// Ctrl-C was pressed on an empty line.
     warned: bool,
+    in_reply: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +114,7 @@ impl Repl {
             status: Status::default(),
             asked: VecDeque::new(),
             warned: false,
+            in_reply: false,
             ends,
             editor,
             known,
@@ -237,15 +244,7 @@ impl Repl {
                     Some(event) => self.batch(event),
                     None => break Some(Leave::Quit),
                 },
-                Some(key) = pressed(&mut keys) => match self.draft.take(key) {
-                    Some(Wish::Stop) => {
-                        self.status.stop();
-                        self.draft.hold_back();
-                        self.ends.interrupt.stop(Stop::Interrupted);
-                    }
-                    Some(Wish::Suspend) => self.suspend(),
-                    None => {}
-                },
+                Some(key) = pressed(&mut keys) => self.key(key),
                 () = self.pane.recoloured() => {}
                 _ = self.signals.resized.recv() => self.pane.resize(size()),
                 _ = self.signals.stopped.recv() => self.suspend(),
@@ -265,6 +264,41 @@ impl Repl {
         leave
     }
 
+    fn key(&mut self, key: Key) {
+        if self.status.is_question() {
+            match &key {
+                Key::Text(text) => self.answer(text.starts_with(['y', 'Y'])),
+                Key::Enter | Key::Escape | Key::Interrupt => self.answer(false),
+                Key::NewLine
+                | Key::Backspace
+                | Key::DeleteWord
+                | Key::DeleteLine
+                | Key::EndOfInput
+                | Key::Suspend
+                | Key::Paste(_) => {}
+            }
+            if key != Key::Interrupt {
+                return;
+            }
+        }
+        match self.draft.take(key) {
+            Some(Wish::Stop) => {
+                self.status.stop();
+                self.draft.hold_back();
+                self.ends.interrupt.stop(Stop::Interrupted);
+            }
+            Some(Wish::Suspend) => self.suspend(),
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, yes: bool) {
+        self.status.answered();
+        self.pane.lines(if yes { "yes\n" } else { "no\n" });
+        // A script that was given up waits no more.
+        let _ = self.ends.answer.send(yes);
+    }
+
     /// What is there already goes out in the same write.
     fn batch(&mut self, event: Event) {
         self.event(event);
@@ -276,9 +310,23 @@ impl Repl {
     fn event(&mut self, event: Event) {
         self.status.event(&event);
         match event {
-            Event::Delta { kind: DeltaKind::Text, text } => self.pane.reply(&text),
-            Event::ReplyFinished => self.pane.finish_reply(),
+            Event::Delta { kind: DeltaKind::Text, text } => {
+                if !std::mem::replace(&mut self.in_reply, true) {
+                    self.pane.lines(BLANK);
+                }
+                self.pane.reply(&text);
+            }
+            Event::ReplyFinished => {
+                self.pane.finish_reply();
+                if std::mem::take(&mut self.in_reply) {
+                    self.pane.lines(BLANK);
+                }
+            }
             Event::Ready => drop(self.asked.pop_front()),
+            Event::Question(question) => {
+                let question = self.look.paint(Style::Bold, &format!("a script asks: {question} [y/N]"));
+                self.pane.lines(&format!("{question}\n"));
+            }
             Event::GivenBack(text) => self.draft.put_back(&text),
             Event::HeadMoved(moved) => {
                 let text = told(&moved);
@@ -366,7 +414,7 @@ enum Prompted {
     Leave(Leave),
 }
 
-async fn pressed(keys: &mut Option<Keys>) -> Option<keys::Key> {
+async fn pressed(keys: &mut Option<Keys>) -> Option<Key> {
     match keys {
         Some(keys) => keys.received.recv().await,
         None => std::future::pending().await,

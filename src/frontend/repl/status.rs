@@ -16,6 +16,8 @@ pub struct Status {
     since: Instant,
     frame: usize,
     stopping: bool,
+    /// A script waits for a yes or a no.
+    question: bool,
 }
 
 /// What is going on.
@@ -41,7 +43,7 @@ enum What {
 
 impl Default for Status {
     fn default() -> Self {
-        Self { what: What::Working, since: Instant::now(), frame: 0, stopping: false }
+        Self { what: What::Working, since: Instant::now(), frame: 0, stopping: false, question: false }
     }
 }
 
@@ -59,11 +61,20 @@ impl Status {
         self.stopping = true;
     }
 
+    pub fn is_question(&self) -> bool {
+        self.question
+    }
+
+    pub fn answered(&mut self) {
+        self.question = false;
+    }
+
     pub fn tick(&mut self) {
         self.frame = (self.frame + 1) % FRAMES.len();
     }
 
     pub fn event(&mut self, event: &Event) {
+        self.question |= matches!(event, Event::Question(_));
         let what = match event {
             Event::Delta { kind: DeltaKind::Reasoning | DeltaKind::Tool, text } => match self.what {
                 What::Thinking { characters } => What::Thinking { characters: characters + text.chars().count() },
@@ -89,6 +100,9 @@ impl Status {
     }
 
     pub fn line(&self, draft: &Draft) -> String {
+        if self.question {
+            return "y is yes, any other key no".to_owned();
+        }
         let seconds = self.since.elapsed().as_secs();
         let what = match &self.what {
             _ if self.stopping => "stopping".to_owned(),
