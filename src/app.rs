@@ -12,7 +12,9 @@ use clap::error::{ContextKind, ErrorKind};
 use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
-use crate::command::{chat, demo, panic_report, resume, sessions};
+use crate::command::{
+    chat, completions, demo, doctor, eject, man, models, panic_report, prompts, resume, scripts, sessions,
+};
 use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
 
@@ -31,6 +33,13 @@ pub fn main() -> u8 {
             Some(Command::Resume(resume)) => resume::run(resume, &cli.options)?,
             Some(Command::Sessions(sessions)) => sessions::run(sessions, &cli.options)?,
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
+            Some(Command::Doctor) => doctor::run(&cli.options)?,
+            Some(Command::Models) => models::run(&cli.options)?,
+            Some(Command::Prompts(prompts)) => prompts::run(prompts, &cli.options)?,
+            Some(Command::Scripts(scripts)) => scripts::run(scripts, &cli.options)?,
+            Some(Command::Eject(eject)) => eject::run(eject, &cli.options)?,
+            Some(Command::Completions(completions)) => completions::run(completions)?,
+            Some(Command::Man) => man::run()?,
         };
         Ok(match plan {
             Plan::Converse(job) => run(*job),
@@ -49,10 +58,11 @@ fn usage(error: &clap::Error) -> u8 {
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        ErrorKind::UnknownArgument => {
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
             // An option that is unknown has clap's own tip.
             let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-            if !word.starts_with('-') {
+            let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+            if !word.starts_with('-') && usage.contains("[PROMPT]") {
                 let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
                 headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
             }

@@ -171,7 +171,7 @@ impl Settings {
         Ok(Self {
             gateway: gateway_options(flags, file.model),
             sandbox: sandbox_options(flags, backend, file.sandbox),
-            prompting: prompting::Options { folders: vec![folders.settings.join("prompts")] },
+            prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
             scripting: scripting::Options {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()
@@ -186,7 +186,7 @@ impl Settings {
     pub fn trust_project(&mut self, workspace: &Path) {
         let ours = workspace.join(".faos");
         self.scripting.project = Some(ours.join("scripts"));
-        self.prompting.folders.insert(0, ours.join("prompts"));
+        self.prompting.project = Some(ours.join("prompts"));
     }
 }
 
@@ -197,12 +197,20 @@ pub struct TerminalWishes {
     pub no_color: bool,
     /// `TERM=dumb`, or none: a terminal that only prints.
     pub dumb: bool,
+    /// The locale is UTF-8.
+    pub utf8: bool,
 }
 
 impl TerminalWishes {
     pub fn find() -> Self {
         let term = variable("TERM");
-        Self { no_color: variable("NO_COLOR").is_some(), dumb: term.is_none_or(|term| term == "dumb") }
+        // The first of them that is set counts, as it does for the C library.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
+        Self {
+            no_color: variable("NO_COLOR").is_some(),
+            dumb: term.is_none_or(|term| term == "dumb"),
+            utf8: locale.ends_with("utf-8") || locale.ends_with("utf8"),
+        }
     }
 }
 

@@ -52,6 +52,21 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Bytes of a file.
+pub fn size(path: &Path) -> Result<u64, FsError> {
+    fs::metadata(path).map(|metadata| metadata.len()).map_err(at("examine", path))
+}
+
+/// Why no files can be made in the folder, or where it is missing, why it cannot be made.
+pub fn check_writable(folder: &Path) -> Result<(), FsError> {
+    let nearest = folder.ancestors().find(|path| exists(path)).unwrap_or(folder);
+    if !is_folder(nearest) {
+        return Err(at("use as a folder", nearest)(io::ErrorKind::NotADirectory.into()));
+    }
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, access).map_err(|error| at("write to", nearest)(error.into()))
+}
+
 /// The absolute path without links and `..`; the path must exist.
 pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
     fs::canonicalize(path).map_err(at("resolve", path))

@@ -8,6 +8,7 @@ use crate::cli::{Backend, Color, Net, Options, OutputFormat};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Job, Manner, Place, Plan, Words};
+use crate::command::output;
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format};
 use crate::frontend::render::Look;
@@ -70,7 +71,8 @@ fn manner(options: &Options) -> Manner {
     }
 }
 
-fn look(options: &Options) -> Look {
+/// What may be written to the terminal beside text.
+pub fn look(options: &Options) -> Look {
     let wishes = TerminalWishes::find();
     let color = match options.color {
         Color::Auto => !wishes.no_color && !wishes.dumb,
@@ -111,6 +113,17 @@ pub fn flags(options: &Options) -> Flags {
         }),
         config: options.config.clone(),
     }
+}
+
+/// The settings for a command that looks at prompts and scripts, the project's among them: that of `--workspace`, or of
+/// the folder that the user is in. What is left out is said on stderr.
+pub fn settings_here(options: &Options) -> Result<Settings, Failure> {
+    let mut settings = Settings::resolve(&flags(options))?;
+    let mut notices = Vec::new();
+    let project = absolute(options.workspace.as_deref().unwrap_or(Path::new(".")));
+    trust(options, &mut settings, &project, &mut notices);
+    notices.iter().for_each(|notice| output::say(notice));
+    Ok(settings)
 }
 
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {

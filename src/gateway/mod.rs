@@ -1,6 +1,6 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
 //!
-//! Owns the way to the server: `probe` finds it, `client` talks to it, `chat` runs one request, with `sse` and
+//! Owns the way to the server: `probe` finds it, `survey` shows all there is, `client` talks to it, `chat` runs one request, with `sse` and
 //! `frame` for what is read, `retry` and `silence` for what is waited for, `fault` and `error` for what goes
 //! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
@@ -16,6 +16,7 @@ mod retry;
 mod servers;
 mod silence;
 mod sse;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::GatewayError;
 pub use self::retry::Limits;
 use self::servers::{KNOWN, Kind};
+pub use self::survey::{Offer, Survey, survey};
 
 use crate::base::message::Message;
 use crate::base::usage::Usage;

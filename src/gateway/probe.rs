@@ -50,7 +50,11 @@ pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> 
 
 /// The one server, with the model asked for, that answers on the known ports.
 pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
-    let mut found = all(known, limits).await?;
+    the_one(all(known, limits).await?, model, known)
+}
+
+/// Of those that answer the only one, or the only one that offers the model.
+pub(super) fn the_one(mut found: Vec<Found>, model: Option<&str>, known: &[Known]) -> Result<Found, GatewayError> {
     if let Some(model) = model
         && found.iter().filter(|server| server.offers(model)).count() == 1
     {
@@ -283,12 +287,12 @@ fn set_windows(models: &mut [Model], entries: Option<&Value>, [name, window]: [&
 }
 
 /// One small answer.
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     server: String,
     location: String,
     /// Null where it is no JSON.
-    body: Value,
+    pub body: Value,
 }
 
 impl Answer {
@@ -303,7 +307,7 @@ impl Answer {
     }
 }
 
-async fn get(client: &Client, url: String) -> Result<Answer, String> {
+pub(super) async fn get(client: &Client, url: String) -> Result<Answer, String> {
     const BODY_LIMIT: usize = 8 << 20;
     tracing::debug!(%url, "asked");
     let ask = async {

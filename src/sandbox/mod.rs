@@ -7,6 +7,7 @@ mod helper;
 mod host;
 mod output;
 mod paths;
+mod self_test;
 mod wire;
 
 use std::env;
@@ -17,8 +18,9 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::host::{Channels, Told};
+pub use self::self_test::{Tool, Tried};
 use self::wire::{Bounds, Ended, Isolation, Order, Outcome};
-use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
+use crate::base::report::{Backend, Exit, Guarantee, MemoryMethod, Network, RunReport};
 
 /// What the user asked of the sandbox.
 #[derive(Clone, Debug)]
@@ -177,7 +179,7 @@ impl Sandbox {
             home,
         };
         if isolation == Isolation::Namespaces {
-            sandbox.test(options)?;
+            sandbox.test(&options.limits)?;
         }
         Ok(sandbox)
     }
@@ -275,30 +277,6 @@ impl Sandbox {
             files_changed: Vec::new(),
             exit: Exit { kind: ended.kind, code: ended.code, signal: ended.signal },
         }
-    }
-
-    /// A real run that does nothing: what fails here would fail for every run.
-    fn test(&self, options: &Options) -> Result<(), SandboxError> {
-        let folder = crate::base::fs::make_temporary_folder("faos-self-test-");
-        let folder = folder.map_err(|error| SandboxError::Io(error.to_string()))?;
-        let spec = Spec {
-            script: "true",
-            stdin: &[],
-            workspace: &folder,
-            view: View::Direct,
-            protected: &[],
-            output: &folder,
-            limits: &options.limits,
-            network: Network::Off,
-        };
-        let ran = self.run(&spec, &CancellationToken::new(), &mut |_, _| {});
-        // A folder that cannot be removed stays in the temporary folder; the result is the matter here.
-        let _ = crate::base::fs::remove_folder(&folder);
-        let report = ran?.report;
-        if report.exit.kind == ExitKind::Exited && report.exit.code == Some(0) {
-            return Ok(());
-        }
-        Err(not_set_up(&format!("run `true` (it ended with {:?})", report.exit.kind), 0))
     }
 }
 

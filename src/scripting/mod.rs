@@ -41,7 +41,7 @@ pub use event::{
     FileWrite, HookRun, Hooked, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunRequest,
     RunResult, RunResultDecision, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
 };
-pub use set::{Loaded, built_in};
+pub use set::{Loaded, Source, built_in, in_use};
 
 /// Script time of one call where nothing else is asked for.
 const BUDGET: Duration = Duration::from_millis(250);
@@ -66,6 +66,16 @@ pub enum ScriptError {
     /// The work was stopped while a script was asked: there is no decision.
     #[error("interrupted")]
     Cancelled,
+}
+
+/// Every script compiled, one by one: those that can be asked, in order, and a line for each file that is faulty.
+pub fn check(options: &Options) -> Result<(Vec<Loaded>, Vec<String>), ScriptError> {
+    let files = set::read(options)?;
+    let worker = Worker::start(options.budget.unwrap_or(BUDGET))?;
+    worker.wait_for(move |bench| {
+        let (set, faults) = Set::compile_sound(bench.engine(), files);
+        (set.list(), faults)
+    })
 }
 
 /// What a script may do to the world. Core implements it; calls arrive on the engine's thread and may block.

@@ -6,6 +6,7 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod commands;
 mod exit_codes;
 mod gateway;
 mod gateway_errors;
