@@ -48,7 +48,7 @@ struct Left {
 /// One session, and the place to come back to it.
 async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
-    consent::ask(&place, &job.settings.folders)?;
+    allow(&place, job, interrupt).await?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
     let folder = inside.session.folder().to_owned();
     let (events, shown) = mpsc::channel(EVENTS);
@@ -85,6 +85,25 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
         }
     };
     Ok((left, back))
+}
+
+/// The question is asked on another thread: a signal has to end the program while nobody answers.
+async fn allow(place: &Place, job: &Job, interrupt: &Interrupt) -> Result<(), Failure> {
+    let (place, folders) = (place.clone(), job.settings.folders.clone());
+    let asked = tokio::task::spawn_blocking(move || consent::ask(&place, &folders));
+    let token = interrupt.token();
+    tokio::select! {
+        asked = asked => asked.unwrap_or_else(|error| Err(Failure {
+            message: format!("cannot ask: {error}"),
+            hints: Vec::new(),
+            exit_code: 1,
+        })),
+        () = token.cancelled() => Err(Failure {
+            message: "interrupted".to_owned(),
+            hints: Vec::new(),
+            exit_code: interrupt.exit_code(),
+        }),
+    }
 }
 
 /// Makes everything ready, and does what is asked for until nobody can ask any more.

@@ -27,7 +27,12 @@ pub fn pick(text: &str, choices: &[String]) -> Option<usize> {
 
 fn answer() -> Option<String> {
     let mut line = String::new();
-    // Ctrl-D, or a terminal that is gone: no answer.
-    io::stdin().lock().read_line(&mut line).ok().filter(|length| *length > 0)?;
-    Some(line.trim().to_owned())
+    match io::stdin().lock().read_line(&mut line) {
+        Ok(1..) => Some(line.trim().to_owned()),
+        Ok(0) | Err(_) => {
+            // Ctrl-D, or a terminal that is gone: no answer, and the question's row is not ended.
+            let _ = io::stderr().write_all(b"\n");
+            None
+        }
+    }
 }

@@ -9,7 +9,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Result};
 
-use crate::base::printable::printable;
+use crate::base::printable::{in_place, printable};
 use crate::frontend::slash::{self, Argument};
 
 /// Candidates that are offered at once.
@@ -105,10 +105,11 @@ impl Hinter for Assist {
 
 impl Highlighter for Assist {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        let line = in_place(line);
         let name = line.strip_prefix('/').map(|rest| rest.split(' ').next().unwrap_or_default());
         match name.filter(|name| self.color && slash::find(name).is_some()) {
             Some(name) => Cow::Owned(format!("\x1b[36m/{name}\x1b[0m{}", &line[1 + name.len()..])),
-            None => Cow::Borrowed(line),
+            None => line,
         }
     }
 

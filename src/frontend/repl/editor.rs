@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
+use rustix::process::{Signal, getpid, kill_process};
 use rustyline::config::{BellStyle, Builder, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -88,13 +89,15 @@ fn editor(options: &Options) -> rustyline::Result<Readline> {
         .history_ignore_space(true)
         .completion_type(CompletionType::List)
         .bell_style(BellStyle::None)
-        .color_mode(if options.color { ColorMode::Enabled } else { ColorMode::Disabled })
+        // Without colours, too: what is shown of a line goes through `Assist`.
+        .color_mode(ColorMode::Enabled)
         .bracketed_paste(true)
         .build();
     let mut editor = Readline::with_config(config)?;
     editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
     editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearFirst)));
     editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
+    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
     if let Some(history) = &options.history {
         // A first start has none; a damaged one is no reason to stop.
         let _ = editor.load_history(history);
@@ -125,6 +128,16 @@ struct ClearFirst;
 impl ConditionalEventHandler for ClearFirst {
     fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
+    }
+}
+
+/// The loop stops the program and puts the terminal in order around it; rustyline would do so behind its back.
+struct Suspend;
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        let _ = kill_process(getpid(), Signal::TSTP);
+        Some(Cmd::Noop)
     }
 }
 

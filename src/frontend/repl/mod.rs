@@ -124,9 +124,10 @@ impl Repl {
 
     /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
     pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
+        let keys_are_ours = KeyByKey::begin();
         self.print(greeting);
         let leave = self.converse(first).await;
-        terminal::restore();
+        drop(keys_are_ours);
         leave
     }
 
@@ -213,7 +214,11 @@ impl Repl {
                     terminal::suspend();
                     self.editor.say("");
                 }
-                () = self.ends.interrupt.ended() => return Prompted::Leave(Leave::Quit),
+                () = self.ends.interrupt.ended() => {
+                    // The prompt is not ended by a key, which would have ended its row.
+                    self.write("\r\n");
+                    return Prompted::Leave(Leave::Quit);
+                }
             }
         }
     }
@@ -232,7 +237,7 @@ impl Repl {
 
     /// Does one thing and shows what comes of it.
     async fn work(&mut self, op: Op, asked: Asked) -> Option<Leave> {
-        let keys_are_ours = KeyByKey::begin();
+        terminal::paste_on();
         let mut keys = Keys::listen().ok();
         self.pane.resize(size());
         self.pane.restart();
@@ -258,9 +263,12 @@ impl Repl {
             self.flush();
         };
         self.pane.live(None);
+        if leave.is_some() {
+            // The shell goes on in a row of its own.
+            self.pane.finish_reply();
+        }
         self.flush();
         drop(keys);
-        drop(keys_are_ours);
         leave
     }
 
@@ -394,9 +402,12 @@ impl Repl {
 
     fn flush(&mut self) {
         let text = self.pane.take();
-        if text.is_empty() {
-            return;
+        if !text.is_empty() {
+            self.write(&text);
         }
+    }
+
+    fn write(&self, text: &str) {
         let mut stdout = io::stdout().lock();
         if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
             self.ends.interrupt.stop(Stop::OutputClosed);

@@ -45,14 +45,22 @@ pub fn size() -> (usize, usize) {
 pub fn suspend() {
     let mode = tcgetattr(io::stdin().as_fd());
     restore();
-    // SIGSTOP, since SIGTSTP is caught: the shell cannot tell them apart.
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    // SIGSTOP, since SIGTSTP is caught: the shell cannot tell them apart. And to the whole group, as the key would send
+    // it: a script that started this program must not go on waiting in the foreground.
+    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
     if let Ok(mode) = mode {
         let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &mode);
     }
+    paste_on();
 }
 
-/// While it lives, keys arrive one by one and are not shown; output works as always.
+/// Pastes come in brackets from here on; a prompt that ends turns it off.
+pub fn paste_on() {
+    let _ = io::stdout().write_all(PASTE_ON).and_then(|()| io::stdout().flush());
+}
+
+/// While it lives, keys arrive one by one and are not shown; output works as always. What the prompt changes, it changes
+/// back to this: no key that is typed between two prompts is echoed or means something else.
 pub struct KeyByKey(());
 
 impl KeyByKey {
@@ -64,8 +72,6 @@ impl KeyByKey {
         mode.special_codes[SpecialCodeIndex::VMIN] = 1;
         mode.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &mode)?;
-        io::stdout().write_all(PASTE_ON)?;
-        io::stdout().flush()?;
         Ok(Self(()))
     }
 }

@@ -10,6 +10,7 @@ use regex::bytes::Regex;
 
 use super::{Chat, USUAL};
 use crate::support::env::TestEnv;
+use crate::support::model_server::held;
 
 /// Bracketed paste, synchronised output, the cursor shown or hidden; moves, and erasing from the cursor on; our styles.
 static OURS: LazyLock<Regex> =
@@ -57,7 +58,6 @@ fn assert_only_ours(chat: &mut Chat) {
     let text = String::from_utf8_lossy(raw);
     let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(!text.contains(is_control), "a control character of Unicode");
-    assert!(!chat.terminal.text().contains("owned"), "what a title or a clipboard was to be");
 }
 
 #[test]
@@ -85,6 +85,7 @@ fn a_models_text() {
     chat.resume_last();
     chat.assert_shown("Thought.");
     assert_only_ours(&mut chat);
+    assert!(!chat.terminal.text().contains("owned"), "what a title or a clipboard was to be is no text");
     chat.quit();
 }
 
@@ -92,19 +93,18 @@ fn a_models_text() {
 fn names_of_files() {
     let env = TestEnv::new();
     for sequence in HOSTILE {
-        let name = sequence.replace('/', "");
-        env.write(&format!("workspace/a{name}b.txt"), "x");
+        env.write(&format!("workspace/a{}b.txt", sequence.replace('/', "")), "x");
     }
     env.write("faos/state/trust.json", serde_json::json!({"workspaces": [env.workspace()]}).to_string());
     let blocks: String =
         HOSTILE.iter().map(|name| format!("n{}.txt\n```\nx\n```\n\n", name.replace(['/', '\r'], ""))).collect();
-    let mut chat = Chat::begin(env, USUAL, &[], [Reply::text(&blocks)]);
+    let mut chat = Chat::begin(env, USUAL, &[], [Reply::text(&blocks), Reply::text("Done.\n")]);
     chat.ask("write them");
     for command in ["/files", "/diff v0", "/versions", "!ls"] {
         chat.ask(command);
     }
     chat.terminal.send("see @a\t\t");
-    chat.terminal.wait_for("the candidates", |screen| screen.text.matches("b.txt").count() > 30);
+    chat.terminal.wait_for("a name", |screen| screen.cursor_row.ends_with("b.txt"));
     chat.terminal.send("\x03");
     chat.wait_for_prompt();
     assert_only_ours(&mut chat);
@@ -119,9 +119,37 @@ fn what_programs_print() {
     chat.ask("!cat hostile.txt; cat hostile.txt >&2; exit 1");
     chat.ask("run it");
     chat.assert_shown("Done.");
-    let command = format!("!!printf '%s' '{}'", HOSTILE.concat().replace(['\r', '\x03'], ""));
-    chat.terminal.paste(&command);
+    assert_only_ours(&mut chat);
+    chat.quit();
+}
+
+/// What is pasted may have been copied from anywhere.
+#[test]
+fn what_is_pasted() {
+    let (reply, gate) = held(["Read. "]);
+    let mut chat = Chat::new([Reply::text("One.\n"), reply, Reply::text("Two.\n"), Reply::text("Three.\n")]);
+    let pasted = format!("look: {}", HOSTILE.concat().replace('\r', ""));
+    chat.terminal.paste(&pasted);
+    chat.terminal.send(" END");
+    chat.terminal.wait_for_text(" END");
     chat.terminal.send("\r");
+    chat.terminal.wait_for_text("One.");
+    chat.wait_for_prompt();
+    chat.say("and now meanwhile");
+    chat.terminal.wait_for_text("Read.");
+    chat.terminal.paste(&pasted);
+    chat.terminal.send("\r");
+    chat.terminal.paste(&pasted);
+    chat.terminal.send(" REST");
+    gate.open();
+    chat.terminal.wait_for_text("Two.");
+    chat.terminal.wait_for_text(" REST");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Three.");
+    chat.wait_for_prompt();
+    chat.say("/edit");
+    chat.terminal.wait_for("the message again", |screen| screen.cursor_row.ends_with(" REST"));
+    chat.terminal.send("\x03");
     chat.wait_for_prompt();
     assert_only_ours(&mut chat);
     chat.quit();
@@ -133,11 +161,10 @@ fn what_a_server_answers() {
     let plain = Reply { status: 500, headers: Vec::new(), steps: vec![Step::Bytes(hostile().into_bytes())] };
     let event = format!("data: {}\n\n", serde_json::json!({"error": {"message": hostile()}}));
     let broken = Reply::stream(vec![Step::Text("Some. ".to_owned()), Step::Bytes(event.into_bytes())]);
-    let mut chat = Chat::new([Reply::json(400, &message), plain, broken]);
+    let mut chat = Chat::new([Reply::json(400, &message), plain, broken, Reply::text("Fine.\n")]);
     for words in ["first", "second", "third"] {
         chat.ask(words);
     }
-    assert_eq!(chat.server.requests().len(), 3);
     chat.assert_shown("error: ");
     assert_only_ours(&mut chat);
     chat.quit();

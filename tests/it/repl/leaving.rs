@@ -136,7 +136,7 @@ fn a_folder_of_the_users_is_asked_about_once() {
     let project = env.root().join("project");
     let project = project.to_str().unwrap();
     let mut terminal = env.at_terminal(["-w", project]);
-    terminal.wait_for_text("Work there? [y/N] ");
+    terminal.wait_for_text("Work there? [y/N]");
     assert!(terminal.text().contains("faos was not in `"), "{}", terminal.text());
     terminal.send("\r");
     terminal.assert_end(6);
@@ -169,8 +169,7 @@ fn no_folder_is_let_in_by_a_key_that_ends_the_question() {
     let mut terminal = env.at_terminal(["-w", project.to_str().unwrap()]);
     terminal.wait_for_text("[y/N]");
     terminal.send("\x03");
-    let status = terminal.wait_for_end();
-    assert_ne!(status.code(), Some(0));
+    terminal.assert_end(130);
     assert!(!env.faos_home().join("state/trust.json").exists());
 }
 

@@ -65,6 +65,16 @@ fn a_message_has_several_lines_by_backslash_quotes_or_ctrl_j() {
     chat.quit();
 }
 
+/// A program types faster than a person, and so does a terminal that pastes without brackets.
+#[test]
+fn lines_that_are_typed_at_once_are_all_taken() {
+    let mut chat = Chat::new(["One.\n", "Two.\n"].map(Reply::text));
+    chat.terminal.send("first\r/help undo\rsecond\r/quit\r");
+    chat.terminal.assert_end(0);
+    chat.assert_answered("second", "Two.");
+    assert_eq!(chat.asked(), "second");
+}
+
 #[test]
 fn a_paste_of_200_lines_is_one_message() {
     let mut chat = Chat::new([Reply::text("Read.\n")]);
