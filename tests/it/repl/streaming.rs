@@ -181,7 +181,7 @@ fn other_sizes_show_the_same_words() {
         let (reply, gate) = gated(&sentence[..30], &format!("{}\n\n|wide| 全角文字 |\n", &sentence[30..]));
         let mut chat = Chat::of_size((columns, 24), [reply]);
         chat.say("show me 日本");
-        chat.terminal.wait_for_text(&sentence[..30].trim_end());
+        chat.terminal.wait_for_text(sentence[..30].trim_end());
         gate.open();
         chat.wait_for_prompt();
         let shown = chat.terminal.text().replace('\n', " ");
