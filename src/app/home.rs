@@ -46,7 +46,8 @@ impl Drop for Passing {
 impl Home {
     pub fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
         let mut passing = None;
-        let Opened { session, records, repaired } = match place {
+        let is_missing = matches!(place, Place::Saved { folder } if !fs::exists(&folder.join("workspace")));
+        let Opened { session, records, mut repaired } = match place {
             Place::Saved { folder } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
@@ -57,7 +58,12 @@ impl Home {
         };
         let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
         let workspace = Workspace::open(session.workspace())?;
-        let versions = Versions::open(&session.folder().join("versions"))?;
+        let mut versions = Versions::open(&session.folder().join("versions"))?;
+        let is_own = session.workspace().starts_with(session.folder());
+        if let (true, true, Some(newest)) = (is_own, is_missing, versions.newest()) {
+            versions.restore(&workspace, newest)?;
+            repaired.push(format!("its files are those of version {newest} again"));
+        }
         let inside = Inside { session: Arc::new(session), records, repaired, workspace, versions };
         Ok(Self { inside, held: Held { _lock: lock, _passing: passing } })
     }

@@ -10,7 +10,7 @@ use crate::command::input::{self, Input};
 use crate::command::job::{Job, Manner, Place, Plan, Words};
 use crate::command::output;
 use crate::core::conversation::Mode;
-use crate::frontend::headless::{self, Format};
+use crate::frontend::headless::{self, Format, Left};
 use crate::frontend::render::Look;
 use crate::sandbox::Choice;
 use crate::session;
@@ -56,7 +56,12 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
         Input { prompt: None, piped: None, .. } => Words::GoOn,
         Input { prompt, piped, .. } => Words::Say { prompt, piped },
     };
-    let show = headless::Options { goes_on: !matches!(place, Place::Passing { .. }), ..show(options) };
+    let left = match place {
+        _ if mode == Mode::DryRun => Left::Nothing,
+        Place::Passing { .. } => Left::Files,
+        Place::New { .. } | Place::Saved { .. } => Left::Session,
+    };
+    let show = headless::Options { left, ..show(options) };
     let (scripts, look) = (!options.no_scripts, look(options));
     Job { manner, settings, place, words, mode, scripts, show, look, notices, player: None }
 }
@@ -88,7 +93,7 @@ pub fn show(options: &Options) -> headless::Options {
         OutputFormat::Json => Format::Json,
         OutputFormat::StreamJson => Format::StreamJson,
     };
-    headless::Options { format, quiet: options.quiet, goes_on: false }
+    headless::Options { format, quiet: options.quiet, left: Left::Files }
 }
 
 pub fn flags(options: &Options) -> Flags {

@@ -62,6 +62,9 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     })?;
     let mut settings = Settings::resolve(&chat::flags(options))?;
     settings.gateway = crate::gateway::Options { endpoint: Some(player.url().to_owned()), ..Default::default() };
+    // What was recorded was made with the built-in ones; a fault in the user's own is not the demo's to trip over.
+    settings.scripting.user = None;
+    settings.prompting.user = None;
     let place = chat::new(options, options.workspace.clone());
     let input = Input { prompt: Some(recording.description.trim_end().to_owned()), ..Input::default() };
     let mut job = chat::job(options, settings, place, input);

@@ -353,7 +353,8 @@ impl Conversation {
     /// Logs and shows why the work stopped, unless the user has stopped it.
     async fn error(&mut self, stopped: &Stopped, calls: u32) {
         let (verdict, _, hints) = verdict::of_stop(stopped, &self.parts.interrupt, calls);
-        if verdict == Verdict::Error {
+        // Whoever interrupted the work has said why.
+        if verdict == Verdict::Error && !matches!(stopped, Stopped::Interrupted) {
             let message = stopped.to_string();
             if self.history.system_prompt().is_some() {
                 self.record(Entry::Error { message: message.clone(), hints: hints.clone() });

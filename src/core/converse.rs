@@ -3,6 +3,7 @@
 use crate::base::report::FileChange;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::Event;
+use crate::core::repeats::SAME_REPLY;
 use crate::core::turn::{Turn, values};
 use crate::core::verdict::{Ending, Next, Stopped};
 use crate::core::view::Verdict;
@@ -15,8 +16,11 @@ const MOST_CONTINUES: u32 = 3;
 impl Conversation {
     pub(super) async fn converse(&mut self, turn: &mut Turn) -> Result<Ending, Stopped> {
         loop {
-            if turn.calls == self.parts.limits.max_turns {
+            let most = self.parts.limits.max_turns;
+            if turn.calls == most {
                 self.settle_version(turn).await?;
+                let text = format!("{most} turns are used up, and the model still asks to go on (--max-turns)");
+                self.say_and_log(text).await;
                 return Ok(Ending::OutOfTurns);
             }
             let reply = self.request(turn).await?;
@@ -31,11 +35,17 @@ impl Conversation {
             }
             if let Some(what) = turn.repeats.tired_of() {
                 let text = format!("{what} came for the third time: the model does not get further");
-                self.record(Entry::Note { text: text.clone(), feedback: None });
-                self.emit(Event::Notice(text)).await;
-                return Ok(Ending::GivenUp);
+                self.say_and_log(text).await;
+                // Where all is well, a model that only repeats itself is done and has not noticed.
+                let is_well = what == SAME_REPLY && turn.evidence.verdict() == Verdict::Passed;
+                return Ok(if is_well { Ending::Done } else { Ending::GivenUp });
             }
         }
+    }
+
+    pub(super) async fn say_and_log(&mut self, text: String) {
+        self.record(Entry::Note { text: text.clone(), feedback: None });
+        self.emit(Event::Notice(text)).await;
     }
 
     /// Whether `on_turn_end` wants the model to go on.

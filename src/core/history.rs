@@ -25,6 +25,8 @@ pub struct History {
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
     pub state: State,
+    /// How the last reply ended.
+    pub finish: Option<Finish>,
     pub turn: u32,
     /// The newest version that the log knows.
     pub version: Option<u32>,
@@ -160,9 +162,10 @@ impl History {
 
     /// Something that was done for a reply, and what the model is to be told of it.
     fn outcome(&mut self, entry: &Entry) {
-        // What the user runs beside the conversation leaves a reply that was not done yet as it is.
-        if self.open_run != Some(RunSource::User) {
-            self.acted();
+        // What the user or a script runs leaves a reply that was not done yet as it is.
+        match self.open_run {
+            None | Some(RunSource::Model | RunSource::Validation) => self.acted(),
+            Some(RunSource::User | RunSource::Script) => {}
         }
         let (list, text) = match entry {
             Entry::ActionRefused { feedback, .. } => (&mut self.pending.refusals, feedback),
@@ -231,6 +234,7 @@ impl History {
         self.in_reply = false;
         self.messages.push(Message::new(Role::Assistant, if text.is_empty() { NO_REPLY.to_owned() } else { text }));
         self.state = State::Replied(reason);
+        self.finish = Some(reason);
     }
 
     fn push_user(&mut self, text: String) {

@@ -116,6 +116,8 @@ struct Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stop {
+    /// Stdout takes nothing more, and is not closed: a full disk.
+    OutputFailed = 1,
     Interrupted = 130,
     OutputClosed = 141,
     Terminated = 143,
@@ -128,7 +130,7 @@ impl Interrupt {
         now.token.cancel();
         match why {
             Stop::Interrupted => {}
-            Stop::OutputClosed | Stop::Terminated => self.end.cancel(),
+            Stop::OutputFailed | Stop::OutputClosed | Stop::Terminated => self.end.cancel(),
         }
     }
 

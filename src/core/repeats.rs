@@ -5,28 +5,31 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 const ENOUGH: u32 = 3;
 
+/// What a whole reply is called here.
+pub const SAME_REPLY: &str = "the same reply";
+
 /// What was seen in this turn.
 #[derive(Default)]
 pub struct Repeats {
     seen: HashMap<u64, u32>,
-    tired_of: Option<String>,
+    tired_of: Option<&'static str>,
 }
 
 impl Repeats {
     /// `what` names it for the user; `of` is all that makes two of them the same (no timings).
-    pub fn note(&mut self, what: &str, of: impl Hash) {
+    pub fn note(&mut self, what: &'static str, of: impl Hash) {
         let mut hasher = DefaultHasher::new();
         (what, of).hash(&mut hasher);
         let count = self.seen.entry(hasher.finish()).or_default();
         *count += 1;
         if *count == ENOUGH {
-            self.tired_of.get_or_insert_with(|| what.to_owned());
+            self.tired_of.get_or_insert(what);
         }
     }
 
     /// What came for the third time.
-    pub fn tired_of(&self) -> Option<&str> {
-        self.tired_of.as_deref()
+    pub fn tired_of(&self) -> Option<&'static str> {
+        self.tired_of
     }
 }
 

@@ -87,6 +87,9 @@ impl Conversation {
                 if self.history.feedback().is_some() {
                     return Ok(Next::Ask);
                 }
+                if self.do_what_was_not_begun(turn).await? == Wants::More {
+                    return Ok(Next::Ask);
+                }
                 // The newest version is what the reply made of the one before: it is not validated yet.
                 turn.first_version = turn.first_version.map(|newest| newest.saturating_sub(1));
                 self.validate(turn).await?;
@@ -95,15 +98,35 @@ impl Conversation {
         }
     }
 
+    /// The program ended between a reply's files and its first run or read.
+    async fn do_what_was_not_begun(&mut self, turn: &mut Turn) -> Result<Wants, Stopped> {
+        let Some(finish) = self.history.finish.filter(|finish| ending_of(*finish) == crate::reply::Ending::Whole)
+        else {
+            return Ok(Wants::Nothing);
+        };
+        let task = |action| match action {
+            Action::Run { script } => Some(Task::Run(script)),
+            Action::Read { what } => Some(Task::Read(what)),
+            _ => None,
+        };
+        let tasks = self.parsed(finish).actions.into_iter().filter_map(task).collect();
+        self.do_tasks(turn, tasks, false).await
+    }
+
+    /// The last reply, read again.
+    fn parsed(&self, finish: Finish) -> Parsed {
+        let tree = Tree::new(&self.parts.workspace);
+        let mut parser = Parser::new();
+        parser.push(self.history.last_reply(), &tree);
+        parser.finish(ending_of(finish), &tree)
+    }
+
     /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
     pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
         self.settle_version(turn).await?;
         let text = self.history.last_reply().to_owned();
         turn.text.clone_from(&text);
-        let tree = Tree::new(&self.parts.workspace);
-        let mut parser = Parser::new();
-        parser.push(&text, &tree);
-        let parsed = parser.finish(ending_of(finish), &tree);
+        let parsed = self.parsed(finish);
         let reply = Reply { text, reasoning: String::new(), finish, parsed };
         self.carry_out(turn, reply).await
     }

@@ -6,6 +6,7 @@ use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::history::State;
+use crate::core::repeats::SAME_REPLY;
 use crate::core::tree::Tree;
 use crate::core::turn::{MOST_CUTS, Turn};
 use crate::core::verdict::Stopped;
@@ -171,7 +172,7 @@ impl Conversation {
         let ending = ending_of(finish);
         if ending == Ending::Whole {
             // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
-            turn.repeats.note("the same reply", incoming.text.trim());
+            turn.repeats.note(SAME_REPLY, incoming.text.trim());
         }
         let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
         let cut = ending == Ending::Cut;

@@ -183,6 +183,10 @@ impl Conversation {
         })
         .await??;
         let feedback = match told {
+            // No script is asked any more, and the outcome counts all the same.
+            Told::Model if self.parts.interrupt.token().is_cancelled() => {
+                feedback::user_run_outcome(&ran.report, &feedback::streams(&ran.stdout, &ran.stderr))
+            }
             Told::Model => {
                 let body = self.shaped(&mut turn, &ran).await?;
                 feedback::user_run_outcome(&ran.report, &body)

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::core::op::Interrupt;
+use crate::core::op::{Interrupt, Stop};
 use crate::core::view::Verdict;
 use crate::gateway::GatewayError;
 use crate::prompting::PromptError;
@@ -105,7 +105,11 @@ pub fn of_ending(ending: Ending, verdict: Verdict) -> (Verdict, u8) {
 /// The same for work that was stopped, with the hints to show below the error's line.
 pub fn of_stop(stopped: &Stopped, interrupt: &Interrupt, calls: u32) -> (Verdict, u8, Vec<String>) {
     let (code, hints) = match stopped {
-        Stopped::Interrupted => return (Verdict::Interrupted, interrupt.exit_code(), Vec::new()),
+        Stopped::Interrupted => {
+            let code = interrupt.exit_code();
+            let verdict = if code == Stop::OutputFailed as u8 { Verdict::Error } else { Verdict::Interrupted };
+            return (verdict, code, Vec::new());
+        }
         Stopped::Denied(_) => (6, Vec::new()),
         Stopped::Gateway(error) => {
             let code = match error {

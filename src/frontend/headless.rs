@@ -13,6 +13,8 @@ use crate::core::view::DeltaKind;
 use crate::frontend::json::{self, Lines};
 use crate::frontend::lines::{self, Narrator};
 
+pub use crate::frontend::lines::Left;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     #[default]
@@ -26,8 +28,7 @@ pub struct Options {
     pub format: Format,
     /// The last reply alone, at the end; nothing but errors on stderr.
     pub quiet: bool,
-    /// The session is kept: the end says how to go on with it.
-    pub goes_on: bool,
+    pub left: Left,
 }
 
 /// Shows events until the conversation's side of the channel is closed.
@@ -49,8 +50,13 @@ pub fn show_failed_start(options: Options, message: &str, hints: &[String], exit
     let _ = io::stderr().write_all(lines::error(message, hints).as_bytes());
     match options.format {
         Format::Text => {}
-        Format::Json | Format::StreamJson => {
+        Format::Json => {
             let _ = writeln!(io::stdout(), "{}", json::failed_start(exit_code));
+        }
+        Format::StreamJson => {
+            let error = Event::Error { message: message.to_owned(), hints: hints.to_vec() };
+            let error = Lines::default().line(&error).unwrap_or_default();
+            let _ = writeln!(io::stdout(), "{error}\n{}", json::failed_start(exit_code));
         }
     }
 }
@@ -81,7 +87,7 @@ impl Screen {
             options,
             interrupt,
             json: Lines::default(),
-            narrator: Narrator::new(options.goes_on),
+            narrator: Narrator::new(options.left),
             filter: Printable::default(),
             out: String::new(),
             err: String::new(),
@@ -153,13 +159,23 @@ impl Screen {
         self.reply = ReplyText::None;
     }
 
+    fn output_is_gone(&mut self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            self.interrupt.stop(Stop::OutputClosed);
+        } else {
+            let hints = ["what came so far is kept: `faos resume --last` goes on from it".to_owned()];
+            self.err.push_str(&lines::error(&format!("cannot write to stdout: {error}"), &hints));
+            self.interrupt.stop(Stop::OutputFailed);
+        }
+    }
+
     fn flush(&mut self) {
         if !self.out.is_empty() {
             if !self.closed {
                 let mut stdout = io::stdout().lock();
-                if stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+                if let Err(error) = stdout.write_all(self.out.as_bytes()).and_then(|()| stdout.flush()) {
                     self.closed = true;
-                    self.interrupt.stop(Stop::OutputClosed);
+                    self.output_is_gone(&error);
                 }
             }
             self.out.clear();

@@ -1,5 +1,6 @@
 //! Events as plain lines for people, on stderr beside the reply's text.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use crate::base::printable::printable;
@@ -19,7 +20,55 @@ pub struct Narrator {
     /// The unfinished last line of a run's stdout and stderr.
     unfinished: [String; 2],
     edited: Option<Edited>,
-    goes_on: bool,
+    shown: RunLines,
+    left: Left,
+}
+
+/// What there is after the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Left {
+    /// Files and a session to go on with, and the last line says how.
+    Session,
+    /// Files alone, or somebody who knows how to go on.
+    #[default]
+    Files,
+    /// A dry run: nothing.
+    Nothing,
+}
+
+/// The lines of one run that are shown: the first ones as they come, the last ones at its end.
+#[derive(Default)]
+struct RunLines {
+    count: usize,
+    last: VecDeque<String>,
+}
+
+impl RunLines {
+    const FIRST: usize = 200;
+    const LAST: usize = 20;
+
+    fn push(&mut self, line: &str, out: &mut String) {
+        self.count += 1;
+        if self.count <= Self::FIRST {
+            let _ = writeln!(out, "  | {line}");
+            return;
+        }
+        self.last.push_back(line.to_owned());
+        if self.last.len() > Self::LAST {
+            self.last.pop_front();
+        }
+    }
+
+    fn finish(&mut self, run: u32, out: &mut String) {
+        let left_out = self.count.saturating_sub(Self::FIRST + self.last.len());
+        if left_out > 0 {
+            let _ = writeln!(out, "  | [… {left_out} lines more; all of them are in runs/{run:04} …]");
+        }
+        for line in &self.last {
+            let _ = writeln!(out, "  | {line}");
+        }
+        *self = Self::default();
+    }
 }
 
 /// The sections applied to one file so far, not told yet.
@@ -30,9 +79,8 @@ struct Edited {
 }
 
 impl Narrator {
-    /// `goes_on`: the end says how to go on with the session.
-    pub fn new(goes_on: bool) -> Self {
-        Self { goes_on, ..Self::default() }
+    pub fn new(left: Left) -> Self {
+        Self { left, ..Self::default() }
     }
 
     /// The lines that are complete with this event, each with its newline.
@@ -49,12 +97,14 @@ impl Narrator {
             Event::RunFinished { run, report, .. } => {
                 for rest in &mut self.unfinished {
                     if !rest.is_empty() {
-                        let _ = writeln!(out, "  | {}", std::mem::take(rest));
+                        self.shown.push(&std::mem::take(rest), &mut out);
                     }
                 }
+                self.shown.finish(*run, &mut out);
                 let _ = writeln!(out, "run {run}: {}", outcome(report));
             }
-            Event::Finished(finished) => out.push_str(&self::finished(finished, self.goes_on)),
+            Event::Session(_) if self.left == Left::Nothing => {}
+            Event::Finished(finished) => out.push_str(&self::finished(finished, self.left)),
             _ => out.push_str(&alone(event)),
         }
         out
@@ -88,7 +138,7 @@ impl Narrator {
             rest.push_str(piece);
             // A line without an end is shown in parts rather than kept.
             if rest.ends_with('\n') || rest.len() > LONGEST_LINE {
-                let _ = writeln!(out, "  | {}", rest.trim_end_matches('\n'));
+                self.shown.push(rest.trim_end_matches('\n'), out);
                 rest.clear();
             }
         }
@@ -129,7 +179,7 @@ fn alone(event: &Event) -> String {
             false => format!("{script} {event}: {outcome}: {}\n", printable(note)),
         },
         Event::Retry { attempt, wait_s, reason } => {
-            format!("try {attempt} failed ({}); the next one in {wait_s:.1} s\n", printable(reason))
+            format!("{}; try {attempt} in {wait_s:.1} s\n", printable(reason))
         }
         Event::Notice(text) => format!("{}\n", printable(text)),
         Event::Error { message, hints } => error(message, hints),
@@ -153,7 +203,11 @@ fn session(info: &SessionInfo) -> String {
 
 fn action(action: &ActionEvent) -> String {
     let path = printable(&action.path);
+    // A diff is there in a dry run alone.
+    let would = action.diff.is_some();
     let word = match action.kind {
+        ActionKind::Write if would => "would write",
+        ActionKind::Edit if would => "would edit",
         ActionKind::Write => "wrote",
         ActionKind::Edit => "edited",
         ActionKind::Delete => "deleted",
@@ -225,7 +279,7 @@ fn validation(outcome: ValidationOutcome, script: &str, feedback: &str) -> Strin
     }
 }
 
-fn finished(finished: &Finished, goes_on: bool) -> String {
+fn finished(finished: &Finished, left: Left) -> String {
     let verdict = match finished.verdict {
         Verdict::Passed => "passed",
         Verdict::Failed => "failed",
@@ -245,8 +299,12 @@ fn finished(finished: &Finished, goes_on: bool) -> String {
     }
     let requests = if usage.requests == 1 { "1 request".to_owned() } else { format!("{} requests", usage.requests) };
     let _ = write!(out, " · {requests}, {} tokens in, {} out", usage.prompt_tokens, usage.completion_tokens);
-    let _ = write!(out, "\nfiles: {}\n", finished.workspace.display());
-    if goes_on {
+    out.push('\n');
+    if left == Left::Nothing {
+        return out;
+    }
+    let _ = writeln!(out, "files: {}", printable(&finished.workspace.display().to_string()));
+    if left == Left::Session {
         let _ = writeln!(out, "go on: faos resume {} \"what comes next\"", finished.session);
     }
     out

@@ -236,3 +236,69 @@ fn settings_that_cannot_work_are_told_in_one_line() {
         assert_eq!(output.stderr, format!("error: `{}`: {problem}\n", file.display()));
     }
 }
+
+#[test]
+fn a_model_that_repeats_itself_where_all_is_well_is_done() {
+    let same = "ok.py\n```python\nprint(1)\n```\n\n```run\npython3 ok.py\n```\n";
+    let (env, server) = env_with([same; 5].map(Reply::text));
+    let output = env.run(["--output-format", "json", "print 1"]);
+    output.assert_code(0);
+    assert_eq!(output.json()["verdict"], "passed");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn turns_that_are_used_up_are_named() {
+    let (env, _server) = env_with(["```run\ntrue\n```\n", "```run\ntrue \n```\n"].map(Reply::text));
+    let output = env.run(["--max-turns", "1", "run it"]);
+    output.assert_code(7);
+    assert!(output.stderr.contains("1 turns are used up, and the model still asks to go on"), "{}", output.stderr);
+}
+
+#[test]
+fn a_sessions_own_workspace_comes_back_from_its_versions() {
+    let (env, _server) = env_with([Reply::text(NOTE), Reply::text("It is there.\n")]);
+    env.run(["a note"]).assert_code(0);
+    let workspace = env.session().path().join("workspace");
+    std::fs::remove_dir_all(&workspace).unwrap();
+    let output = env.run(["resume", "--last", "is it there?"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("its files are those of version 1 again"), "{}", output.stderr);
+    assert_eq!(std::fs::read_to_string(workspace.join("note.txt")).unwrap(), "kept\n");
+}
+
+#[test]
+fn a_flood_of_output_is_cut_on_the_screen_and_kept_on_disk() {
+    let (env, _server) = env_with(["```run\nseq 5000\n```\n", "Done.\n"].map(Reply::text));
+    let output = env.run(["count"]);
+    output.assert_code(0);
+    let lines: Vec<&str> = output.stderr.lines().collect();
+    assert!(lines.len() < 300 && lines.contains(&"  | 200") && lines.contains(&"  | 5000"), "{}", output.stderr);
+    assert!(output.stderr.contains("[… 4780 lines more; all of them are in runs/0001 …]"), "{}", output.stderr);
+    let kept = std::fs::read_to_string(env.session().path().join("runs/0001/stdout.log")).unwrap();
+    assert_eq!(kept.lines().count(), 5000);
+}
+
+#[test]
+fn a_full_disk_behind_stdout_is_no_closed_pipe() {
+    let (env, _server) = env_with([Reply::text("Fine.\n")]);
+    let mut command = env.command("bash");
+    command.args(["-c", "\"$FAOS\" hello >/dev/full"]).env("FAOS", env!("CARGO_BIN_EXE_faos")).stdin(Stdio::null());
+    let output = env.start(&mut command).finish();
+    output.assert_code(1);
+    assert!(output.stderr.contains("error: cannot write to stdout: No space left on device"), "{}", output.stderr);
+    assert_eq!(env.session().records_of("turn_finished")[0]["verdict"], "error");
+}
+
+#[test]
+fn a_start_that_fails_tells_a_program_why() {
+    let mut env = TestEnv::new();
+    env.set_endpoint("http://127.0.0.1:9");
+    let output = env.run(["--output-format", "stream-json", "hello"]);
+    output.assert_code(4);
+    let lines = output.stream_json();
+    assert_eq!(lines[0]["type"], "error");
+    assert!(lines[0]["message"].as_str().unwrap().contains("127.0.0.1:9"));
+    assert_eq!(lines[1]["type"], "result");
+    crate::support::schema::assert_stream(&lines);
+}

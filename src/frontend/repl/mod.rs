@@ -25,7 +25,7 @@ use crate::base::printable::printable;
 use crate::core::event::{Event, Move, Moved};
 use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
 use crate::core::view::{DeltaKind, Verdict, View};
-use crate::frontend::lines::Narrator;
+use crate::frontend::lines::{Left, Narrator};
 use crate::frontend::render::{Look, Pane, Size, Style};
 use crate::frontend::slash::{self, Leave, Step};
 use crate::frontend::views;
@@ -109,7 +109,7 @@ impl Repl {
         Ok(Self {
             look: options.look,
             pane: Pane::new(options.look, size()),
-            narrator: Narrator::new(false),
+            narrator: Narrator::new(Left::Files),
             draft: Draft::default(),
             status: Status::default(),
             asked: VecDeque::new(),
