@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// The coding agent for people who run their own language models.
 ///
@@ -27,11 +28,25 @@ pub enum Command {
     Sessions(Sessions),
     /// See the whole way with a recorded model: no server, no network
     Demo(Demo),
+    /// Look for what faos needs: a model, the sandbox, folders, tools; say what is missing and how to get it
+    Doctor,
+    /// List the models of the servers that answer
+    Models,
+    /// The words that faos says to the model: which are in use, and what you have changed
+    Prompts(Prompts),
+    /// The scripts that decide and validate: which are in use, and whether they are sound
+    Scripts(Scripts),
+    /// Copy a built-in prompt or script to your own folder, where you can change it
+    Eject(Eject),
+    /// Print what completes faos's commands and options in a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The session's id or its beginning; with --last the PROMPT
+    /// The session's id or its beginning; with --last the PROMPT; without either, pick from a list
     pub session: Option<String>,
     /// What you want next; without it an interrupted reply is gone on with
     pub prompt: Option<String>,
@@ -61,6 +76,64 @@ pub enum SessionsCommand {
 pub struct Demo {
     /// Which recording: 01-todo (default) or 06-backup-rotate
     pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Prompts {
+    #[command(subcommand)]
+    pub command: Option<PromptsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PromptsCommand {
+    /// Every prompt with its variables, and whose text is in use
+    List,
+    /// Print the text that is in use
+    Show {
+        /// As in the list: `system` or `system.md`
+        name: String,
+    },
+    /// What differs from the built-in text
+    Diff {
+        /// As in the list; without it all that are replaced
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Scripts {
+    #[command(subcommand)]
+    pub command: Option<ScriptsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScriptsCommand {
+    /// Every script in the order in which it is asked, whose it is, and the events it handles
+    List,
+    /// Compile all scripts and say file, line and column of each fault; exit code 2 where there is one
+    Check,
+    /// Print the text that is in use
+    Show {
+        /// As in the list: `30-guard` or `30-guard.rhai`
+        name: String,
+    },
+    /// What differs from the built-in text
+    Diff {
+        /// As in the list; without it all that are replaced
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Eject {
+    /// A prompt (`system`) or a script (`30-guard`, `lib/output`); without it all names are listed
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: Shell,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +204,12 @@ pub struct Options {
     /// Say more of what happens; twice for more still
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// Colours: auto, always or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
+    pub color: Color,
+    /// No movement of the cursor, for screen readers
+    #[arg(long, global = true)]
+    pub plain: bool,
     /// Settings file instead of the usual one
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -142,6 +221,14 @@ pub enum OutputFormat {
     Text,
     Json,
     StreamJson,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -5,7 +5,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -56,6 +56,8 @@ pub enum SettingsError {
     Fs(#[from] fs::FsError),
     #[error("`{}`: {problem}", path.display())]
     File { path: PathBuf, problem: String },
+    #[error("`{flag}` must be {what}")]
+    Flag { flag: &'static str, what: &'static str },
     #[error("there is no home folder to keep settings and sessions in; set FAOS_HOME")]
     NoHome,
 }
@@ -146,6 +148,9 @@ const KEYS: [&str; 22] = [
 
 impl Settings {
     pub fn resolve(flags: &Flags) -> Result<Self, SettingsError> {
+        if flags.temperature.is_some_and(|temperature| !temperature.is_finite()) {
+            return Err(SettingsError::Flag { flag: "--temperature", what: "a number" });
+        }
         let folders = Folders::find()?;
         let path = flags.config.clone().unwrap_or_else(|| folders.settings.join("config.toml"));
         let file = match fs::read_text_if_present(&path)? {
@@ -166,7 +171,7 @@ impl Settings {
         Ok(Self {
             gateway: gateway_options(flags, file.model),
             sandbox: sandbox_options(flags, backend, file.sandbox),
-            prompting: prompting::Options { folders: vec![folders.settings.join("prompts")] },
+            prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
             scripting: scripting::Options {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()
@@ -181,14 +186,38 @@ impl Settings {
     pub fn trust_project(&mut self, workspace: &Path) {
         let ours = workspace.join(".faos");
         self.scripting.project = Some(ours.join("scripts"));
-        self.prompting.folders.insert(0, ours.join("prompts"));
+        self.prompting.project = Some(ours.join("prompts"));
+    }
+}
+
+/// What the environment says of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalWishes {
+    /// `NO_COLOR` is set to something.
+    pub no_color: bool,
+    /// `TERM=dumb`, or none: a terminal that only prints.
+    pub dumb: bool,
+    /// The locale is UTF-8.
+    pub utf8: bool,
+}
+
+impl TerminalWishes {
+    pub fn find() -> Self {
+        let term = variable("TERM");
+        // The first of them that is set counts, as it does for the C library.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
+        Self {
+            no_color: variable("NO_COLOR").is_some(),
+            dumb: term.is_none_or(|term| term == "dumb"),
+            utf8: locale.ends_with("utf-8") || locale.ends_with("utf8"),
+        }
     }
 }
 
 impl Folders {
     pub fn find() -> Result<Self, SettingsError> {
-        let home = variable("HOME").map(PathBuf::from);
-        if let Some(base) = variable("FAOS_HOME").map(PathBuf::from) {
+        let home = BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+        if let Some(base) = path("FAOS_HOME") {
             let base = std::path::absolute(&base).unwrap_or(base);
             let (sessions, state) = (base.join("sessions"), base.join("state"));
             return Ok(Self { sessions, state, settings: base, home });
@@ -203,8 +232,13 @@ impl Folders {
     }
 }
 
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// One that is no text is not passed over: it is taken as it can be shown, and refused by whoever reads it.
 fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
 fn gateway_options(flags: &Flags, file: ModelTable) -> gateway::Options {
@@ -246,9 +280,57 @@ fn sandbox_options(flags: &Flags, backend: sandbox::Choice, file: SandboxTable) 
 }
 
 fn parse(text: &str) -> Result<File, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let told = |error: toml::de::Error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let what: Vec<&str> = error.message().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        format!("line {}: {}", before.matches('\n').count() + 1, what.join(", "))
+    };
+    let table: toml::Table = text.parse().map_err(told)?;
     unknown_key(&table, "")?;
-    toml::from_str(text).map_err(|error| error.to_string())
+    let file = toml::from_str(text).map_err(told)?;
+    out_of_range(&file)?;
+    Ok(file)
+}
+
+/// Numbers that would make every run or every request fail.
+fn out_of_range(file: &File) -> Result<(), String> {
+    // More than any machine has, and far from where a count of bytes would not fit.
+    const MOST: u64 = 1 << 30;
+    let LimitsTable {
+        wall_s,
+        validation_wall_s,
+        cpu_s,
+        memory_mib,
+        processes,
+        file_mib,
+        growth_mib,
+        growth_files,
+        output_mib,
+    } = file.sandbox.limits.clone();
+    for (key, seconds) in [("wall_s", wall_s), ("validation_wall_s", validation_wall_s), ("cpu_s", cpu_s)] {
+        if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
+            return Err(format!("`sandbox.limits.{key}` must be a number of seconds above 0"));
+        }
+    }
+    for (key, count) in [
+        ("memory_mib", memory_mib),
+        ("processes", processes),
+        ("file_mib", file_mib),
+        ("growth_mib", growth_mib),
+        ("growth_files", growth_files),
+        ("output_mib", output_mib),
+    ] {
+        if count.is_some_and(|count| !(1..=MOST).contains(&count)) {
+            return Err(format!("`sandbox.limits.{key}` must be from 1 to {MOST}"));
+        }
+    }
+    if file.r#loop.max_turns == Some(0) {
+        return Err("`loop.max_turns` must be 1 or more".to_owned());
+    }
+    if file.model.temperature.is_some_and(|temperature| !temperature.is_finite()) {
+        return Err("`model.temperature` must be a number".to_owned());
+    }
+    Ok(())
 }
 
 fn unknown_key(table: &toml::Table, prefix: &str) -> Result<(), String> {
@@ -295,6 +377,25 @@ mod tests {
     #[test]
     fn a_wrong_type_is_told_with_its_line() {
         let problem = parse("[model]\nseed = \"x\"\n").map(|_| ()).expect_err("a string");
-        assert!(problem.contains("line 2"), "{problem}");
+        assert_eq!(problem, "line 2: invalid type: string \"x\", expected i64");
+        let problem = parse("[model\n").map(|_| ()).expect_err("no table");
+        assert_eq!(problem, "line 1: unclosed table, expected `]`");
+    }
+
+    #[test]
+    fn a_number_that_cannot_work_is_named() {
+        for (table, line) in [
+            ("sandbox.limits", "wall_s = 0"),
+            ("sandbox.limits", "validation_wall_s = -1"),
+            ("sandbox.limits", "cpu_s = nan"),
+            ("sandbox.limits", "memory_mib = 0"),
+            ("sandbox.limits", "output_mib = 9000000000000000"),
+            ("loop", "max_turns = 0"),
+            ("model", "temperature = inf"),
+        ] {
+            let problem = parse(&format!("[{table}]\n{line}\n")).map(|_| ()).expect_err(line);
+            let key = line.split(' ').next().unwrap_or_default();
+            assert!(problem.starts_with(&format!("`{table}.{key}` must be ")), "{problem}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the place the other modules are sent to")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,21 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Bytes of a file.
+pub fn size(path: &Path) -> Result<u64, FsError> {
+    fs::metadata(path).map(|metadata| metadata.len()).map_err(at("examine", path))
+}
+
+/// Why no files can be made in the folder, or where it is missing, why it cannot be made.
+pub fn check_writable(folder: &Path) -> Result<(), FsError> {
+    let nearest = folder.ancestors().find(|path| exists(path)).unwrap_or(folder);
+    if !is_folder(nearest) {
+        return Err(at("use as a folder", nearest)(io::ErrorKind::NotADirectory.into()));
+    }
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(nearest, access).map_err(|error| at("write to", nearest)(error.into()))
+}
+
 /// The absolute path without links and `..`; the path must exist.
 pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
     fs::canonicalize(path).map_err(at("resolve", path))
@@ -70,6 +86,27 @@ pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// Makes a folder below the temporary one that nobody could foresee: others can write there too.
+pub fn make_temporary_folder(prefix: &str) -> Result<PathBuf, FsError> {
+    loop {
+        // The standard library's hasher is seeded by the kernel.
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("{prefix}{number:016x}"));
+        if make_new_folder(&path)? {
+            return Ok(path);
+        }
+    }
+}
+
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Whether this process may make files in the folder.
+pub fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// The folders directly in a folder, in no order; links to folders count.
 pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
     let mut found = Vec::new();
@@ -80,6 +117,14 @@ pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
         }
     }
     Ok(found)
+}
+
+pub fn is_empty(folder: &Path) -> Result<bool, FsError> {
+    let first = WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().next();
+    match first.transpose() {
+        Ok(first) => Ok(first.is_none()),
+        Err(error) => Err(at("list", folder)(error.into())),
+    }
 }
 
 /// What a file or folder is called by the kernel, whatever its names: device and inode.

@@ -1,6 +1,8 @@
 //! Foreign text made safe to show: what a model, a program, a file name or a server sends reaches
 //! a terminal or a model only through here.
 
+use std::borrow::Cow;
+
 /// `text` without terminal control: escape sequences are dropped whole, a carriage return keeps only what was
 /// written over the line last (progress bars), other control characters become `\u{fffd}`. Newlines and tabs stay.
 pub fn printable(text: &str) -> String {
@@ -16,6 +18,25 @@ pub fn printable(text: &str) -> String {
         out.push_str(end);
     }
     out
+}
+
+/// The same for a line whose columns somebody else counts: each character that would take control is replaced for itself.
+pub fn in_place(line: &str) -> Cow<'_, str> {
+    let shown = |c: char| match c {
+        '\n' | '\t' => Some(c),
+        c if is_override(c) => None,
+        c if c.is_control() => Some('\u{fffd}'),
+        c => Some(c),
+    };
+    if line.chars().all(|c| shown(c) == Some(c)) {
+        return Cow::Borrowed(line);
+    }
+    Cow::Owned(line.chars().filter_map(shown).collect())
+}
+
+/// Bidirectional overrides can show a text in another order than it is. They take no column.
+fn is_override(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The same for text that arrives in pieces: an escape sequence may be split anywhere. Carriage returns are dropped.
@@ -102,9 +123,7 @@ fn plain(c: char, out: &mut String) -> State {
         '\u{9b}' => return State::Control,
         '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => return State::Text7,
         '\r' => {}
-        // Bidirectional overrides can show a text in another order than it is; controls can do worse.
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-        c if c.is_control() => out.push('\u{fffd}'),
+        c if is_override(c) || c.is_control() => out.push('\u{fffd}'),
         c => out.push(c),
     }
     State::Text
@@ -112,7 +131,7 @@ fn plain(c: char, out: &mut String) -> State {
 
 #[cfg(test)]
 mod tests {
-    use super::{Printable, printable};
+    use super::{Printable, in_place, printable};
 
     #[test]
     fn escapes_titles_and_controls_go() {
@@ -120,6 +139,12 @@ mod tests {
         assert_eq!(printable("a\u{1b}]0;title\u{7}b\u{1b}]52;c;aGk=\u{1b}\\c"), "abc");
         assert_eq!(printable("\u{9b}2Jx\u{7}"), "x\u{fffd}");
         assert_eq!(printable("Käse\tund 日本\n"), "Käse\tund 日本\n");
+    }
+
+    #[test]
+    fn columns_stay_what_they_are() {
+        assert_eq!(in_place("a\u{1b}[2J\u{9b}b\r\u{7}"), "a\u{fffd}[2J\u{fffd}b\u{fffd}\u{fffd}");
+        assert_eq!(in_place("\u{202e}Käse\u{2069}\n\t日本"), "Käse\n\t日本");
     }
 
     #[test]

@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fs;
 use crate::base::report::Network;
-use crate::cli::{Backend, Net, Options, OutputFormat};
+use crate::cli::{Backend, Color, Net, Options, OutputFormat};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
-use crate::command::job::{Job, Place, Plan, Words};
+use crate::command::job::{Job, Manner, Place, Plan, Words};
+use crate::command::output;
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format};
+use crate::frontend::render::Look;
 use crate::sandbox::Choice;
 use crate::session;
-use crate::settings::{Flags, Settings};
+use crate::settings::{Flags, Settings, TerminalWishes};
 
 pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&flags(options))?;
@@ -21,7 +23,7 @@ pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     }
     let place = place(options, &settings)?;
     let input = input::read(prompt)?;
-    if input.prompt.is_none() && input.piped.is_none() {
+    if input.prompt.is_none() && input.piped.is_none() && manner(options) == Manner::AtOnce {
         return Err(nothing_to_do());
     }
     Ok(Plan::Converse(Box::new(job(options, settings, place, input))))
@@ -48,12 +50,36 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
     if settings.sandbox.backend == Choice::Off && mode != Mode::DryRun {
         notices.push("warning: the sandbox is off: what the model runs can do all that you can".to_owned());
     }
+    let manner = manner(options);
     let words = match input {
+        Input { prompt: None, piped: None, .. } if manner == Manner::AtKeyboard => Words::None,
         Input { prompt: None, piped: None, .. } => Words::GoOn,
         Input { prompt, piped, .. } => Words::Say { prompt, piped },
     };
     let show = headless::Options { goes_on: !matches!(place, Place::Passing { .. }), ..show(options) };
-    Job { settings, place, words, mode, scripts: !options.no_scripts, show, notices, player: None }
+    let (scripts, look) = (!options.no_scripts, look(options));
+    Job { manner, settings, place, words, mode, scripts, show, look, notices, player: None }
+}
+
+/// A terminal on both sides is a conversation, unless one request was asked for.
+fn manner(options: &Options) -> Manner {
+    let for_programs = !matches!(options.output_format, OutputFormat::Text);
+    if options.print || options.dry_run || options.quiet || for_programs || !input::is_terminal() {
+        Manner::AtOnce
+    } else {
+        Manner::AtKeyboard
+    }
+}
+
+/// What may be written to the terminal beside text.
+pub fn look(options: &Options) -> Look {
+    let wishes = TerminalWishes::find();
+    let color = match options.color {
+        Color::Auto => !wishes.no_color && !wishes.dumb,
+        Color::Always => true,
+        Color::Never => false,
+    };
+    Look { color, motion: !options.plain && !wishes.dumb }
 }
 
 pub fn show(options: &Options) -> headless::Options {
@@ -87,6 +113,17 @@ pub fn flags(options: &Options) -> Flags {
         }),
         config: options.config.clone(),
     }
+}
+
+/// The settings for a command that looks at prompts and scripts, the project's among them: that of `--workspace`, or of
+/// the folder that the user is in. What is left out is said on stderr.
+pub fn settings_here(options: &Options) -> Result<Settings, Failure> {
+    let mut settings = Settings::resolve(&flags(options))?;
+    let mut notices = Vec::new();
+    let project = absolute(options.workspace.as_deref().unwrap_or(Path::new(".")));
+    trust(options, &mut settings, &project, &mut notices);
+    notices.iter().for_each(|notice| output::say(notice));
+    Ok(settings)
 }
 
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {

@@ -6,7 +6,7 @@ use crate::cli::{Demo, Options};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
-use crate::command::job::Plan;
+use crate::command::job::{Manner, Plan};
 use crate::playback::{Player, Reply};
 use crate::settings::Settings;
 
@@ -68,6 +68,7 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     job.notices.insert(0, format!("demo {}: {}", recording.name, recording.about));
     job.notices.insert(1, "the model is a recording, played back on loopback; all else is real".to_owned());
     job.notices.insert(2, format!("> {}", recording.description.trim_end().replace('\n', "\n> ")));
+    job.manner = Manner::AtOnce;
     job.player = Some(player);
     Ok(Plan::Converse(Box::new(job)))
 }

@@ -25,6 +25,9 @@ pub struct Input {
 
 /// Reads stdin where it is a pipe or a regular file, and joins nothing yet.
 pub fn read(prompt: Option<String>) -> Result<Input, Failure> {
+    if prompt.as_deref().is_some_and(|text| text.trim().is_empty()) {
+        return Err(Failure::usage("PROMPT is empty", "say what you want, or leave PROMPT away"));
+    }
     let waits_for_ever = prompt.as_deref() == Some("-");
     let prompt = prompt.filter(|text| text != "-");
     if !waits_for_ever && !is_pipe_or_file() {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::core::conversation::Mode;
 use crate::frontend::headless;
+use crate::frontend::render::Look;
 use crate::playback::Player;
 use crate::settings::Settings;
 
@@ -14,21 +15,32 @@ pub enum Plan {
     Done(u8),
 }
 
-/// One request, headless.
+/// A conversation, and how it is held.
 pub struct Job {
+    pub manner: Manner,
     pub settings: Settings,
     pub place: Place,
     pub words: Words,
     pub mode: Mode,
     pub scripts: bool,
     pub show: headless::Options,
+    pub look: Look,
     /// Said before anything else.
     pub notices: Vec<String>,
     /// The recorded model, where that is whom it talks to: it lives as long as the job.
     pub player: Option<Player>,
 }
 
+/// Whether somebody sits there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// One request, worked on until it is done.
+    AtOnce,
+    AtKeyboard,
+}
+
 /// Which session it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A new one; `None` is its own workspace.
     New { workspace: Option<PathBuf> },
@@ -39,6 +51,11 @@ pub enum Place {
 }
 
 pub enum Words {
-    Say { prompt: Option<String>, piped: Option<String> },
+    Say {
+        prompt: Option<String>,
+        piped: Option<String>,
+    },
     GoOn,
+    /// At the keyboard: the prompt is open, and nothing is said yet.
+    None,
 }

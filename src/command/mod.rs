@@ -1,10 +1,20 @@
 //! One file a subcommand: what was typed becomes work, and its end an exit code.
 
 pub mod chat;
+pub mod completions;
+pub mod consent;
 pub mod demo;
+pub mod doctor;
+pub mod eject;
 pub mod failure;
 pub mod input;
 pub mod job;
+pub mod man;
+pub mod models;
+pub mod output;
 pub mod panic_report;
+pub mod prompts;
+pub mod replaceable;
 pub mod resume;
+pub mod scripts;
 pub mod sessions;

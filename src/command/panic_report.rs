@@ -4,11 +4,13 @@ use std::panic::{self, AssertUnwindSafe};
 
 use crate::base::{clock, fs};
 use crate::command::failure::Failure;
+use crate::frontend::repl::terminal;
 use crate::settings::Folders;
 
 /// Replaces the standard hook, which would print a backtrace over the user's screen.
 pub fn install() {
     panic::set_hook(Box::new(|info| {
+        terminal::restore();
         // The message is left out: it may quote what the user or the model wrote.
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();

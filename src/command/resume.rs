@@ -1,10 +1,13 @@
 //! `faos resume`: go on with a saved conversation, with new words or from where it stopped.
 
+use std::path::{Path, PathBuf};
+
 use crate::cli::{Options, Resume};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::input;
 use crate::command::job::{Place, Plan};
+use crate::frontend::question;
 use crate::session;
 use crate::settings::Settings;
 
@@ -22,10 +25,30 @@ pub fn run(resume: &Resume, options: &Options) -> Result<Plan, Failure> {
             (folder, prompt.clone())
         }
         (Some(prefix), false) => (session::find(sessions, prefix)?, resume.prompt.clone()),
+        (None, false) if input::is_terminal() && !options.print => (pick(sessions)?, None),
         (None, false) => {
             return Err(Failure::usage("which session?", "`faos resume --last`, or an id from `faos sessions list`"));
         }
     };
     let input = input::read(prompt)?;
     Ok(Plan::Converse(Box::new(chat::job(options, settings, Place::Saved { folder }, input))))
+}
+
+/// The newest ones, by number.
+fn pick(sessions: &Path) -> Result<PathBuf, Failure> {
+    const SHOWN: usize = 12;
+    let (summaries, _) = session::list(sessions)?;
+    let recent: Vec<_> = summaries.into_iter().filter(|summary| !summary.title.is_empty()).take(SHOWN).collect();
+    if recent.is_empty() {
+        return Err(Failure::usage("there is no session yet", "`faos` begins one"));
+    }
+    let choice = |summary: &session::Summary| {
+        let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
+        format!("{changed}  {:<11}  {}", summary.verdict, summary.title)
+    };
+    let choices: Vec<String> = recent.iter().map(choice).collect();
+    match question::pick("which one?", &choices) {
+        Some(at) => Ok(session::find(sessions, recent[at].id.as_str())?),
+        None => Err(Failure::usage("no session was picked", "`faos resume --last` takes the newest")),
+    }
 }

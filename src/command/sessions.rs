@@ -1,12 +1,11 @@
 //! `faos sessions`: what is saved, and what was said in it.
 
-use std::io::{self, Write};
-
 use crate::base::printable::printable;
 use crate::cli::{Options, Sessions, SessionsCommand};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
+use crate::command::output;
 use crate::session::record::{DeltaKind, Entry, Record};
 use crate::session::{self, Summary};
 use crate::settings::Settings;
@@ -29,15 +28,8 @@ pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
             (conversation(&records), problems)
         }
     };
-    let mut stderr = io::stderr();
-    for problem in problems {
-        // Lines that nobody can read are no reason to fail.
-        let _ = writeln!(stderr, "warning: {}", printable(&problem));
-    }
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Ok(Plan::Done(0)),
-        Err(_) => Ok(Plan::Done(141)),
-    }
+    problems.iter().for_each(|problem| output::say(&format!("warning: {problem}")));
+    output::print(&text)
 }
 
 fn table(summaries: &[Summary]) -> String {
@@ -80,7 +72,8 @@ fn conversation(records: &[Record]) -> String {
 fn shown(entry: &Entry) -> String {
     match entry {
         Entry::SessionStarted(started) => {
-            format!("session {} · workspace {}\n\n", started.session, started.workspace.display())
+            let workspace = printable(&started.workspace.display().to_string());
+            format!("session {} · workspace {workspace}\n\n", started.session)
         }
         Entry::UserMessage { text } => format!("> {}\n\n", printable(text).trim_end().replace('\n', "\n> ")),
         Entry::ReplyDelta { kind: DeltaKind::Text, text } => printable(text),

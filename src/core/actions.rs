@@ -3,7 +3,7 @@
 
 use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
-use crate::core::event::{ActionEvent, ActionOutcome, Event};
+use crate::core::event::{ActionEvent, ActionOutcome, Event, LineCount};
 use crate::core::feedback::EditBlock;
 use crate::core::tree::{LARGEST_FILE, Tree};
 use crate::core::turn::Turn;
@@ -12,7 +12,7 @@ use crate::core::view::ActionKind;
 use crate::reply::{Action, Files, apply_edit, apply_write};
 use crate::scripting::{FileWrite, WriteDecision};
 use crate::session::record::{Applied, Entry};
-use crate::workspace::{FileOp, Workspace, diff};
+use crate::workspace::{FileOp, Workspace, changed_lines, diff};
 
 /// What the walk found, in order.
 #[derive(Default)]
@@ -44,6 +44,13 @@ pub struct Outcome {
     pub path: String,
     pub result: Went,
     pub diff: Option<String>,
+    pub lines: Option<LineCount>,
+}
+
+impl Outcome {
+    fn new(kind: ActionKind, path: impl Into<String>, result: Went) -> Self {
+        Self { kind, path: path.into(), result, diff: None, lines: None }
+    }
 }
 
 pub enum Went {
@@ -86,12 +93,7 @@ impl Walked {
     fn refuse(&mut self, kind: ActionKind, path: &str, reason: String) {
         let word = word_of(kind);
         let feedback = format!("{word} {path}: {reason}");
-        self.outcomes.push(Outcome {
-            kind,
-            path: path.to_owned(),
-            result: Went::Refused { reason, feedback },
-            diff: None,
-        });
+        self.outcomes.push(Outcome::new(kind, path, Went::Refused { reason, feedback }));
     }
 }
 
@@ -148,7 +150,8 @@ impl Conversation {
             Ok(content) => {
                 let result = laid_over(tree, &path, old.as_deref(), &content, None);
                 let diff = self.shown_diff(&path, old.as_deref(), &content);
-                walked.outcomes.push(Outcome { kind: ActionKind::Write, path: path.into(), result, diff });
+                let lines = Some(line_count(old.as_deref(), &content));
+                walked.outcomes.push(Outcome { diff, lines, ..Outcome::new(ActionKind::Write, path, result) });
             }
             Err(reason) => walked.refuse(ActionKind::Write, path.as_str(), reason),
         }
@@ -173,7 +176,8 @@ impl Conversation {
                     let note = (!notes.is_empty()).then(|| notes.join("; "));
                     let result = laid_over(tree, &path, old.as_deref(), &content, note);
                     let diff = self.shown_diff(&path, old.as_deref(), &content);
-                    let one = Outcome { kind: ActionKind::Edit, path: path.to_string(), result, diff };
+                    let lines = Some(line_count(old.as_deref(), &content));
+                    let one = Outcome { diff, lines, ..Outcome::new(ActionKind::Edit, path.as_str(), result) };
                     walked.push_sections(one, block.applied.len());
                 }
                 Err(reason) => {
@@ -187,7 +191,7 @@ impl Conversation {
             // One text speaks for all sections of the block.
             let feedback = if at == 0 { text.clone().unwrap_or_default() } else { String::new() };
             let result = Went::Refused { reason: refusal.reason, feedback };
-            walked.outcomes.push(Outcome { kind: ActionKind::Edit, path: path.to_string(), result, diff: None });
+            walked.outcomes.push(Outcome::new(ActionKind::Edit, path.as_str(), result));
         }
         Ok(())
     }
@@ -209,7 +213,7 @@ impl Conversation {
         let Some(scripts) = &self.parts.scripts else { return Ok(Ok(content)) };
         let lang = path.extension().unwrap_or_default().to_owned();
         let write = FileWrite { path: path.to_string(), lang, old_text: old.map(str::to_owned), content };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_file_write(&at, write, self.host(), &token).await?;
         Ok(match self.hooked(hooked).await {
             WriteDecision::Go { content } => Ok(content),
@@ -225,7 +229,7 @@ impl Conversation {
     /// Logs what became of the actions and what the model is told of it; shows it.
     pub(super) async fn log_outcomes(&mut self, turn: &mut Turn, outcomes: Vec<Outcome>) -> Result<(), Stopped> {
         let mut events = Vec::with_capacity(outcomes.len());
-        for Outcome { kind, path, result, diff } in outcomes {
+        for Outcome { kind, path, result, diff, lines } in outcomes {
             let (outcome, reason) = match result {
                 Went::Applied { note } => {
                     let entry = Entry::ActionApplied {
@@ -252,7 +256,7 @@ impl Conversation {
                     (ActionOutcome::Refused, Some(reason))
                 }
             };
-            events.push(Event::Action(ActionEvent { kind, path, outcome, reason, diff }));
+            events.push(Event::Action(ActionEvent { kind, path, outcome, reason, diff, lines }));
         }
         self.parts.session.sync().await?;
         for event in events {
@@ -270,7 +274,7 @@ impl Walked {
                 Went::Noop { .. } => Went::Noop { note: None },
                 Went::Applied { .. } | Went::Refused { .. } => Went::Applied { note: None },
             };
-            self.outcomes.push(Outcome { kind: one.kind, path: one.path.clone(), result, diff: None });
+            self.outcomes.push(Outcome::new(one.kind, one.path.clone(), result));
         }
         self.outcomes.push(one);
     }
@@ -295,6 +299,11 @@ impl Draft {
     }
 }
 
+fn line_count(old: Option<&str>, new: &str) -> LineCount {
+    let (added, removed) = changed_lines(old.unwrap_or_default(), new);
+    LineCount { added, removed }
+}
+
 fn laid_over(tree: &mut Tree<'_>, path: &RelPath, old: Option<&str>, content: &str, note: Option<String>) -> Went {
     if old == Some(content) {
         return Went::Noop { note };
@@ -314,7 +323,7 @@ fn delete(tree: &mut Tree<'_>, walked: &mut Walked, path: &RelPath) {
         crate::reply::FileState::File | crate::reply::FileState::Empty => {
             tree.delete(path);
             let result = Went::Applied { note: None };
-            walked.outcomes.push(Outcome { kind: ActionKind::Delete, path: path.to_string(), result, diff: None });
+            walked.outcomes.push(Outcome::new(ActionKind::Delete, path.as_str(), result));
         }
     }
 }
@@ -328,7 +337,7 @@ fn rename(tree: &mut Tree<'_>, walked: &mut Walked, from: &RelPath, to: &RelPath
         (Some(content), None) => {
             tree.rename(from, to, content);
             let result = Went::Applied { note: None };
-            walked.outcomes.push(Outcome { kind: ActionKind::Move, path: both, result, diff: None });
+            walked.outcomes.push(Outcome::new(ActionKind::Move, both, result));
         }
     }
     Ok(())

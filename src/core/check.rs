@@ -23,7 +23,7 @@ impl Conversation {
         }
         let files = self.parts.workspace.files()?.files.into_iter().map(|listed| listed.path.into()).collect();
         let changed = values(&self.files_changed(turn));
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_validate(&at, changed, files, self.host_that(Sees::ScratchCopy), &token).await?;
         let opinions = self.hooked(hooked).await;
         if token.is_cancelled() {
@@ -75,10 +75,15 @@ impl Conversation {
             return;
         }
         let (versions, workspace) = (self.parts.versions.clone(), self.parts.workspace.clone());
+        let logged = self.history.version;
         turn.keeping = Some(tokio::task::spawn_blocking(move || {
             let mut versions = versions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let kept = versions.keep(&workspace, why)?;
-            Ok((kept, versions.newest()))
+            let newest = versions.newest();
+            // The program ended between a version and its record.
+            let unlogged = newest.filter(|newest| kept.is_none() && logged.is_none_or(|logged| logged < *newest));
+            let found = unlogged.map(|number| versions.version(number)).transpose()?;
+            Ok((kept.or(found), newest))
         }));
     }
 

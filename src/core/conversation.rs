@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
-use crate::core::op::{Interrupt, Op, Source};
+use crate::core::op::{Answers, Interrupt, Op, Source};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway, GatewayError};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::{PromptDecision, Scripts};
@@ -26,7 +26,10 @@ const AGENTS: usize = 8_000;
 /// What a conversation is made of; the composition root fills it in.
 pub struct Parts {
     pub session: Arc<Session>,
-    pub gateway: Gateway,
+    /// `None` until a server is found; it is looked for again before each message.
+    pub gateway: Option<Gateway>,
+    /// Where it is looked for, and with which model.
+    pub server: gateway::Options,
     pub workspace: Workspace,
     /// Git runs on threads of its own, one call at a time: the lock is held for one version.
     pub versions: Arc<Mutex<Versions>>,
@@ -37,6 +40,8 @@ pub struct Parts {
     pub scripts: Option<Scripts>,
     pub limits: Limits,
     pub mode: Mode,
+    /// `None` where nobody sits at a terminal and can be asked.
+    pub answers: Option<Answers>,
     pub events: mpsc::Sender<Event>,
     pub interrupt: Interrupt,
 }
@@ -71,47 +76,62 @@ pub struct Conversation {
 impl Conversation {
     /// Begins a new conversation, or goes on with the records of an old one.
     pub async fn begin(parts: Parts, records: &[Record]) -> Result<Self, Stopped> {
-        let mut history = History::default();
-        for record in records {
-            history.apply(record.turn, &record.entry);
-        }
+        let history = History::of(records);
         let mut conversation = Self { parts, history, resumed: !records.is_empty() };
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
-        if conversation.history.system_prompt().is_none() {
-            let system_prompt = conversation.system_prompt()?;
-            let started = Started {
-                session: conversation.parts.session.id().clone(),
-                workspace: conversation.parts.workspace.root().to_owned(),
-                program: concat!("faos ", env!("CARGO_PKG_VERSION")).to_owned(),
-                system_prompt,
-                forked_from: None,
-            };
-            conversation.record(Entry::SessionStarted(started));
-        }
         conversation.restore_scripts(records).await?;
-        conversation.emit(Event::Session(conversation.info())).await;
+        if conversation.is_connected() {
+            conversation.emit(Event::Session(conversation.info())).await;
+        }
         Ok(conversation)
     }
 
-    /// Does one thing. The last event is the returned one.
+    /// Does one request. The last event is the returned one.
     pub async fn handle(&mut self, op: Op) -> Finished {
         let mut turn = Turn::default();
+        let (words, said) = (words_of(&op), self.history.turn);
         let ended = self.work(op, &mut turn).await;
-        let finished = self.finish(ended, &turn).await;
+        if let (Err(_), Some(words)) = (&ended, words)
+            && self.history.turn == said
+        {
+            self.emit(Event::GivenBack(words)).await;
+        }
+        let finished = self.finish(ended, &mut turn).await;
         self.emit(Event::Finished(Box::new(finished.clone()))).await;
         finished
     }
 
-    /// Logs the end. What was acknowledged before is already on disk.
-    pub async fn close(self, reason: &str) {
+    /// Does one thing at the keyboard; the last event is `Ready`.
+    pub async fn attend(&mut self, op: Op) {
+        match op {
+            Op::Say { .. } | Op::GoOn | Op::Retry => {
+                self.handle(op).await;
+            }
+            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
+                if let Err(stopped) = self.beside(op).await {
+                    self.error(&stopped, 0).await;
+                }
+            }
+        }
+        self.emit(Event::Ready).await;
+    }
+
+    /// Logs the end. What was acknowledged before is already on disk. Tells whether there is anything to go on with.
+    pub async fn close(self, reason: &str) -> Kept {
+        if self.history.system_prompt().is_none() {
+            return Kept::Nothing;
+        }
         self.parts.session.append(self.history.turn, Entry::SessionEnded { reason: reason.to_owned() });
         // A failure here was reported by the turn's own sync; there is nobody left to tell.
         let _ = self.parts.session.sync().await;
+        Kept::Session
     }
 
     async fn work(&mut self, op: Op, turn: &mut Turn) -> Result<Ending, Stopped> {
+        self.connected().await?;
+        self.started()?;
         match op {
             Op::Say { text, source } => {
                 let Some(text) = self.prompt(&text, source, turn).await? else { return Ok(Ending::Done) };
@@ -123,18 +143,113 @@ impl Conversation {
                     self.take_up(turn, finish).await?;
                 }
                 self.history.turn += 1;
+                if source == Source::Keyboard {
+                    self.attach(&text).await?;
+                }
                 self.record(Entry::UserMessage { text });
                 // The version before the message is made while the model reads it.
                 self.keep_version_beside("before the message", turn);
             }
-            Op::GoOn => {
+            Op::Retry if !self.is_open() => {
+                if let Some(ending) = self.take_back_the_answer(turn).await? {
+                    return Ok(ending);
+                }
+            }
+            Op::GoOn | Op::Retry => {
                 self.keep_version_beside("before going on", turn);
                 if let Next::End(ending) = self.go_on(turn).await? {
                     return Ok(ending);
                 }
             }
+            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
+                return Err(Stopped::Internal("this is no request of the model".to_owned()));
+            }
         }
         self.converse(turn).await
+    }
+
+    /// What does not ask the model.
+    async fn beside(&mut self, op: Op) -> Result<(), Stopped> {
+        if let Op::Show(topic) = &op {
+            return self.show(topic).await;
+        }
+        if let Op::UseModel { name } = op {
+            return self.use_model(name).await;
+        }
+        self.started()?;
+        match op {
+            Op::Run { command, told } => self.user_run(&command, told).await,
+            Op::Undo => self.undo().await,
+            Op::Redo => self.redo().await,
+            Op::Restore { version } => self.restore(version).await,
+            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
+        }
+    }
+
+    /// The server is looked for where it was not found before.
+    async fn connected(&mut self) -> Result<(), Stopped> {
+        if self.parts.gateway.is_none() {
+            self.connect().await?;
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), Stopped> {
+        let token = self.parts.interrupt.token();
+        let gateway = tokio::select! {
+            gateway = Gateway::connect(&self.parts.server) => gateway?,
+            () = token.cancelled() => return Err(Stopped::Interrupted),
+        };
+        self.parts.gateway = Some(gateway);
+        self.emit(Event::Session(self.info())).await;
+        Ok(())
+    }
+
+    async fn use_model(&mut self, name: String) -> Result<(), Stopped> {
+        let before = self.parts.server.model.replace(name.clone());
+        if let Err(stopped) = self.connect().await {
+            self.parts.server.model = before;
+            return Err(stopped);
+        }
+        if self.history.system_prompt().is_some() {
+            self.record(Entry::SettingChanged { key: "model.name".to_owned(), value: name.into() });
+            self.parts.session.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// The session's first record, with the system prompt as it will stay.
+    fn started(&mut self) -> Result<(), Stopped> {
+        if self.history.system_prompt().is_some() {
+            return Ok(());
+        }
+        let started = Started {
+            session: self.parts.session.id().clone(),
+            workspace: self.parts.workspace.root().to_owned(),
+            program: concat!("faos ", env!("CARGO_PKG_VERSION")).to_owned(),
+            system_prompt: self.system_prompt()?,
+            forked_from: None,
+        };
+        self.record(Entry::SessionStarted(started));
+        Ok(())
+    }
+
+    /// What the search beside an open prompt came to.
+    pub async fn found(&mut self, found: Result<Gateway, GatewayError>) {
+        match found {
+            Ok(gateway) => {
+                self.parts.gateway = Some(gateway);
+                self.emit(Event::Session(self.info())).await;
+            }
+            Err(error) => {
+                self.error(&error.into(), 0).await;
+                self.emit(Event::Notice("it is looked for again when you say something".to_owned())).await;
+            }
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.parts.gateway.is_some()
     }
 
     /// Whether there is something to go on with, without a word of the user.
@@ -145,7 +260,7 @@ impl Conversation {
     /// What `on_prompt` makes of the user's text; `None` where a script has answered it.
     async fn prompt(&mut self, text: &str, source: Source, turn: &mut Turn) -> Result<Option<String>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(text.to_owned())) };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_prompt(&at, text, source.name(), self.host(), &token).await?;
         match self.hooked(hooked).await {
             PromptDecision::Go { text, context } => {
@@ -162,7 +277,7 @@ impl Conversation {
     }
 
     fn system_prompt(&self) -> Result<String, Stopped> {
-        let window = self.parts.gateway.server().context_window;
+        let window = self.server().and_then(|server| server.context_window);
         // Four characters a token, and never more than an eighth of the window for each of the two.
         let cap = |most: usize| window.map_or(most, |tokens| most.min(usize::try_from(tokens / 2).unwrap_or(most)));
         let listing = self.parts.workspace.files()?;
@@ -197,21 +312,24 @@ impl Conversation {
         Ok(())
     }
 
-    async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &Turn) -> Finished {
+    async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &mut Turn) -> Finished {
+        // A version that was begun is in git: the log has to know it too. What its own failure was is told below.
+        let ended = match self.settle_version(turn).await {
+            Err(stopped) if ended.is_ok() => Err(stopped),
+            Ok(()) | Err(_) => ended,
+        };
         let (verdict, exit_code) = match &ended {
             Ok(ending) => verdict::of_ending(*ending, turn.verdict.unwrap_or_else(|| turn.evidence.verdict())),
             Err(stopped) => {
-                let (verdict, code, hints) = verdict::of_stop(stopped, &self.parts.interrupt, turn.calls);
-                if verdict == Verdict::Error {
-                    let message = stopped.to_string();
-                    self.record(Entry::Error { message: message.clone(), hints: hints.clone() });
-                    self.emit(Event::Error { message, hints }).await;
-                }
+                let (verdict, code, _) = verdict::of_stop(stopped, &self.parts.interrupt, turn.calls);
+                self.error(stopped, turn.calls).await;
                 (verdict, code)
             }
         };
-        self.keep_script_state().await;
-        self.record(Entry::TurnFinished { verdict, exit_code });
+        if self.history.system_prompt().is_some() {
+            self.keep_script_state().await;
+            self.record(Entry::TurnFinished { verdict, exit_code });
+        }
         let (verdict, exit_code) = match self.parts.session.sync().await {
             Ok(()) => (verdict, exit_code),
             Err(error) => {
@@ -229,6 +347,18 @@ impl Conversation {
             runs: turn.runs.clone(),
             usage: turn.usage,
             text: turn.text.clone(),
+        }
+    }
+
+    /// Logs and shows why the work stopped, unless the user has stopped it.
+    async fn error(&mut self, stopped: &Stopped, calls: u32) {
+        let (verdict, _, hints) = verdict::of_stop(stopped, &self.parts.interrupt, calls);
+        if verdict == Verdict::Error {
+            let message = stopped.to_string();
+            if self.history.system_prompt().is_some() {
+                self.record(Entry::Error { message: message.clone(), hints: hints.clone() });
+            }
+            self.emit(Event::Error { message, hints }).await;
         }
     }
 
@@ -252,17 +382,36 @@ impl Conversation {
         }
     }
 
+    pub(super) fn server(&self) -> Option<&gateway::Server> {
+        self.parts.gateway.as_ref().map(Gateway::server)
+    }
+
     fn info(&self) -> SessionInfo {
-        let server = self.parts.gateway.server();
+        let server = self.server();
         SessionInfo {
             id: self.parts.session.id().clone(),
             folder: self.parts.session.folder().to_owned(),
             workspace: self.parts.workspace.root().to_owned(),
             resumed: self.resumed,
             turn: self.history.turn + u32::from(!self.is_open()),
-            model: server.model.clone(),
-            server: format!("{} at {}", server.kind, server.endpoint),
-            context_window: server.context_window,
+            model: server.map(|server| server.model.clone()).unwrap_or_default(),
+            server: server.map(|server| format!("{} at {}", server.kind, server.endpoint)).unwrap_or_default(),
+            context_window: server.and_then(|server| server.context_window),
         }
     }
+}
+
+fn words_of(op: &Op) -> Option<String> {
+    match op {
+        Op::Say { text, source: Source::Keyboard } => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// What a conversation leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing was said: there is no session to go on with.
+    Nothing,
+    Session,
 }

@@ -49,7 +49,7 @@ impl Conversation {
             continues: turn.continues,
             continues_left: MOST_CONTINUES - turn.continues,
         };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_turn_end(&at, end, self.host(), &token).await?;
         match self.hooked(hooked).await {
             TurnEndDecision::Go { verdict } => {

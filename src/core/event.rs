@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::base::ids::SessionId;
 use crate::base::report::{FileChange, RunReport};
 use crate::base::usage::Usage;
-use crate::core::view::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
+use crate::core::view::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict, View};
 
 /// In the order of things happening. What is told as done is already on disk.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +68,47 @@ pub enum Event {
         message: String,
         hints: Vec<String>,
     },
-    /// Always the last event of an [`super::op::Op`].
+    /// A script asks; what it waits for comes through `op::Answers`.
+    Question(String),
+    /// A message from the keyboard that did not become part of the conversation; the error before it says why.
+    GivenBack(String),
+    /// The conversation goes on from elsewhere, with other files.
+    HeadMoved(Moved),
+    Shown(View),
+    /// Always the last event of a request.
     Finished(Box<Finished>),
+    /// At the keyboard: the next thing can be asked for.
+    Ready,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    pub why: Move,
+    /// The message that was taken back, brought back or is answered again.
+    pub message: Option<String>,
+    /// Whose files are in the workspace now.
+    pub version: u32,
+    pub files: Vec<FileChange>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    Undo,
+    Redo,
+    Restore,
+    Retry,
+}
+
+impl Move {
+    /// As the log spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Undo => "undo",
+            Self::Redo => "redo",
+            Self::Restore => "restore",
+            Self::Retry => "retry",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +119,7 @@ pub struct SessionInfo {
     pub resumed: bool,
     /// The number of the message that comes next.
     pub turn: u32,
+    /// Empty where no server was found yet, as is `server`.
     pub model: String,
     /// Kind and address, as in `llama.cpp at http://127.0.0.1:8080`.
     pub server: String,
@@ -96,6 +136,15 @@ pub struct ActionEvent {
     pub reason: Option<String>,
     /// What changes, where it was asked for (`--dry-run`).
     pub diff: Option<String>,
+    /// Of a file that was written or edited; of an edit of several sections the last one tells for all.
+    pub lines: Option<LineCount>,
+}
+
+/// Lines that came and lines that went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineCount {
+    pub added: usize,
+    pub removed: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,6 +104,12 @@ pub fn run_outcome(number: u32, report: &RunReport, body: &str) -> String {
     out
 }
 
+/// The outcome of a run that the user made beside the conversation.
+pub fn user_run_outcome(report: &RunReport, body: &str) -> String {
+    let fence = "`".repeat(3);
+    format!("The user ran this:\n{fence}\n{}\n{fence}\n{}", report.command.trim_end(), run_outcome(1, report, body))
+}
+
 fn paths_of(changes: &[FileChange], kind: ChangeKind) -> String {
     const MOST: usize = 20;
     let paths: Vec<String> =

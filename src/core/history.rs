@@ -3,7 +3,7 @@
 //! Invariant: messages are only ever appended, so the messages of one request are the first ones of the next.
 
 use crate::base::message::{Message, Role};
-use crate::session::record::{AttachedBy, DeltaKind, Entry, Finish, RunSource, ValidationOutcome, Verdict};
+use crate::session::record::{AttachedBy, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict};
 
 /// Stands in for a reply that never came, since many chat templates insist on alternating roles.
 const NO_REPLY: &str = "(no reply)";
@@ -19,9 +19,11 @@ pub struct History {
     /// Text of the reply that is coming in, and its tool calls as text.
     partial: String,
     in_reply: bool,
-    /// A run that the model asked for began, and its end is not in the log.
-    run_is_open: bool,
+    /// Who asked for the run that began, and whose end is not in the log.
+    open_run: Option<RunSource>,
     pending: Pending,
+    /// Files that the user named in the message that comes next.
+    attached: Vec<String>,
     pub state: State,
     pub turn: u32,
     /// The newest version that the log knows.
@@ -64,7 +66,34 @@ impl Pending {
     }
 }
 
+/// The records that lead to where the conversation stands: what was undone is not among them.
+pub fn path(records: &[Record]) -> Vec<&Record> {
+    let mut path = Vec::new();
+    let mut rest = records;
+    while let Some((last, before)) = rest.split_last() {
+        rest = before;
+        match &last.entry {
+            Entry::HeadMoved { to, .. } => {
+                // A record that is missing from a damaged log was the end of what is there before it.
+                let end = before.partition_point(|record| record.seq <= *to);
+                rest = &before[..end];
+            }
+            _ => path.push(last),
+        }
+    }
+    path.reverse();
+    path
+}
+
 impl History {
+    pub fn of(records: &[Record]) -> Self {
+        let mut history = Self::default();
+        for record in path(records) {
+            history.apply(record.turn, &record.entry);
+        }
+        history
+    }
+
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
@@ -78,7 +107,7 @@ impl History {
     /// The text that answers the reply before; `None` where there is nothing to tell.
     pub fn feedback(&self) -> Option<String> {
         let mut pending = self.pending.clone();
-        if self.run_is_open {
+        if self.open_run == Some(RunSource::Model) {
             pending.outcomes.push(LOST_RUN.to_owned());
         }
         (!pending.is_empty()).then(|| pending.take())
@@ -103,9 +132,12 @@ impl History {
             Entry::VersionKept { version, .. } => self.version = Some(*version),
             Entry::TurnFinished { verdict, .. } => self.turn_finished(*verdict),
             Entry::RunStarted { source, .. } => {
-                self.run_is_open = *source == RunSource::Model;
-                self.acted();
+                self.open_run = Some(*source);
+                if *source == RunSource::Model {
+                    self.acted();
+                }
             }
+            Entry::FileAttached { source: AttachedBy::User, text, .. } => self.attached.push(text.clone()),
             Entry::ActionApplied { .. }
             | Entry::ActionRefused { .. }
             | Entry::FileAttached { .. }
@@ -128,12 +160,15 @@ impl History {
 
     /// Something that was done for a reply, and what the model is to be told of it.
     fn outcome(&mut self, entry: &Entry) {
-        self.acted();
+        // What the user runs beside the conversation leaves a reply that was not done yet as it is.
+        if self.open_run != Some(RunSource::User) {
+            self.acted();
+        }
         let (list, text) = match entry {
             Entry::ActionRefused { feedback, .. } => (&mut self.pending.refusals, feedback),
             Entry::FileAttached { source: AttachedBy::Model, text, .. } => (&mut self.pending.outcomes, text),
             Entry::RunFinished { feedback, .. } => {
-                self.run_is_open = false;
+                self.open_run = None;
                 (&mut self.pending.outcomes, feedback)
             }
             Entry::Validated { outcome: ValidationOutcome::Failed, feedback, .. } => {
@@ -173,15 +208,17 @@ impl History {
         // What the model was not told before goes in front of the user's words, so that nothing is lost.
         let before = self.feedback();
         self.pending = Pending::default();
-        self.run_is_open = false;
-        self.push_user(before.map_or_else(|| text.to_owned(), |before| format!("{before}\n\n{text}")));
+        self.open_run = None;
+        let attached = std::mem::take(&mut self.attached);
+        let pieces: Vec<String> = before.into_iter().chain([text.to_owned()]).chain(attached).collect();
+        self.push_user(pieces.join("\n\n"));
         self.state = State::Asked;
     }
 
     fn request_sent(&mut self, feedback: Option<&str>) {
         if let Some(feedback) = feedback {
             self.pending = Pending::default();
-            self.run_is_open = false;
+            self.open_run = None;
             self.push_user(feedback.to_owned());
         }
         self.state = State::Asked;

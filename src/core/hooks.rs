@@ -2,7 +2,7 @@
 
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
-use crate::core::host::{ScriptHost, Sees};
+use crate::core::host::{Person, ScriptHost, Sees};
 use crate::core::run::Runner;
 use crate::core::turn::Turn;
 use crate::scripting::{Hooked, Host, Setting};
@@ -15,8 +15,8 @@ impl Conversation {
             turn: self.history.turn,
             attempt: turn.calls,
             workspace: self.parts.workspace.root().display().to_string(),
-            model: self.parts.gateway.server().model.clone(),
-            headless: true,
+            model: self.server().map(|server| server.model.clone()).unwrap_or_default(),
+            headless: self.parts.answers.is_none(),
         }
     }
 
@@ -48,7 +48,8 @@ impl Conversation {
     }
 
     pub(super) fn host_that(&self, sees: Sees) -> Box<dyn Host> {
-        Box::new(ScriptHost::new(self.parts.workspace.clone(), self.runner(), self.parts.events.clone(), sees))
+        let person = Person { events: self.parts.events.clone(), answers: self.parts.answers.clone() };
+        Box::new(ScriptHost::new(self.parts.workspace.clone(), self.runner(), person, sees))
     }
 
     /// `None` where nothing may run.
@@ -61,7 +62,7 @@ impl Conversation {
             versions: self.parts.versions.clone(),
             limits: self.parts.limits.run.clone(),
             network: self.parts.limits.network,
-            cancel: self.parts.interrupt.token().clone(),
+            cancel: self.parts.interrupt.token(),
             events: self.parts.events.clone(),
             turn: self.history.turn,
         })

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::base::path::RelPath;
 use crate::core::event::Event;
 use crate::core::limits::tightened;
+use crate::core::op::Answers;
 use crate::core::reading;
 use crate::core::run::{Order, Runner};
 use crate::core::tree::LARGEST_FILE;
@@ -25,13 +26,19 @@ pub enum Sees {
 pub struct ScriptHost {
     workspace: Workspace,
     runner: Option<Runner>,
-    events: mpsc::Sender<Event>,
+    person: Person,
     sees: Sees,
 }
 
+/// Whoever sees what a script says and can be asked.
+pub struct Person {
+    pub events: mpsc::Sender<Event>,
+    pub answers: Option<Answers>,
+}
+
 impl ScriptHost {
-    pub fn new(workspace: Workspace, runner: Option<Runner>, events: mpsc::Sender<Event>, sees: Sees) -> Self {
-        Self { workspace, runner, events, sees }
+    pub fn new(workspace: Workspace, runner: Option<Runner>, person: Person, sees: Sees) -> Self {
+        Self { workspace, runner, person, sees }
     }
 }
 
@@ -78,9 +85,10 @@ impl Host for ScriptHost {
         Ok(RunResult { cmd: request.cmd.clone(), report: ran.report, stdout: ran.stdout, stderr: ran.stderr })
     }
 
-    fn ask(&mut self, _question: &str) -> bool {
-        // There is no terminal to ask at: the answer is no.
-        false
+    fn ask(&mut self, question: &str) -> bool {
+        // Where nobody can be asked the answer is no.
+        let Some(answers) = &self.person.answers else { return false };
+        self.person.events.blocking_send(Event::Question(question.to_owned())).is_ok() && answers.wait()
     }
 
     fn say(&mut self, level: Level, text: &str) {
@@ -90,6 +98,6 @@ impl Host for ScriptHost {
             Level::Error => format!("error: {text}"),
         };
         // A front end that is gone is noticed by the conversation itself.
-        let _ = self.events.blocking_send(Event::Notice(text));
+        let _ = self.person.events.blocking_send(Event::Notice(text));
     }
 }

@@ -6,11 +6,14 @@ pub mod conversation;
 pub mod event;
 pub mod op;
 pub mod verdict;
+pub mod view;
 
 mod actions;
+mod attach;
 mod check;
 mod converse;
 mod feedback;
+mod head;
 mod history;
 mod hooks;
 mod host;
@@ -20,10 +23,6 @@ mod repeats;
 mod reply;
 mod request;
 mod run;
+mod show;
 mod tree;
 mod turn;
-
-/// The words of the log that events repeat, for whoever shows them.
-pub mod view {
-    pub use crate::session::record::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
-}

@@ -40,6 +40,9 @@ impl Conversation {
             finish_reason: finish_name(finish).to_owned(),
         };
         let Some(actions) = self.shaped_reply(turn, event, actions).await? else { return Ok(Next::Ask) };
+        if self.parts.interrupt.token().is_cancelled() {
+            return Err(Stopped::Interrupted);
+        }
         let walked = self.walk(turn, actions).await?;
         if self.parts.mode == Mode::DryRun {
             self.log_outcomes(turn, walked.outcomes).await?;
@@ -84,6 +87,8 @@ impl Conversation {
                 if self.history.feedback().is_some() {
                     return Ok(Next::Ask);
                 }
+                // The newest version is what the reply made of the one before: it is not validated yet.
+                turn.first_version = turn.first_version.map(|newest| newest.saturating_sub(1));
                 self.validate(turn).await?;
                 Ok(self.next(turn, Wants::Nothing))
             }
@@ -126,7 +131,7 @@ impl Conversation {
         actions: Vec<Action>,
     ) -> Result<Option<Vec<Action>>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(actions)) };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let before = event.actions.clone();
         let hooked = scripts.on_reply(&at, event, self.host(), &token).await?;
         match self.hooked(hooked).await {
@@ -201,7 +206,7 @@ impl Conversation {
     pub(super) async fn run_event(&self, script: &str, outcome: ActionOutcome, reason: Option<&str>) {
         let path = script.lines().next().unwrap_or_default().to_owned();
         let (kind, reason) = (ActionKind::Run, reason.map(str::to_owned));
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
     }
 
     async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {
@@ -221,7 +226,7 @@ impl Conversation {
             }
         };
         let (kind, path) = (ActionKind::Read, what.to_owned());
-        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None })).await;
+        self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
         Ok(())
     }
 

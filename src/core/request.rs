@@ -38,7 +38,7 @@ impl Conversation {
             State::Replied(_) | State::Acted | State::Ended => self.history.feedback(),
             State::Idle | State::Asked => None,
         };
-        let model = self.parts.gateway.server().model.clone();
+        let model = self.server().map(|server| server.model.clone()).unwrap_or_default();
         let messages = self.history.messages().len() + usize::from(feedback.is_some());
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
         self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model });
@@ -51,7 +51,10 @@ impl Conversation {
             calls: Vec::new(),
             label: String::new(),
         };
-        let mut stream = self.parts.gateway.chat(self.history.messages(), self.parts.interrupt.token());
+        let Some(gateway) = &self.parts.gateway else {
+            return Err(Stopped::Internal("no server was connected to".to_owned()));
+        };
+        let mut stream = gateway.chat(self.history.messages(), &self.parts.interrupt.token());
         while let Some(delta) = stream.next().await {
             match delta {
                 Ok(Delta::Finished { reason, usage }) => {
@@ -115,7 +118,7 @@ impl Conversation {
             FinishReason::Length => Finish::Length,
             FinishReason::ToolCalls => Finish::ToolCalls,
         };
-        if let Some(window) = self.parts.gateway.server().context_window
+        if let Some(window) = self.server().and_then(|server| server.context_window)
             && usage.prompt_tokens + usage.completion_tokens >= window
         {
             self.emit(Event::Notice(format!("the model's context window of {window} tokens is full"))).await;
@@ -165,8 +168,11 @@ impl Conversation {
         self.emit(Event::ReplyFinished).await;
         self.emit(Event::Usage(usage)).await;
         turn.text.clone_from(&incoming.text);
-        turn.repeats.note("the same reply", incoming.text.trim());
         let ending = ending_of(finish);
+        if ending == Ending::Whole {
+            // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
+            turn.repeats.note("the same reply", incoming.text.trim());
+        }
         let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
         let cut = ending == Ending::Cut;
         let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));

@@ -11,6 +11,7 @@ use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionOutcome, Event, OutputStream};
 use crate::core::feedback;
 use crate::core::limits::{as_map, tightened};
+use crate::core::op::Told;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::RunSource;
@@ -116,6 +117,12 @@ impl Runner {
     }
 }
 
+/// What `on_run` says.
+enum Allowed {
+    Yes { command: String, limits: Limits },
+    No { by: String, why: String },
+}
+
 impl Conversation {
     /// Runs a `run` block; `number` is its place in the reply, which is what the model calls it.
     pub(super) async fn run_block(&mut self, turn: &mut Turn, number: u32, script: &str) -> Result<(), Stopped> {
@@ -124,7 +131,14 @@ impl Conversation {
             self.note(format!("run {number}: switched off"));
             return Ok(());
         };
-        let Some((command, limits)) = self.allowed(turn, number, script).await? else { return Ok(()) };
+        let (command, limits) = match self.allowed(turn, RunSource::Model, script).await? {
+            Allowed::Yes { command, limits } => (command, limits),
+            Allowed::No { by, why } => {
+                self.run_event(script, ActionOutcome::Refused, Some(&why)).await;
+                self.note(format!("run {number}: not run, denied by `{by}`: {why}"));
+                return Ok(());
+            }
+        };
         self.run_event(&command, ActionOutcome::Applied, None).await;
         let ran = blocking(move || {
             let order = Order { source: RunSource::Model, command: &command, stdin: &[], limits };
@@ -144,34 +158,61 @@ impl Conversation {
         self.finished(turn, ran, outcome).await
     }
 
-    /// What `on_run` makes of the command; `None` where it was denied, and the model told so.
-    async fn allowed(
-        &mut self,
-        turn: &mut Turn,
-        number: u32,
-        script: &str,
-    ) -> Result<Option<(String, Limits)>, Stopped> {
+    /// Runs a script of the user's; an empty one is filled in by the scripts.
+    pub(super) async fn user_run(&mut self, script: &str, told: Told) -> Result<(), Stopped> {
+        let Some(runner) = self.runner() else {
+            self.emit(Event::Notice("runs are switched off".to_owned())).await;
+            return Ok(());
+        };
+        let mut turn = Turn::default();
+        self.keep_version("before the run").await?;
+        let (command, limits) = match self.allowed(&mut turn, RunSource::User, script).await? {
+            Allowed::Yes { command, limits } if !command.trim().is_empty() => (command, limits),
+            Allowed::Yes { .. } => {
+                self.emit(Event::Notice("no script says how this project is run; name a command".to_owned())).await;
+                return Ok(());
+            }
+            Allowed::No { by, why } => {
+                self.emit(Event::Notice(format!("not run: {why} (`{by}`)"))).await;
+                return Ok(());
+            }
+        };
+        let ran = blocking(move || {
+            let order = Order { source: RunSource::User, command: &command, stdin: &[], limits };
+            runner.run(&order)
+        })
+        .await??;
+        let feedback = match told {
+            Told::Model => {
+                let body = self.shaped(&mut turn, &ran).await?;
+                feedback::user_run_outcome(&ran.report, &body)
+            }
+            Told::UserAlone => String::new(),
+        };
+        self.finished(&mut turn, ran, feedback).await
+    }
+
+    /// What `on_run` makes of the command.
+    async fn allowed(&mut self, turn: &mut Turn, source: RunSource, script: &str) -> Result<Allowed, Stopped> {
         let limits = self.parts.limits.run.clone();
-        let Some(scripts) = &self.parts.scripts else { return Ok(Some((script.to_owned(), limits))) };
+        let Some(scripts) = &self.parts.scripts else {
+            return Ok(Allowed::Yes { command: script.to_owned(), limits });
+        };
         let event = RunEvent {
             command: script.to_owned(),
-            source: "model".to_owned(),
+            source: if source == RunSource::User { "user" } else { "model" }.to_owned(),
             cwd: self.parts.workspace.root().display().to_string(),
             limits: as_map(&limits),
         };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_run(&at, event, self.host(), &token).await?;
-        match self.hooked(hooked).await {
+        Ok(match self.hooked(hooked).await {
             RunDecision::Go { command, limits: by } => {
                 let limits = tightened(&limits, &by).map_err(Stopped::Internal)?;
-                Ok(Some((command, limits)))
+                Allowed::Yes { command, limits }
             }
-            RunDecision::Denied { script: by, why } => {
-                self.run_event(script, ActionOutcome::Refused, Some(&why)).await;
-                self.note(format!("run {number}: not run, denied by `{by}`: {why}"));
-                Ok(None)
-            }
-        }
+            RunDecision::Denied { script: by, why } => Allowed::No { by, why },
+        })
     }
 
     /// The outcome's body as `on_run_result` wants it shown.
@@ -184,7 +225,7 @@ impl Conversation {
             stdout: crate::base::printable::printable(&ran.stdout),
             stderr: crate::base::printable::printable(&ran.stderr),
         };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token().clone());
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_run_result(&at, result, self.host(), &token).await?;
         match self.hooked(hooked).await {
             RunResultDecision::Go { feedback } => Ok(feedback.unwrap_or(plain)),

@@ -76,17 +76,12 @@ impl<'a> Tree<'a> {
     pub fn into_steps(self) -> Vec<FileOp> {
         let mut steps: Vec<FileOp> = Vec::with_capacity(self.steps.len());
         for step in self.steps {
-            let written = match &step {
-                FileOp::Write { path, .. } => Some(path.clone()),
-                FileOp::Delete { .. } | FileOp::Move { .. } => None,
-            };
-            match (steps.last_mut(), written) {
-                (Some(FileOp::Write { path, .. }), Some(again)) if *path == again => {
-                    steps.pop();
-                    steps.push(step);
-                }
-                _ => steps.push(step),
+            if let (Some(FileOp::Write { path: before, .. }), FileOp::Write { path: again, .. }) = (steps.last(), &step)
+                && before == again
+            {
+                steps.pop();
             }
+            steps.push(step);
         }
         steps
     }

@@ -47,10 +47,19 @@ pub enum Stopped {
     #[error(transparent)]
     Prompt(#[from] PromptError),
     #[error(transparent)]
-    Script(#[from] ScriptError),
+    Script(ScriptError),
     /// A part of the program is gone; the text says which.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<ScriptError> for Stopped {
+    fn from(error: ScriptError) -> Self {
+        match error {
+            ScriptError::Cancelled => Self::Interrupted,
+            error @ (ScriptError::Load(_) | ScriptError::Gone(_)) => Self::Script(error),
+        }
+    }
 }
 
 impl From<GatewayError> for Stopped {
@@ -58,6 +67,7 @@ impl From<GatewayError> for Stopped {
         match error {
             GatewayError::Cancelled => Self::Interrupted,
             error @ (GatewayError::Unreachable { .. }
+            | GatewayError::Misnamed { .. }
             | GatewayError::Ambiguous { .. }
             | GatewayError::Refused { .. }
             | GatewayError::Overflow { .. }
@@ -98,9 +108,18 @@ pub fn of_stop(stopped: &Stopped, interrupt: &Interrupt, calls: u32) -> (Verdict
         Stopped::Interrupted => return (Verdict::Interrupted, interrupt.exit_code(), Vec::new()),
         Stopped::Denied(_) => (6, Vec::new()),
         Stopped::Gateway(error) => {
-            // A window that fills up in the middle of the work is a resource that ran out, not a missing model.
-            let ran_out = matches!(error, GatewayError::Overflow { .. }) && calls > 1;
-            (if ran_out { 7 } else { 4 }, gateway_hints(error))
+            let code = match error {
+                GatewayError::Misnamed { .. } => 2,
+                // A window that fills up in the middle of the work is a resource that ran out, not a missing model.
+                GatewayError::Overflow { .. } if calls > 1 => 7,
+                GatewayError::Overflow { .. }
+                | GatewayError::Unreachable { .. }
+                | GatewayError::Ambiguous { .. }
+                | GatewayError::Refused { .. }
+                | GatewayError::BrokenOff(_)
+                | GatewayError::Cancelled => 4,
+            };
+            (code, gateway_hints(error))
         }
         Stopped::Sandbox(SandboxError::Unavailable { hints, .. }) => (5, hints.clone()),
         Stopped::Prompt(_) => (2, Vec::new()),
@@ -116,6 +135,7 @@ pub fn of_stop(stopped: &Stopped, interrupt: &Interrupt, calls: u32) -> (Verdict
 fn gateway_hints(error: &GatewayError) -> Vec<String> {
     match error {
         GatewayError::Unreachable { hints, .. }
+        | GatewayError::Misnamed { hints, .. }
         | GatewayError::Ambiguous { hints, .. }
         | GatewayError::Refused { hints, .. } => hints.clone(),
         GatewayError::Overflow { prompt_tokens, window } => {

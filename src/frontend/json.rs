@@ -36,7 +36,13 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Session(info) => ("session", session(info)),
         Event::Delta { kind, text } => ("delta", json!({ "kind": kind, "text": text })),
-        Event::Block { .. } | Event::ReplyFinished => return None,
+        Event::Block { .. }
+        | Event::ReplyFinished
+        | Event::Question(_)
+        | Event::GivenBack(_)
+        | Event::HeadMoved(_)
+        | Event::Shown(_)
+        | Event::Ready => return None,
         Event::Action(action) => {
             let mut fields = json!({
                 "kind": action.kind,

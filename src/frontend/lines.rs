@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, ExitKind, Network, RunReport};
-use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, OutputStream, SessionInfo};
+use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, LineCount, OutputStream, SessionInfo};
 use crate::core::view::{ActionKind, ValidationOutcome, Verdict};
 
 /// Lines of a failed check that are shown; all of them are in the session.
@@ -18,9 +18,15 @@ const LONGEST_LINE: usize = 8192;
 pub struct Narrator {
     /// The unfinished last line of a run's stdout and stderr.
     unfinished: [String; 2],
-    /// The sections applied to one file so far, not told yet.
-    edited: Option<(String, usize)>,
+    edited: Option<Edited>,
     goes_on: bool,
+}
+
+/// The sections applied to one file so far, not told yet.
+struct Edited {
+    path: String,
+    sections: usize,
+    lines: Option<LineCount>,
 }
 
 impl Narrator {
@@ -31,10 +37,11 @@ impl Narrator {
 
     /// The lines that are complete with this event, each with its newline.
     pub fn lines(&mut self, event: &Event) -> String {
-        if let Event::Action(ActionEvent { kind: ActionKind::Edit, outcome, path, reason: None, diff: None }) = event
+        if let Event::Action(ActionEvent { kind: ActionKind::Edit, outcome, path, reason: None, diff: None, lines }) =
+            event
             && *outcome == ActionOutcome::Applied
         {
-            return self.edit(path);
+            return self.edit(path, *lines);
         }
         let mut out = self.told_edits();
         match event {
@@ -53,24 +60,23 @@ impl Narrator {
         out
     }
 
-    fn edit(&mut self, path: &str) -> String {
-        if let Some((of, sections)) = &mut self.edited
-            && of == path
+    fn edit(&mut self, path: &str, lines: Option<LineCount>) -> String {
+        if let Some(edited) = &mut self.edited
+            && edited.path == path
         {
-            *sections += 1;
+            edited.sections += 1;
+            edited.lines = edited.lines.or(lines);
             return String::new();
         }
         let before = self.told_edits();
-        self.edited = Some((path.to_owned(), 1));
+        self.edited = Some(Edited { path: path.to_owned(), sections: 1, lines });
         before
     }
 
     fn told_edits(&mut self) -> String {
-        match self.edited.take() {
-            Some((path, 1)) => format!("edited {}\n", printable(&path)),
-            Some((path, sections)) => format!("edited {} ({sections} places)\n", printable(&path)),
-            None => String::new(),
-        }
+        let Some(Edited { path, sections, lines }) = self.edited.take() else { return String::new() };
+        let places = if sections == 1 { String::new() } else { format!(" in {sections} places") };
+        format!("edited {}{}{places}\n", printable(&path), diffstat(lines))
     }
 
     fn output(&mut self, stream: OutputStream, text: &str, out: &mut String) {
@@ -100,6 +106,11 @@ fn alone(event: &Event) -> String {
         | Event::Usage(_)
         | Event::RunOutput { .. }
         | Event::RunFinished { .. }
+        | Event::Question(_)
+        | Event::GivenBack(_)
+        | Event::HeadMoved(_)
+        | Event::Shown(_)
+        | Event::Ready
         | Event::Finished(_) => String::new(),
         Event::Action(action) => self::action(action),
         Event::RunStarted { run, command, .. } => {
@@ -155,8 +166,8 @@ fn action(action: &ActionEvent) -> String {
         // Its own lines tell of a run.
         ActionOutcome::Applied if action.kind == ActionKind::Run => String::new(),
         ActionOutcome::Noop if action.kind == ActionKind::Run => format!("not run ({reason}): {path}\n"),
-        ActionOutcome::Applied if reason.is_empty() => format!("{word} {path}\n"),
-        ActionOutcome::Applied => format!("{word} {path} ({reason})\n"),
+        ActionOutcome::Applied if reason.is_empty() => format!("{word} {path}{}\n", diffstat(action.lines)),
+        ActionOutcome::Applied => format!("{word} {path}{} ({reason})\n", diffstat(action.lines)),
         ActionOutcome::Noop => format!("unchanged {path}\n"),
         ActionOutcome::Refused => format!("refused: {path}: {reason}\n"),
     };
@@ -164,6 +175,15 @@ fn action(action: &ActionEvent) -> String {
         out.push_str(&printable(diff));
     }
     out
+}
+
+/// ` +34 -2`, or nothing.
+fn diffstat(lines: Option<LineCount>) -> String {
+    match lines {
+        Some(LineCount { added, removed: 0 }) => format!("  +{added}"),
+        Some(LineCount { added, removed }) => format!("  +{added} -{removed}"),
+        None => String::new(),
+    }
 }
 
 /// How a run ended and what it cost.
@@ -254,6 +274,7 @@ mod tests {
             outcome: ActionOutcome::Applied,
             reason: None,
             diff: None,
+            lines: None,
         })
     }
 
@@ -278,6 +299,6 @@ mod tests {
     #[test]
     fn sections_of_one_file_are_one_line() {
         let events = [edit("a.py"), edit("a.py"), edit("b.py"), Event::Notice("done".to_owned())];
-        assert_eq!(told(events), "edited a.py (2 places)\nedited b.py\ndone\n");
+        assert_eq!(told(events), "edited a.py in 2 places\nedited b.py\ndone\n");
     }
 }

@@ -44,6 +44,9 @@ pub(super) fn stream(request: Request, cancel: &CancellationToken) -> BoxStream<
     .boxed()
 }
 
+/// Bytes of one reply, thoughts and all: about four million tokens. A model in a loop must not fill memory and disk.
+const LONGEST_REPLY: usize = 16 << 20;
+
 struct Exchange {
     request: Request,
     cancel: CancellationToken,
@@ -55,6 +58,8 @@ struct Exchange {
     ready: VecDeque<Delta>,
     /// Something of the reply was handed on: from here on nothing is tried again.
     partial: bool,
+    /// Bytes of the reply so far.
+    length: usize,
     started: Instant,
 }
 
@@ -96,6 +101,14 @@ enum News {
     Rang(Ring),
 }
 
+fn length_of(delta: &Delta) -> usize {
+    match delta {
+        Delta::Text(text) | Delta::Reasoning(text) => text.len(),
+        Delta::ToolCall { name, arguments } => name.len() + arguments.len(),
+        Delta::Retry { .. } | Delta::Notice(_) | Delta::Finished { .. } => 0,
+    }
+}
+
 impl Exchange {
     fn new(request: Request, cancel: &CancellationToken) -> Self {
         Self {
@@ -106,6 +119,7 @@ impl Exchange {
             silence: Silence::new(request.limits.notice),
             ready: VecDeque::new(),
             partial: false,
+            length: 0,
             started: Instant::now(),
             request,
         }
@@ -223,6 +237,11 @@ impl Exchange {
         if !self.ready.is_empty() {
             self.partial = true;
             self.silence.broken();
+        }
+        // Everything before was handed on: what is ready came with this event.
+        self.length += self.ready.iter().map(length_of).sum::<usize>();
+        if self.length > LONGEST_REPLY {
+            return Err(GatewayError::BrokenOff(format!("the reply is longer than {} MiB", LONGEST_REPLY >> 20)));
         }
         match read {
             Ok(Flow::More) => Ok(()),

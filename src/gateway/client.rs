@@ -27,7 +27,7 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, GatewayError> {
         let text = text.trim();
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let refuse = |why: String| GatewayError::Refused {
+        let refuse = |why: String| GatewayError::Misnamed {
             message: format!("`{text}` is no endpoint: {why}"),
             hints: vec!["an endpoint looks like `http://127.0.0.1:8080`".to_owned()],
         };

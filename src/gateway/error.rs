@@ -12,6 +12,9 @@ pub enum GatewayError {
     /// None of the known ports answered, or the named endpoint did not.
     #[error("{message}")]
     Unreachable { message: String, hints: Vec<String> },
+    /// What was named is no address of a server: a matter of what was typed or configured.
+    #[error("{message}")]
+    Misnamed { message: String, hints: Vec<String> },
     #[error("{message}")]
     /// Several models or servers and no word which; the choices are in the hints.
     Ambiguous { message: String, hints: Vec<String> },

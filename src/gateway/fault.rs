@@ -89,10 +89,13 @@ impl Fault {
                 format!("the server asks for a valid API key ({status}): {said}"),
                 Some("set `FAOS_API_KEY`; it is sent only to an endpoint that was named with `--endpoint`"),
             ),
-            Some(status @ 500..) => (format!("the server failed ({status}): {said}"), None),
+            Some(status @ 500..) => (
+                format!("the server failed ({status}): {said}"),
+                Some("its own log may say more; what was asked is kept: `faos resume --last` asks again"),
+            ),
             Some(404) => (
                 format!("the server refused the request (404): {said}"),
-                Some("`faos models` lists what the server offers"),
+                Some("is `--model` one that the server offers, and is the address that of its API?"),
             ),
             Some(status) => (format!("the server refused the request ({status}): {said}"), None),
             None => (format!("the server reported an error: {said}"), None),

@@ -1,6 +1,6 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
 //!
-//! Owns the way to the server: `probe` finds it, `client` talks to it, `chat` runs one request, with `sse` and
+//! Owns the way to the server: `probe` finds it, `survey` shows all there is, `client` talks to it, `chat` runs one request, with `sse` and
 //! `frame` for what is read, `retry` and `silence` for what is waited for, `fault` and `error` for what goes
 //! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
@@ -16,6 +16,7 @@ mod retry;
 mod servers;
 mod silence;
 mod sse;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::GatewayError;
 pub use self::retry::Limits;
 use self::servers::{KNOWN, Kind};
+pub use self::survey::{Offer, Survey, survey};
 
 use crate::base::message::Message;
 use crate::base::usage::Usage;
@@ -96,6 +98,7 @@ impl Gateway {
         let mut server = found.server(found.choose(named)?);
         server.context_window = options.context.or(server.context_window);
         let chat_url = format!("{}/chat/completions", found.api);
+        tracing::info!(kind = server.kind, url = chat_url, model = server.model, "server found");
         let sampling = options.sampling.clone();
         Ok(Self { server, kind: found.kind, client: found.client, chat_url, sampling, limits })
     }
@@ -130,17 +133,18 @@ impl Gateway {
             sampling: &self.sampling,
         };
         let body = match serde_json::to_vec(&body) {
-            Ok(body) => body.into(),
+            Ok(body) => body,
             Err(error) => {
                 let error = GatewayError::refused(format!("cannot write the request: {error}"));
                 return futures_util::stream::once(async { Err(error) }).boxed();
             }
         };
+        tracing::info!(messages = messages.len(), bytes = body.len(), "request");
         let request = chat::Request {
             client: self.client.clone(),
             endpoint: self.server.endpoint.clone(),
             url: self.chat_url.clone(),
-            body,
+            body: body.into(),
             limits: self.limits,
         };
         chat::stream(request, cancel)

@@ -50,7 +50,11 @@ pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> 
 
 /// The one server, with the model asked for, that answers on the known ports.
 pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
-    let mut found = all(known, limits).await?;
+    the_one(all(known, limits).await?, model, known)
+}
+
+/// Of those that answer the only one, or the only one that offers the model.
+pub(super) fn the_one(mut found: Vec<Found>, model: Option<&str>, known: &[Known]) -> Result<Found, GatewayError> {
     if let Some(model) = model
         && found.iter().filter(|server| server.offers(model)).count() == 1
     {
@@ -283,12 +287,12 @@ fn set_windows(models: &mut [Model], entries: Option<&Value>, [name, window]: [&
 }
 
 /// One small answer.
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     server: String,
     location: String,
     /// Null where it is no JSON.
-    body: Value,
+    pub body: Value,
 }
 
 impl Answer {
@@ -303,8 +307,9 @@ impl Answer {
     }
 }
 
-async fn get(client: &Client, url: String) -> Result<Answer, String> {
+pub(super) async fn get(client: &Client, url: String) -> Result<Answer, String> {
     const BODY_LIMIT: usize = 8 << 20;
+    tracing::debug!(%url, "asked");
     let ask = async {
         let mut response = client.get(url).timeout(PATIENCE).send().await?;
         let header =
@@ -331,9 +336,14 @@ fn redirected(root: &str, target: &str) -> GatewayError {
 const DEMO: &str = "`faos demo` shows the program without a server";
 
 fn unreachable_server(root: &str, cause: &str) -> GatewayError {
+    let plain = root.starts_with("https:") && cause.contains("InvalidContentType");
+    let hint = match plain {
+        true => format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1)),
+        false => "is the server running, and is that its address?".to_owned(),
+    };
     GatewayError::Unreachable {
         message: format!("no answer from `{root}`: {cause}"),
-        hints: vec!["is the server running, and is that its address?".to_owned(), DEMO.to_owned()],
+        hints: vec![hint, DEMO.to_owned()],
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub use self::http::Request;
-pub use self::player::Player;
+pub use self::player::{Player, Seen};
 
 /// What a [`Player`] serves.
 #[derive(Clone, Debug, Default)]

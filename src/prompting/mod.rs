@@ -18,20 +18,28 @@ mod explain;
 const BUILT_IN: &[Template] = &[
     Template {
         name: "system",
+        when: "the first message of a conversation",
         text: include_str!("../../prompts/system.md"),
         variables: &["map", "agents", "wall_s", "network", "run_blocks"],
     },
     Template {
         name: "attachment",
+        when: "your words together with what was piped in",
         text: include_str!("../../prompts/attachment.md"),
         variables: &["prompt", "attachment"],
     },
     Template {
         name: "continue",
+        when: "a reply was cut off",
         text: include_str!("../../prompts/continue.md"),
         variables: &["open", "applied", "last_line"],
     },
-    Template { name: "repair", text: include_str!("../../prompts/repair.md"), variables: &["feedback"] },
+    Template {
+        name: "repair",
+        when: "a validation has failed",
+        text: include_str!("../../prompts/repair.md"),
+        variables: &["feedback"],
+    },
 ];
 
 /// Every instruction costs one, and so do 64 bytes of text; a rendered system prompt costs some hundreds.
@@ -44,10 +52,12 @@ pub struct PromptError {
     pub message: String,
 }
 
-/// Where templates come from, nearest first; built-in ones stand behind all folders.
+/// Where templates come from: the project's stand before the user's, and built-in ones behind all.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    pub folders: Vec<PathBuf>,
+    pub user: Option<PathBuf>,
+    /// `None` where the project has none or they are not trusted.
+    pub project: Option<PathBuf>,
 }
 
 /// A template that is compiled in from the repository's `prompts/`.
@@ -55,12 +65,35 @@ pub struct Options {
 pub struct Template {
     /// Without `.md`.
     pub name: &'static str,
+    pub when: &'static str,
     pub text: &'static str,
     pub variables: &'static [&'static str],
 }
 
 pub fn built_in() -> &'static [Template] {
     BUILT_IN
+}
+
+/// The text that counts for a template, as `faos prompts` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InUse {
+    pub name: &'static str,
+    pub variables: &'static [&'static str],
+    pub origin: Origin,
+    pub text: String,
+}
+
+/// Whose text it is; a file's path where it is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    BuiltIn,
+    User(PathBuf),
+    Project(PathBuf),
+}
+
+/// The nearest text of every template, whether it is sound or not.
+pub fn in_use(options: &Options) -> Result<Vec<InUse>, PromptError> {
+    BUILT_IN.iter().map(|template| look_up(template, options)).collect()
 }
 
 pub struct Prompts {
@@ -74,10 +107,11 @@ impl Prompts {
     pub fn load(options: &Options) -> Result<Self, PromptError> {
         let mut prompts = Self { environment: environment(), files: Vec::new() };
         for template in BUILT_IN {
-            let (file, text) = look_up(template, options)?;
+            let found = look_up(template, options)?;
+            let file = found.file();
             prompts
                 .environment
-                .add_template_owned(template.name, text)
+                .add_template_owned(template.name, found.text)
                 .map_err(|error| explain::error(&error, &file))?;
             prompts.files.push((template.name, file));
         }
@@ -121,16 +155,32 @@ impl Prompts {
     }
 }
 
-/// The nearest file of that name, else the built-in text; each with the name that errors give it.
-fn look_up(template: &Template, options: &Options) -> Result<(String, String), PromptError> {
-    for folder in &options.folders {
-        let path = folder.join(format!("{}.md", template.name));
-        let found = fs::read_text_if_present(&path).map_err(|error| PromptError { message: error.to_string() })?;
-        if let Some(text) = found {
-            return Ok((path.display().to_string(), text));
+impl InUse {
+    /// What errors call it: a user must find the file.
+    fn file(&self) -> String {
+        match &self.origin {
+            Origin::BuiltIn => format!("{}.md (built in)", self.name),
+            Origin::User(path) | Origin::Project(path) => path.display().to_string(),
         }
     }
-    Ok((format!("{}.md (built in)", template.name), template.text.to_owned()))
+}
+
+/// The nearest file of that name, else the built-in text.
+fn look_up(template: &Template, options: &Options) -> Result<InUse, PromptError> {
+    let Template { name, text, variables, .. } = *template;
+    let path = |folder: &PathBuf| folder.join(format!("{name}.md"));
+    let project = options.project.as_ref().map(|folder| Origin::Project(path(folder)));
+    let user = options.user.as_ref().map(|folder| Origin::User(path(folder)));
+    for origin in project.into_iter().chain(user) {
+        let text = match &origin {
+            Origin::Project(path) | Origin::User(path) => fs::read_text_if_present(path),
+            Origin::BuiltIn => Ok(None),
+        };
+        if let Some(text) = text.map_err(|error| PromptError { message: error.to_string() })? {
+            return Ok(InUse { name, variables, origin, text });
+        }
+    }
+    Ok(InUse { name, variables, origin: Origin::BuiltIn, text: text.to_owned() })
 }
 
 fn environment() -> Environment<'static> {

@@ -6,7 +6,7 @@ use minijinja::context;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Options, PromptError, Prompts, built_in, fenced};
+use super::{Options, Origin, PromptError, Prompts, built_in, fenced, in_use};
 use crate::base::fs;
 
 fn prompts() -> Prompts {
@@ -21,7 +21,7 @@ fn system(map: &str, agents: &str, run_blocks: bool) -> String {
 fn overridden(name: &str, text: &str) -> Result<Prompts, PromptError> {
     let folder = tempfile::tempdir().expect("a folder");
     fs::replace(&folder.path().join(format!("{name}.md")), text.as_bytes()).expect("written");
-    Prompts::load(&Options { folders: vec![folder.path().to_owned()] })
+    Prompts::load(&Options { user: Some(folder.path().to_owned()), project: None })
 }
 
 #[test]
@@ -54,6 +54,7 @@ fn the_guide_is_true() {
     let guide = fs::read_text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prompts.md")).expect("read");
     for template in built_in() {
         let row = guide.lines().find(|line| line.starts_with(&format!("| `{}.md` |", template.name))).expect("a row");
+        assert!(row.contains(&format!("| {} |", template.when)), "{row}");
         for variable in template.variables {
             assert!(row.contains(&format!("`{variable}`")), "{row}");
         }
@@ -138,10 +139,18 @@ fn the_nearest_folder_wins() {
     fs::replace(&near.path().join("repair.md"), b"near {{ feedback }}").expect("written");
     fs::replace(&far.path().join("repair.md"), b"far {{ feedback }}").expect("written");
     fs::replace(&far.path().join("attachment.md"), b"far {{ prompt }}").expect("written");
-    let prompts =
-        Prompts::load(&Options { folders: vec![near.path().to_owned(), far.path().to_owned()] }).expect("loads");
+    let options = Options { project: Some(near.path().to_owned()), user: Some(far.path().to_owned()) };
+    let prompts = Prompts::load(&options).expect("loads");
     assert_eq!(prompts.render("repair", context! { feedback => "f" }).expect("renders"), "near f");
     assert_eq!(prompts.render("attachment", context! { prompt => "p", attachment => "" }).expect("renders"), "far p");
+    let origins: Vec<_> = in_use(&options).expect("read").into_iter().map(|used| (used.name, used.origin)).collect();
+    let want = [
+        ("system", Origin::BuiltIn),
+        ("attachment", Origin::User(far.path().join("attachment.md"))),
+        ("continue", Origin::BuiltIn),
+        ("repair", Origin::Project(near.path().join("repair.md"))),
+    ];
+    assert_eq!(origins, want);
 }
 
 #[test]

@@ -74,6 +74,12 @@ impl Visible {
     }
 }
 
+/// Where PATH finds a program outside of the sandbox.
+pub fn outside(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|entry| entry.join(name)).find(|program| program.is_absolute() && fs::exists(program))
+}
+
 /// HOME, and the homes whose toolchains PATH names: they need not be the same.
 fn homes(home: &Path, path: &[PathBuf]) -> Vec<PathBuf> {
     let mut homes = vec![home.to_owned()];

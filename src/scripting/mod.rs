@@ -41,7 +41,7 @@ pub use event::{
     FileWrite, HookRun, Hooked, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunRequest,
     RunResult, RunResultDecision, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
 };
-pub use set::{Loaded, built_in};
+pub use set::{Loaded, Source, built_in, in_use};
 
 /// Script time of one call where nothing else is asked for.
 const BUDGET: Duration = Duration::from_millis(250);
@@ -63,6 +63,19 @@ pub enum ScriptError {
     Load(String),
     #[error("the scripting thread is gone: {0}")]
     Gone(String),
+    /// The work was stopped while a script was asked: there is no decision.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+/// Every script compiled, one by one: those that can be asked, in order, and a line for each file that is faulty.
+pub fn check(options: &Options) -> Result<(Vec<Loaded>, Vec<String>), ScriptError> {
+    let files = set::read(options)?;
+    let worker = Worker::start(options.budget.unwrap_or(BUDGET))?;
+    worker.wait_for(move |bench| {
+        let (set, faults) = Set::compile_sound(bench.engine(), files);
+        (set.list(), faults)
+    })
 }
 
 /// What a script may do to the world. Core implements it; calls arrive on the engine's thread and may block.
@@ -232,9 +245,15 @@ impl Scripts {
         if !set.handles(C::EVENT) {
             return Ok(Hooked { decision: chain.decide(), hooks: Vec::new() });
         }
+        tracing::debug!(event = C::EVENT.name(), "scripts asked");
         let worker = self.worker().await?;
         let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
-        match worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await {
+        let called = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;
+        if cancel.is_cancelled() {
+            // A script that was stopped has neither denied anything nor failed.
+            return Err(ScriptError::Cancelled);
+        }
+        match called {
             Ok(hooked) => Ok(hooked),
             Err(lost) => Ok(chain::lost(spare, &worker.at_work(), &lost.to_string())),
         }

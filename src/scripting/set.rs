@@ -49,13 +49,24 @@ impl Origin {
     }
 }
 
-/// A script as `faos scripts list` shows it.
+/// A script as it is listed for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// `built-in/20-tidy.rhai`: origin and file name, as in every message about it.
     pub label: String,
     pub path: Option<PathBuf>,
     pub events: Vec<&'static str>,
+}
+
+/// A script or a module as it was read, as `faos scripts show` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `20-tidy.rhai`, `lib/output.rhai`: what it replaces and is replaced by.
+    pub name: String,
+    pub label: String,
+    /// `None` for a built-in one.
+    pub path: Option<PathBuf>,
+    pub text: String,
 }
 
 /// One file as it was read.
@@ -70,9 +81,12 @@ pub(super) struct File {
 }
 
 impl File {
+    fn below(&self) -> String {
+        format!("{}{}", if self.is_module { "lib/" } else { "" }, self.name)
+    }
+
     fn label(&self) -> String {
-        let folder = if self.is_module { "lib/" } else { "" };
-        format!("{}/{folder}{}", self.origin.name(), self.name)
+        format!("{}/{}", self.origin.name(), self.below())
     }
 
     /// What errors of loading call it: a user must find the file.
@@ -106,22 +120,28 @@ pub(super) struct Set {
 
 impl Set {
     pub fn compile(engine: &Engine, files: Vec<File>) -> Result<Self, ScriptError> {
+        let (set, faults) = Self::compile_sound(engine, files);
+        faults.into_iter().next().map_or(Ok(set), |fault| Err(ScriptError::Load(fault)))
+    }
+
+    /// What compiles, and a line for each file that does not.
+    pub fn compile_sound(engine: &Engine, files: Vec<File>) -> (Self, Vec<String>) {
         let mut places: Vec<(String, Vec<Place>)> = Vec::new();
-        let mut modules = Modules::new();
+        let (mut modules, mut faults) = (Modules::new(), Vec::new());
         for file in &files {
-            let ast = parse(engine, file)?;
-            if file.is_module {
-                modules.insert(file.label().trim_end_matches(".rhai").to_owned(), ast);
-                continue;
-            }
-            let script = Arc::new(script(file, ast)?);
-            match places.iter_mut().find(|(name, _)| *name == file.name) {
-                Some((_, place)) => replace(place, script),
-                None => places.push((file.name.clone(), vec![Place { script, gates_only: false }])),
+            match compiled(engine, file) {
+                Ok(Compiled::Module(ast)) => {
+                    modules.insert(file.label().trim_end_matches(".rhai").to_owned(), ast);
+                }
+                Ok(Compiled::Script(script)) => match places.iter_mut().find(|(name, _)| *name == file.name) {
+                    Some((_, place)) => replace(place, script),
+                    None => places.push((file.name.clone(), vec![Place { script, gates_only: false }])),
+                },
+                Err(fault) => faults.push(fault),
             }
         }
         let places = places.into_iter().flat_map(|(_, place)| place).collect();
-        Ok(Self { places, modules: Arc::new(modules), files })
+        (Self { places, modules: Arc::new(modules), files }, faults)
     }
 
     pub fn is_of(&self, files: &[File]) -> bool {
@@ -162,23 +182,27 @@ fn replace(place: &mut Vec<Place>, script: Arc<Script>) {
     place.insert(0, Place { script, gates_only: false });
 }
 
-fn parse(engine: &Engine, file: &File) -> Result<AST, ScriptError> {
-    let mut ast =
-        engine.compile(&file.text).map_err(|error| ScriptError::Load(location::of_parse(&error, &file.shown())))?;
-    ast.set_source(file.label());
-    Ok(ast)
+enum Compiled {
+    Script(Arc<Script>),
+    Module(AST),
 }
 
-fn script(file: &File, ast: AST) -> Result<Script, ScriptError> {
+/// The error names file, line and column.
+fn compiled(engine: &Engine, file: &File) -> Result<Compiled, String> {
+    let mut ast = engine.compile(&file.text).map_err(|error| location::of_parse(&error, &file.shown()))?;
+    ast.set_source(file.label());
+    if file.is_module {
+        return Ok(Compiled::Module(ast));
+    }
     let mut handlers = Vec::new();
     for function in ast.iter_functions() {
-        let known = Event::named(function.name, function.params.len()).map_err(|what| {
-            ScriptError::Load(location::of_function(&file.shown(), &file.text, function.name, &what))
-        })?;
+        let known = Event::named(function.name, function.params.len())
+            .map_err(|what| location::of_function(&file.shown(), &file.text, function.name, &what))?;
         handlers.extend(known);
     }
     handlers.sort();
-    Ok(Script { origin: file.origin, label: file.label(), ast, handlers, path: file.path.clone() })
+    let (origin, label, path) = (file.origin, file.label(), file.path.clone());
+    Ok(Compiled::Script(Arc::new(Script { origin, label, ast, handlers, path })))
 }
 
 /// Everything there is, in order: origin by origin, by name.
@@ -197,6 +221,16 @@ pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
         files.extend(read_folder(origin, &folder.join("lib"), true)?);
     }
     Ok(files)
+}
+
+/// The nearest file of every name, sorted by it.
+pub fn in_use(options: &Options) -> Result<Vec<Source>, ScriptError> {
+    let by_name = |file: File| {
+        let (name, label) = (file.below(), file.label());
+        (name.clone(), Source { name, label, path: file.path, text: file.text })
+    };
+    let nearest: BTreeMap<String, Source> = read(options)?.into_iter().map(by_name).collect();
+    Ok(nearest.into_values().collect())
 }
 
 /// A link in a project's folder could name any file of the host; in the user's own it is the user's choice.

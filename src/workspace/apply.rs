@@ -1,10 +1,12 @@
 //! A checked change made in one step: all new content is on disk beside its target before the first rename.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 
 use crate::base::path::RelPath;
 use crate::workspace::{Workspace, WorkspaceError, at};
@@ -12,9 +14,28 @@ use crate::workspace::{Workspace, WorkspaceError, at};
 /// One step of a change that was already checked against a virtual tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileOp {
-    Write { path: RelPath, content: Vec<u8> },
-    Delete { path: RelPath },
-    Move { from: RelPath, to: RelPath },
+    Write {
+        path: RelPath,
+        content: Vec<u8>,
+    },
+    Delete {
+        path: RelPath,
+    },
+    Move {
+        from: RelPath,
+        to: RelPath,
+    },
+    /// Of a version: the file itself, whatever stood there, and whether it may be executed.
+    Put {
+        path: RelPath,
+        content: Vec<u8>,
+        executable: bool,
+    },
+    /// Of a version: a link, whose target is not looked at.
+    Link {
+        path: RelPath,
+        target: Vec<u8>,
+    },
 }
 
 /// A file written beside its target; removed again unless it was renamed.
@@ -40,15 +61,13 @@ impl Workspace {
     pub fn apply(&self, steps: &[FileOp]) -> Result<(), WorkspaceError> {
         let mut staged = Vec::new();
         for (number, step) in steps.iter().enumerate() {
-            if let FileOp::Write { path, content } = step {
-                staged.push(self.stage(number, path, content)?);
-            }
+            staged.extend(self.stage(number, step)?);
         }
         let mut staged = staged.into_iter();
         let mut touched = BTreeSet::new();
         for step in steps {
             match step {
-                FileOp::Write { path, .. } => {
+                FileOp::Write { path, .. } | FileOp::Put { path, .. } | FileOp::Link { path, .. } => {
                     let Some(mut file) = staged.next() else { continue };
                     self.dir.rename(&file.beside, &self.dir, &file.target).map_err(at("write", path))?;
                     file.renamed = true;
@@ -72,29 +91,55 @@ impl Workspace {
         Ok(())
     }
 
-    fn stage(&self, number: usize, path: &RelPath, content: &[u8]) -> Result<Staged<'_>, WorkspaceError> {
-        self.make_folder_of(path)?;
-        // A link inside the workspace stays a link: what it leads to is written.
+    /// What the step will rename into place; `None` for one that brings nothing.
+    fn stage(&self, number: usize, step: &FileOp) -> Result<Option<Staged<'_>>, WorkspaceError> {
+        Ok(match step {
+            FileOp::Write { path, content } => {
+                let staged = self.beside(number, path, self.written(path)?)?;
+                let mode = self.dir.metadata(&staged.target).ok().map(|existing| existing.permissions());
+                self.fill(&staged, content, mode).map_err(at("write", path))?;
+                Some(staged)
+            }
+            FileOp::Put { path, content, executable } => {
+                let staged = self.beside(number, path, PathBuf::from(path.as_str()))?;
+                let mode = Permissions::from_mode(if *executable { 0o755 } else { 0o644 });
+                self.fill(&staged, content, Some(mode)).map_err(at("write", path))?;
+                Some(staged)
+            }
+            FileOp::Link { path, target } => {
+                let staged = self.beside(number, path, PathBuf::from(path.as_str()))?;
+                let target = Path::new(OsStr::from_bytes(target));
+                self.dir.symlink_contents(target, &staged.beside).map_err(at("write", path))?;
+                Some(staged)
+            }
+            FileOp::Delete { .. } | FileOp::Move { .. } => None,
+        })
+    }
+
+    /// A link inside the workspace stays a link: what it leads to is written.
+    fn written(&self, path: &RelPath) -> Result<PathBuf, WorkspaceError> {
         let is_link = self.dir.symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_symlink());
-        let target = if is_link {
-            self.dir.canonicalize(path.as_str()).map_err(at("write", path))?
-        } else {
-            PathBuf::from(path.as_str())
-        };
+        if is_link {
+            return self.dir.canonicalize(path.as_str()).map_err(at("write", path));
+        }
+        Ok(PathBuf::from(path.as_str()))
+    }
+
+    fn beside(&self, number: usize, path: &RelPath, target: PathBuf) -> Result<Staged<'_>, WorkspaceError> {
+        self.make_folder_of(path)?;
         let beside = folder_of(&target).join(format!(".faos-{}-{number}", std::process::id()));
-        let staged = Staged { dir: &self.dir, beside, target, renamed: false };
+        Ok(Staged { dir: &self.dir, beside, target, renamed: false })
+    }
+
+    fn fill(&self, staged: &Staged<'_>, content: &[u8], mode: Option<Permissions>) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o644);
-        let write = || {
-            let mut file = self.dir.open_with(&staged.beside, &options)?;
-            file.write_all(content)?;
-            if let Ok(existing) = self.dir.metadata(&staged.target) {
-                file.set_permissions(existing.permissions())?;
-            }
-            file.sync_all()
-        };
-        write().map_err(at("write", path))?;
-        Ok(staged)
+        let mut file = self.dir.open_with(&staged.beside, &options)?;
+        file.write_all(content)?;
+        if let Some(mode) = mode {
+            file.set_permissions(mode)?;
+        }
+        file.sync_all()
     }
 
     fn make_folder_of(&self, path: &RelPath) -> Result<(), WorkspaceError> {

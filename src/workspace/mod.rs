@@ -16,14 +16,16 @@ use crate::base::path::RelPath;
 mod apply;
 mod diff;
 mod map;
+mod restore;
 mod root;
 mod versions;
 mod walk;
 
 pub use apply::FileOp;
-pub use diff::diff;
+pub use diff::{changed_lines, diff};
 pub use map::map;
-pub use root::refuse_as_root;
+pub use restore::Restored;
+pub use root::{Own, refuse_as_root};
 pub use versions::{Version, Versions};
 pub use walk::{Listed, Listing};
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rustix::fs::{FileType, Mode, mknodat};
 use tempfile::{TempDir, tempdir};
 
-use super::{Entry, FileOp, Versions, Workspace, diff, map, refuse_as_root};
+use super::{Entry, FileOp, Own, Versions, Workspace, diff, map, refuse_as_root};
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 
@@ -220,12 +220,33 @@ fn diffs_for_people() {
 #[test]
 fn some_folders_are_no_workspace() {
     let home = Path::new("/home/you");
-    let ours = [Path::new("/home/you/.local/share/faos/sessions").to_owned()];
-    for root in ["/", "/home", "/home/you", "/home/you/.ssh", "/home/you/.local", "/home/you/.local/share/faos"] {
-        assert!(refuse_as_root(Path::new(root), Some(home), &ours).is_some(), "{root}");
+    let data = Path::new("/home/you/.local/share/faos");
+    let (sessions, settings) = (data.join("sessions"), Path::new("/home/you/.config/faos"));
+    let own = Own { sessions: &sessions, settings, state: Path::new("/home/you/.local/state/faos") };
+    for root in [
+        "/",
+        "/home",
+        "/home/you",
+        "/home/you/.ssh",
+        "/home/you/.local",
+        "/home/you/.local/share/faos",
+        "/home/you/.local/share/faos/sessions",
+        "/home/you/.local/share/faos/sessions/x",
+        "/home/you/.local/share/faos/sessions/x/versions",
+        "/home/you/.config/faos",
+        "/home/you/.config/faos/scripts",
+        "/home/you/.config/faos/prompts/more",
+        "/home/you/.local/state/faos/locks",
+    ] {
+        assert!(refuse_as_root(Path::new(root), Some(home), own).is_some(), "{root}");
     }
-    for root in ["/home/you/project", "/srv/project", "/home/you/.local/share/faos/sessions/x/workspace"] {
-        assert_eq!(refuse_as_root(Path::new(root), Some(home), &ours), None, "{root}");
+    for root in [
+        "/home/you/project",
+        "/srv/project",
+        "/home/you/.local/share/faos/sessions/x/workspace",
+        "/home/you/.local/share/faos/sessions/x/workspace/part",
+    ] {
+        assert_eq!(refuse_as_root(Path::new(root), Some(home), own), None, "{root}");
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::fs::{Metadata, MetadataExt};
 use git2::{FileMode, Oid, Repository, RepositoryInitOptions, Signature};
 
+use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 use crate::workspace::walk::Found;
@@ -73,7 +74,7 @@ impl Stamp {
 type Done<T> = Result<T, WorkspaceError>;
 
 #[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
-fn failed(error: git2::Error) -> WorkspaceError {
+pub(super) fn failed(error: git2::Error) -> WorkspaceError {
     WorkspaceError::Versions(error.message().to_owned())
 }
 
@@ -85,7 +86,10 @@ impl Versions {
         } else {
             let mut options = RepositoryInitOptions::new();
             options.bare(true).initial_head("main").external_template(false).no_reinit(true);
-            Repository::init_opts(folder, &options)
+            let made = Repository::init_opts(folder, &options);
+            // Git's own modes below it are for everybody to read; so nobody else comes that far.
+            fs::make_private(folder).map_err(|error| WorkspaceError::Versions(error.to_string()))?;
+            made
         };
         let repository = repository.map_err(failed)?;
         let newest = newest_tag(&repository)?;
@@ -109,13 +113,28 @@ impl Versions {
         let number = self.newest.map_or(0, |newest| newest + 1);
         let commit = self.commit(tree, before, why)?;
         self.sync()?;
+        // The tag makes it a version, so it comes last: on a full disk there is a whole one or none.
+        self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
         let tag = format!("refs/tags/v{number}");
         self.repository.reference(&tag, commit, true, why).map_err(failed)?;
-        self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
         self.sync()?;
         self.newest = Some(number);
         let changes = self.changes_between(before, tree)?;
         Ok(Some(Version { number, commit: commit.to_string(), changes }))
+    }
+
+    /// One that was kept before.
+    pub fn version(&self, number: u32) -> Done<Version> {
+        let commit = self.commit_of(number)?;
+        let before = number.checked_sub(1).map(|before| self.commit_of(before)).transpose()?;
+        let tree = self.repository.find_commit(commit).map_err(failed)?.tree_id();
+        Ok(Version { number, commit: commit.to_string(), changes: self.changes_between(before, tree)? })
+    }
+
+    /// What differs between a version and the workspace as it is.
+    pub fn since(&mut self, workspace: &Workspace, from: u32) -> Done<Vec<FileChange>> {
+        let now = self.tree_of(workspace)?;
+        self.changes_between(Some(self.commit_of(from)?), now)
     }
 
     /// What differs between two versions.
@@ -124,7 +143,19 @@ impl Versions {
         self.changes_between(Some(self.commit_of(from)?), to)
     }
 
-    fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
+    /// What a file held at that version; `None` where it was not there.
+    pub fn read(&self, number: u32, path: &RelPath) -> Done<Option<Vec<u8>>> {
+        let tree =
+            self.repository.find_commit(self.commit_of(number)?).and_then(|commit| commit.tree()).map_err(failed)?;
+        let Ok(entry) = tree.get_path(Path::new(path.as_str())) else { return Ok(None) };
+        Ok(self.repository.find_blob(entry.id()).ok().map(|blob| blob.content().to_vec()))
+    }
+
+    pub(super) fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub(super) fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
         let looked = SystemTime::now();
         let mut known = HashMap::new();
         let mut root = Folder::default();
@@ -170,7 +201,7 @@ impl Versions {
         self.repository.commit(None, &author, &author, why, &tree, &parents).map_err(failed)
     }
 
-    fn commit_of(&self, number: u32) -> Done<Oid> {
+    pub(super) fn commit_of(&self, number: u32) -> Done<Oid> {
         self.repository.refname_to_id(&format!("refs/tags/v{number}")).map_err(failed)
     }
 
@@ -193,7 +224,7 @@ impl Versions {
     /// Everything written so far lasts: one call for all loose objects and refs.
     fn sync(&self) -> Done<()> {
         let sync = || -> Result<(), String> {
-            let folder = crate::base::fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
+            let folder = fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
             rustix::fs::syncfs(&folder).map_err(|error| error.to_string())
         };
         sync().map_err(WorkspaceError::Versions)

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use cap_std::fs::{Dir, Metadata};
+use cap_std::fs::{Dir, Metadata, ReadDir};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -88,7 +88,8 @@ impl Workspace {
     pub(super) fn walk(&self) -> Result<Walk, WorkspaceError> {
         let mut walk = Walk::default();
         let mut ignores = Vec::new();
-        walk.folder(&self.dir, Path::new(""), &mut ignores)?;
+        let entries = self.dir.entries().map_err(at("list", self.root.display()))?;
+        walk.folder(&self.dir, entries, Path::new(""), &mut ignores)?;
         walk.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(walk)
     }
@@ -101,14 +102,19 @@ struct Ignore {
 }
 
 impl Walk {
-    fn folder(&mut self, dir: &Dir, below: &Path, ignores: &mut Vec<Ignore>) -> Result<(), WorkspaceError> {
+    fn folder(
+        &mut self,
+        dir: &Dir,
+        entries: ReadDir,
+        below: &Path,
+        ignores: &mut Vec<Ignore>,
+    ) -> Result<(), WorkspaceError> {
         if below.components().count() > DEEPEST {
             self.truncated = true;
             return Ok(());
         }
         let known = ignores.len();
         ignores.extend(rules(dir, below));
-        let entries = dir.entries().map_err(at("list", below.display()))?;
         for entry in entries {
             let entry = entry.map_err(at("list", below.display()))?;
             self.entries += 1;
@@ -143,9 +149,10 @@ impl Walk {
             return Ok(());
         }
         if is_folder {
-            // A folder that may not be opened holds nothing that could be versioned.
-            return match dir.open_dir(name) {
-                Ok(inner) => self.folder(&inner, path, ignores),
+            // A folder that may not be listed holds nothing that could be versioned. Opening one asks for less.
+            let opened = dir.open_dir(name).and_then(|inner| Ok((inner.entries()?, inner)));
+            return match opened {
+                Ok((entries, inner)) => self.folder(&inner, entries, path, ignores),
                 Err(_) => {
                     self.protected.push(path.to_owned());
                     Ok(())

@@ -102,6 +102,18 @@ async fn an_endless_frame_is_not_collected() {
     assert_eq!(message(&ask([Reply::stream(steps)]).await), "the answer broke off: a frame is longer than 1 MiB");
 }
 
+/// A model in a loop, or a server that means no good.
+#[tokio::test]
+async fn an_endless_reply_is_ended() {
+    for field in ["content", "reasoning_content"] {
+        let words = "again and ".repeat(50_000);
+        let frame = format!("data: {{\"choices\":[{{\"delta\":{{\"{field}\":\"{words}\"}}}}]}}\n\n");
+        let steps = vec![Step::Bytes(frame.into_bytes()); 40];
+        let deltas = ask([Reply::stream(steps)]).await;
+        assert_eq!(message(&deltas), "the answer broke off: the reply is longer than 16 MiB");
+    }
+}
+
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let other = serve([Reply::text("stolen")]);

@@ -20,10 +20,14 @@ async fn found(player: &Player) -> Server {
 async fn refused(options: &Options) -> (String, Vec<String>) {
     match Gateway::connect_within(options, quick()).await.map(|gateway| gateway.server().clone()) {
         Err(
-            error @ (GatewayError::Unreachable { .. } | GatewayError::Ambiguous { .. } | GatewayError::Refused { .. }),
+            error @ (GatewayError::Unreachable { .. }
+            | GatewayError::Misnamed { .. }
+            | GatewayError::Ambiguous { .. }
+            | GatewayError::Refused { .. }),
         ) => {
             let message = error.to_string();
             let (GatewayError::Unreachable { hints, .. }
+            | GatewayError::Misnamed { hints, .. }
             | GatewayError::Ambiguous { hints, .. }
             | GatewayError::Refused { hints, .. }) = error
             else {

@@ -6,16 +6,21 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod commands;
 mod exit_codes;
 mod gateway;
 mod gateway_errors;
 mod gateway_llama;
 mod gateway_probe;
+mod mishaps;
 mod piped;
 mod playback;
 mod recorded;
+mod recorded_replies;
+mod repl;
 mod reply_cases;
 mod resumed;
+mod sandbox;
 mod scripting;
 mod session;
 mod session_format;

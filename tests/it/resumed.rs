@@ -159,6 +159,46 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
     }
 }
 
+/// Files that nobody has validated yet are no success.
+#[test]
+fn a_validation_that_was_killed_is_made_again() {
+    let server = serve([Reply::text("app.py\n```python\ndef main(:\n```\n"), Reply::text("It works.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let script = "faos/scripts/05-slow.rhai";
+    env.write(script, "fn on_validate(ev) { run(#{cmd: \"sleep 1000\"}); }\n");
+    let mut running = env.spawn(["--output-format", "stream-json", "-"]);
+    running.feed("a program");
+    running.wait_for_stdout("\"version\":1");
+    running.signal(Signal::KILL);
+    running.finish();
+    std::fs::remove_file(env.root().join(script)).unwrap();
+
+    let output = env.run(["resume", "--last", "--max-repairs", "0", "--output-format", "json"]);
+    output.assert_code(3);
+    let result = output.json();
+    assert_eq!(result["verdict"], "failed");
+    assert_eq!(result["files"], serde_json::json!([{ "path": "app.py", "kind": "created" }]));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_version_without_its_record_gets_one() {
+    let server = serve([Reply::text(FILES), Reply::text("There are two.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    env.run(["two files"]).assert_code(0);
+    let log = env.session().path().join("conversation.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    // As a kill leaves it, or a disk that is full.
+    let before: String = text.split_inclusive('\n').take_while(|line| !line.contains("\"version\":1,")).collect();
+    std::fs::write(&log, before).unwrap();
+    assert_eq!(env.session().records_of("version_kept").len(), 1);
+    env.run(["resume", "--last", "how many are there?"]).assert_code(0);
+    let kept = env.session().records_of("version_kept");
+    assert_eq!((kept.len(), kept[1]["version"].as_u64(), kept[1]["files"].as_array().unwrap().len()), (2, Some(1), 2));
+}
+
 fn acknowledged_is_kept(stdout: &str, records: &[Value]) {
     let whole = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     for event in whole {

@@ -112,10 +112,33 @@ const DENIED: [libc::c_long; 46] = [
     libc::SYS_userfaultfd,
 ];
 
+/// Calls that give a file its mode, and the argument that holds it.
+const MODES: &[(libc::c_long, u8)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (libc::SYS_mknodat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mknod, 1),
+];
+
+/// Calls that may make a file: the arguments that hold their flags and the mode.
+const OPENS: &[(libc::c_long, u8, u8)] = &[
+    (libc::SYS_openat, 2, 3),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, 2),
+];
+
+/// `fchmodat2`, which has one number everywhere.
+const FCHMODAT2: libc::c_long = 452;
+
 fn filter(order: &Order) -> Step<()> {
     let failed =
         |what: &'static str| move |_| Failed { step: format!("filter system calls ({what})"), errno: libc::EINVAL };
-    for program in [denied(order).map_err(failed("denied calls"))?, absent().map_err(failed("clone3"))?] {
+    for program in [denied(order).map_err(failed("denied calls"))?, absent().map_err(failed("absent calls"))?] {
         seccompiler::apply_filter(&program).map_err(failed("the kernel refused"))?;
     }
     Ok(())
@@ -135,6 +158,20 @@ fn denied(order: &Order) -> Filter {
     let typing: Result<Vec<_>, _> =
         typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request)).into_iter().collect();
     rules.insert(libc::SYS_ioctl, typing?);
+    // A file that runs as its owner, who on the host is the user: the mount's `nosuid` ends with the run.
+    let marked = |mode| condition(mode, SeccompCmpOp::MaskedEq(libc::S_ISUID.into()), libc::S_ISUID.into());
+    for (call, mode) in MODES {
+        rules.insert(*call, vec![SeccompRule::new(vec![marked(*mode)?])?]);
+    }
+    // The mode counts where a file is made, and may be anything elsewhere.
+    for (call, flags, mode) in OPENS {
+        let making = [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY].map(|flag| flag as u64);
+        let making = making.map(|flag| {
+            let both = vec![condition(*flags, SeccompCmpOp::MaskedEq(flag), flag)?, marked(*mode)?];
+            SeccompRule::new(both).map_err(seccompiler::Error::Backend)
+        });
+        rules.insert(*call, making.into_iter().collect::<Result<Vec<_>, _>>()?);
+    }
     // Families other than local, IPv4 and IPv6; with the network on, netlink too, which resolvers ask.
     let mut families = vec![
         condition(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?,
@@ -148,9 +185,11 @@ fn denied(order: &Order) -> Filter {
     compiled(rules, libc::EPERM)
 }
 
-/// `clone3` hides its flags from filters; a C library that is told it is not there takes `clone`.
+/// `clone3` and `openat2` hide what they are asked for from filters; a C library that is told they are not there takes
+/// the older call. So it is with what came late.
 fn absent() -> Filter {
-    compiled(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
+    let calls = [libc::SYS_clone3, libc::SYS_openat2, FCHMODAT2];
+    compiled(calls.map(|call| (call, Vec::new())).into(), libc::ENOSYS)
 }
 
 fn compiled(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: libc::c_int) -> Filter {

@@ -16,7 +16,7 @@ pub fn enter(order: &Order) -> Step<Mounts> {
     let id = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
     if !is_real_root() {
-        unshare(id, group)?;
+        unshare(id, group, order.network)?;
         return root::open_mounts(order, None);
     }
     let users = mapping_to_nobody()?;
@@ -26,7 +26,7 @@ pub fn enter(order: &Order) -> Step<Mounts> {
     sys::become_user(NOBODY).map_err(named("become user 65534"))?;
     // Changing the user takes this right away, and the maps of the new namespace need it.
     sys::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("stay traceable for the id maps"))?;
-    unshare(NOBODY, NOBODY)?;
+    unshare(NOBODY, NOBODY, order.network)?;
     Ok(mounts)
 }
 
@@ -43,7 +43,8 @@ fn is_real_root() -> bool {
     rustix::process::geteuid().is_root() && map.lines().any(holds_nobody)
 }
 
-fn unshare(id: libc::uid_t, group: libc::gid_t) -> Step<()> {
+/// With the network on, the run stays in the host's network namespace.
+fn unshare(id: libc::uid_t, group: libc::gid_t, network: bool) -> Step<()> {
     sys::unshare(libc::CLONE_NEWUSER).map_err(named("unshare the user namespace"))?;
     let write = |file: &str, text: String| {
         fs::OpenOptions::new()
@@ -55,13 +56,9 @@ fn unshare(id: libc::uid_t, group: libc::gid_t) -> Step<()> {
     write("setgroups", "deny".to_owned())?;
     write("uid_map", format!("{id} {id} 1"))?;
     write("gid_map", format!("{group} {group} 1"))?;
-    let rest = libc::CLONE_NEWNS
-        | libc::CLONE_NEWPID
-        | libc::CLONE_NEWNET
-        | libc::CLONE_NEWIPC
-        | libc::CLONE_NEWUTS
-        | libc::CLONE_NEWCGROUP;
-    sys::unshare(rest).map_err(named("unshare mount, pid, network, ipc, uts and cgroup namespaces"))
+    let rest = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
+    let own_network = if network { 0 } else { libc::CLONE_NEWNET };
+    sys::unshare(rest | own_network).map_err(named("unshare mount, pid, network, ipc, uts and cgroup namespaces"))
 }
 
 /// A user namespace in which root's files on disk are 65534's: what an idmapped mount asks for. A child holds it

@@ -81,12 +81,13 @@ pub fn enter(order: &Order, mounts: &Mounts) -> Step<()> {
             symlink(target, inside(link)).map_err(named(format!("link {}", link.display())))?;
         }
     }
+    // Before the home folder and the tools, which may be below it.
+    private(&stage.join("tmp"), &format!("mode=1777,size={}", order.limits.memory / 2))?;
     private(&inside(&order.home), "mode=0700,size=256m")?;
     for (path, mount) in &mounts.read_only {
         put(mount, &inside(path), path)?;
     }
     devices(&stage.join("dev"), mounts)?;
-    private(&stage.join("tmp"), &format!("mode=1777,size={}", order.limits.memory / 2))?;
     private(&stage.join("run"), "mode=0755,size=16m")?;
     own_programs(&inside(Path::new(OWN_PROGRAMS)))?;
     // Below `/proc` other processes of the run are seen; a masked one of the host cannot be mounted again: then none is.

@@ -29,7 +29,9 @@ pub fn start(host: &UnixStream, order: &Order, input: &File, begun: Instant, mou
     if let Some(mounts) = &mounts {
         root::enter(order, mounts)?;
         sys::set_host_name("faos").map_err(named("set the host name"))?;
-        sys::loopback_up().map_err(named("bring loopback up"))?;
+        if !order.network {
+            sys::loopback_up().map_err(named("bring loopback up"))?;
+        }
         // No program of the run may look into its supervisor.
         sys::prctl(libc::PR_SET_DUMPABLE, 0).map_err(named("close the supervisor's memory"))?;
     } else {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::recorded_replies::in_order;
+
 pub struct Recorded {
     folder: PathBuf,
 }
@@ -27,6 +29,32 @@ impl Recorded {
     pub fn replies(&self) -> Vec<String> {
         let files = (1..).map(|number| self.folder.join(format!("{number:02}.reply.md")));
         files.map_while(|file| fs::read_to_string(file).ok()).collect()
+    }
+
+    /// What is to be read in a reply, as `write PATH OUTCOME`, `edit …`, `move …`, `delete …`, `run` or `read WHAT`.
+    pub fn actions(&self, reply: usize) -> Vec<String> {
+        let told = self.read(&format!("{reply:02}.actions.tsv"));
+        let lines = told.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        let actions = lines.filter_map(|fields| {
+            let refused = fields.iter().any(|field| field.starts_with("refused"));
+            let outcome = if refused { "refused" } else { "applied" };
+            match fields[0] {
+                "create" | "replace" => Some(format!("write {} {outcome}", fields[1])),
+                "edit" | "delete" => Some(format!("{} {} {outcome}", fields[0], fields[1])),
+                "move" => Some(format!("move {} -> {} {outcome}", fields[1], fields[2])),
+                "run" => Some("run".to_owned()),
+                "read" => Some(format!("read {}", fields[1])),
+                _ => None,
+            }
+        });
+        in_order(actions.collect())
+    }
+
+    /// The SHA-256 of every file after a reply, by path.
+    pub fn tree_after(&self, reply: usize) -> BTreeMap<String, String> {
+        let told = self.read(&format!("{reply:02}.tree"));
+        let lines = told.lines().map(|line| line.split_once("  ").unwrap());
+        lines.map(|(sum, path)| (path.to_owned(), sum.to_owned())).collect()
     }
 
     /// The number of requests that it takes, by `meta.toml`.

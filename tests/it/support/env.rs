@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::process::{Output, Running};
 use super::redact;
+use super::terminal::Terminal;
 
 /// Long enough for a loaded machine: only a test that fails ever waits for it.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -98,6 +101,23 @@ impl TestEnv {
         self.start(self.faos(arguments).stdin(Stdio::piped()))
     }
 
+    /// Starts `faos` at a terminal of 80 columns and 24 rows.
+    #[track_caller]
+    pub fn at_terminal<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Terminal {
+        self.at_terminal_of((80, 24), arguments)
+    }
+
+    #[track_caller]
+    pub fn at_terminal_of<S: AsRef<OsStr>>(
+        &self,
+        size: (u16, u16),
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Terminal {
+        let mut command = self.faos(arguments);
+        command.env("TERM", "xterm-256color");
+        Terminal::start(command, size)
+    }
+
     /// Starts any program in this environment, with the standard input that the command names.
     #[track_caller]
     pub fn start(&self, command: &mut Command) -> Running {
@@ -175,6 +195,20 @@ impl SessionFolder {
     #[track_caller]
     pub fn records_of(&self, kind: &str) -> Vec<Value> {
         self.records().into_iter().filter(|record| record["type"] == kind).collect()
+    }
+
+    /// Waits until the log holds this text, as JSON writes it.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let (text, file) = (serde_json::to_string(text).unwrap(), self.0.join("conversation.jsonl"));
+        let changes = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&changes, &file, inotify::WatchFlags::MODIFY).unwrap();
+        while !fs::read_to_string(&file).unwrap().contains(text.trim_matches('"')) {
+            let patience = Timespec::try_from(DEADLINE).unwrap();
+            let changed = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap();
+            assert_eq!(changed, 1, "the log never held {text}");
+            rustix::io::read(&changes, &mut [0; 4096]).unwrap();
+        }
     }
 
     /// `runs/NNNN/report.json`.

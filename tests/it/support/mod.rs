@@ -1,5 +1,5 @@
-//! What the integration tests share: a hermetic environment, the processes in it, the scripted model server, the
-//! recorded conversations, and the published schemas.
+//! What the integration tests share: a hermetic environment, the processes in it, their terminals, the scripted
+//! model server, the recorded conversations, and the published schemas.
 
 pub mod corpus;
 pub mod env;
@@ -7,3 +7,4 @@ pub mod model_server;
 pub mod process;
 pub mod redact;
 pub mod schema;
+pub mod terminal;

@@ -89,6 +89,17 @@ pub fn gated(first: &str, rest: &str) -> (Reply, Gate) {
     (Reply::stream(steps), gate)
 }
 
+/// A reply whose every piece but the first waits for one opening of the gate; so does its end.
+pub fn held<'a>(pieces: impl IntoIterator<Item = &'a str>) -> (Reply, Gate) {
+    let gate = Gate::default();
+    let mut steps = Vec::new();
+    for piece in pieces {
+        steps.extend([Step::Text(piece.to_owned()), Step::Wait(gate.clone())]);
+    }
+    steps.push(Step::Finish("stop".to_owned()));
+    (Reply::stream(steps), gate)
+}
+
 /// A reply that the server says was cut by the length limit.
 pub fn cut_by_length(text: &str) -> Reply {
     Reply::stream(vec![Step::Text(text.to_owned()), Step::Finish("length".to_owned())])

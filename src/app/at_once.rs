@@ -1,0 +1,75 @@
+//! One request without a REPL: everything is opened first, so that what is missing is told before anything is made.
+
+use tokio::sync::mpsc;
+
+use crate::app::home::{self, Home};
+use crate::app::parts::{self, EVENTS, Outside, Ways};
+use crate::command::failure::Failure;
+use crate::command::job::{Job, Words};
+use crate::core::conversation::Conversation;
+use crate::core::event::Event;
+use crate::core::op::{Interrupt, Op, Source};
+use crate::frontend::headless;
+use crate::gateway::Gateway;
+use crate::prompting::Prompts;
+use crate::sandbox::Sandbox;
+use crate::settings::Settings;
+
+pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
+    let place = home::checked(&job.place, &job.settings, job.mode)?;
+    let (prompts, scripts) = parts::words_and_policy(&job)?;
+    let sandbox = parts::sandbox(&job);
+    let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;
+    let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
+    let op = op_of(&job.words, &prompts)?;
+    let (events, shown) = mpsc::channel(EVENTS);
+    let screen = tokio::spawn(headless::show(shown, job.show, interrupt.clone()));
+    for notice in job.notices.iter().chain(&inside.repaired) {
+        // The front end was started just now: it listens.
+        let _ = events.send(Event::Notice(notice.clone())).await;
+    }
+    let outside = Outside { gateway: Some(gateway), sandbox, prompts, scripts };
+    let (parts, records) = parts::join(&job, inside, outside, Ways { events, interrupt, answers: None });
+    let mut conversation = Conversation::begin(parts, &records).await?;
+    if op == Op::GoOn && !conversation.is_open() {
+        return Err(Failure::usage(
+            "the conversation came to its end: there is nothing to go on with",
+            "say what you want next, as PROMPT",
+        ));
+    }
+    let finished = conversation.handle(op).await;
+    conversation.close("done").await;
+    // The conversation's end of the channel is closed now: the front end shows the rest and ends.
+    let _ = screen.await;
+    Ok(finished.exit_code)
+}
+
+/// The server is looked for while the sandbox tests itself.
+async fn side_by_side(
+    settings: &Settings,
+    interrupt: &Interrupt,
+    sandbox: parts::Testing,
+) -> Result<(Gateway, Option<Sandbox>), Failure> {
+    let token = interrupt.token();
+    let gateway = tokio::select! {
+        gateway = Gateway::connect(&settings.gateway) => gateway.map_err(Failure::from),
+        () = token.cancelled() => {
+            Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() })
+        }
+    };
+    // Waited for whatever came of the other: a self-test that is left in its middle leaves its folder behind.
+    let sandbox = parts::tested(sandbox).await;
+    Ok((gateway?, sandbox?))
+}
+
+fn op_of(words: &Words, prompts: &Prompts) -> Result<Op, Failure> {
+    Ok(match words {
+        Words::GoOn | Words::None => Op::GoOn,
+        Words::Say { prompt: Some(text), piped: None } => Op::Say { text: text.clone(), source: Source::Argument },
+        Words::Say { prompt: None, piped } => Op::Say { text: piped.clone().unwrap_or_default(), source: Source::Pipe },
+        Words::Say { prompt: Some(prompt), piped: Some(attachment) } => {
+            let values = serde_json::json!({ "prompt": prompt, "attachment": attachment });
+            Op::Say { text: prompts.render("attachment", values)?, source: Source::Argument }
+        }
+    })
+}

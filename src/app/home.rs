@@ -1,0 +1,130 @@
+//! Where a conversation lives: its session and its workspace, opened and locked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::fs;
+use crate::command::failure::Failure;
+use crate::command::job::Place;
+use crate::core::conversation::Mode;
+use crate::session::{self, Opened, Session};
+use crate::settings::{Folders, Settings};
+use crate::workspace::{self, Versions, Workspace};
+
+/// An open session with its workspace, both locked.
+pub struct Home {
+    pub inside: Inside,
+    pub held: Held,
+}
+
+/// What the conversation takes over.
+pub struct Inside {
+    pub session: Arc<Session>,
+    pub records: Vec<session::record::Record>,
+    /// What had to be mended, a sentence each.
+    pub repaired: Vec<String>,
+    pub workspace: Workspace,
+    pub versions: Versions,
+}
+
+/// Held until the conversation has ended.
+pub struct Held {
+    _lock: session::WorkspaceLock,
+    _passing: Option<Passing>,
+}
+
+/// A folder that goes with the program.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the temporary folder; there is nobody left to tell.
+        let _ = fs::remove_folder(&self.0);
+    }
+}
+
+impl Home {
+    pub fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
+        let mut passing = None;
+        let Opened { session, records, repaired } = match place {
+            Place::Saved { folder } => Session::open(folder)?,
+            Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
+            Place::Passing { workspace } => {
+                let folder = fs::make_temporary_folder("faos-")?;
+                passing = Some(Passing(folder.clone()));
+                new(&folder, workspace.as_deref())?
+            }
+        };
+        let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
+        let workspace = Workspace::open(session.workspace())?;
+        let versions = Versions::open(&session.folder().join("versions"))?;
+        let inside = Inside { session: Arc::new(session), records, repaired, workspace, versions };
+        Ok(Self { inside, held: Held { _lock: lock, _passing: passing } })
+    }
+}
+
+fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
+    let session = Session::create(sessions, workspace)?;
+    Ok(Opened { session, records: Vec::new(), repaired: Vec::new() })
+}
+
+/// The same place, with a workspace that may be worked in. Asked before anything else is.
+pub fn checked(place: &Place, settings: &Settings, mode: Mode) -> Result<Place, Failure> {
+    Ok(match place {
+        Place::New { workspace: Some(workspace) } => {
+            Place::New { workspace: Some(allowed(workspace, settings, mode)?) }
+        }
+        Place::Passing { workspace: Some(workspace) } => {
+            Place::Passing { workspace: Some(allowed(workspace, settings, mode)?) }
+        }
+        Place::Saved { folder } => {
+            // Its own workspace is made again where it is missing.
+            let elsewhere = session::workspace_of(folder).filter(|named| !named.starts_with(folder));
+            if let Some(named) = elsewhere {
+                let root = fs::canonical(&named).map_err(|error| gone(folder, &named, &error))?;
+                // A session may come from somebody else: the workspace that it names is no word of this user.
+                refuse(&named, &root, settings, mode)?;
+            }
+            place.clone()
+        }
+        Place::New { workspace: None } | Place::Passing { workspace: None } => place.clone(),
+    })
+}
+
+/// A session outlives its workspace, and holds its files.
+fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
+    Failure::usage(
+        format!("the session's workspace is not there: {error}"),
+        format!(
+            "bring it back, its last version with: git clone {}/versions {}",
+            session.display(),
+            workspace.display()
+        ),
+    )
+}
+
+/// The folder, made where it is missing, unless it is one that no program should be let into.
+fn allowed(folder: &Path, settings: &Settings, mode: Mode) -> Result<PathBuf, Failure> {
+    if !fs::exists(folder) {
+        fs::make_folders(folder)?;
+    }
+    let root = fs::canonical(folder)?;
+    refuse(folder, &root, settings, mode)?;
+    Ok(root)
+}
+
+/// `root` is the folder as the kernel knows it, `named` as the user does.
+fn refuse(named: &Path, root: &Path, settings: &Settings, mode: Mode) -> Result<(), Failure> {
+    let Folders { sessions, settings, state, home } = &settings.folders;
+    let own = workspace::Own { sessions, settings, state };
+    let no_folder = (!fs::is_folder(root)).then(|| "it is no folder".to_owned());
+    let why = no_folder.or_else(|| workspace::refuse_as_root(root, home.as_deref(), own));
+    let read_only = || mode != Mode::DryRun && !fs::is_writable(root);
+    match why.or_else(|| read_only().then(|| "it cannot be written to".to_owned())) {
+        None => Ok(()),
+        Some(why) => Err(Failure::usage(
+            format!("`{}` cannot be a workspace: {why}", named.display()),
+            "name a folder for the project with -w, or leave -w away",
+        )),
+    }
+}

@@ -1,0 +1,168 @@
+//! A conversation at a terminal: the prompt opens at once, and what takes time is made ready beside it.
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use crate::app::home::{self, Home, Inside};
+use crate::app::parts::{self, EVENTS, Outside, Ways};
+use crate::base::fs;
+use crate::command::consent;
+use crate::command::failure::Failure;
+use crate::command::job::{Job, Place, Words};
+use crate::core::conversation::{Conversation, Kept};
+use crate::core::event::Event;
+use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
+use crate::frontend::repl::{self, Ends, Repl};
+use crate::frontend::slash::Leave;
+use crate::gateway::Gateway;
+
+/// Things that may be asked for before the first is done.
+const OPS: usize = 16;
+
+/// One session after the other, until the user leaves.
+pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
+    loop {
+        let (left, back) = session(&job, &interrupt).await?;
+        job.words = Words::None;
+        job.notices.clear();
+        match left.leave {
+            Leave::Quit => return Ok(left.exit_code),
+            Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
+                Ok(folder) => job.place = Place::Saved { folder },
+                Err(error) => {
+                    job.place = back;
+                    job.notices.push(error.to_string());
+                }
+            },
+        }
+    }
+}
+
+/// How the user left.
+struct Left {
+    leave: Leave,
+    exit_code: u8,
+}
+
+/// One session, and the place to come back to it.
+async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
+    let place = home::checked(&job.place, &job.settings, job.mode)?;
+    allow(&place, job, interrupt).await?;
+    let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
+    let folder = inside.session.folder().to_owned();
+    let (events, shown) = mpsc::channel(EVENTS);
+    let (ops, asked) = mpsc::channel(OPS);
+    let (answer, answers) = Answers::channel();
+    let ends = Ends { events: shown, ops, answer, interrupt: interrupt.clone() };
+    let ways = Ways { events, interrupt: interrupt.clone(), answers: Some(answers) };
+    let history = job.settings.folders.state.join("history.txt");
+    fs::make_folders(&job.settings.folders.state)?;
+    let options = repl::Options { look: job.look, history: Some(history) };
+    let repl = Repl::new(ends, options).map_err(|error| Failure {
+        message: format!("cannot use this terminal: {error}"),
+        hints: vec!["`faos -p PROMPT` does one request without it".to_owned()],
+        exit_code: 1,
+    })?;
+    let first = first_ops(&job.words, &place);
+    let greeting = greeting(inside.workspace.root(), &job.notices);
+    let conversation = attend(job, inside, asked, ways);
+    let leaving = async {
+        let leave = repl.run(&greeting, first).await;
+        // Looked at here: what the conversation has to say to nobody afterwards is no reason to leave.
+        let exit_code = if interrupt.is_ended() { interrupt.exit_code() } else { 0 };
+        Left { leave, exit_code }
+    };
+    let (left, kept) = tokio::join!(leaving, conversation);
+    let back = match kept? {
+        Kept::Session => Place::Saved { folder },
+        Kept::Nothing => {
+            if matches!(place, Place::New { .. }) {
+                // An empty session tells nothing; where it cannot be removed, the list passes over it.
+                let _ = fs::remove_folder(&folder);
+            }
+            place
+        }
+    };
+    Ok((left, back))
+}
+
+/// The question is asked on another thread: a signal has to end the program while nobody answers.
+async fn allow(place: &Place, job: &Job, interrupt: &Interrupt) -> Result<(), Failure> {
+    let (place, folders) = (place.clone(), job.settings.folders.clone());
+    let asked = tokio::task::spawn_blocking(move || consent::ask(&place, &folders));
+    let token = interrupt.token();
+    tokio::select! {
+        asked = asked => asked.unwrap_or_else(|error| Err(Failure {
+            message: format!("cannot ask: {error}"),
+            hints: Vec::new(),
+            exit_code: 1,
+        })),
+        () = token.cancelled() => Err(Failure {
+            message: "interrupted".to_owned(),
+            hints: Vec::new(),
+            exit_code: interrupt.exit_code(),
+        }),
+    }
+}
+
+/// Makes everything ready, and does what is asked for until nobody can ask any more.
+async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: Ways) -> Result<Kept, Failure> {
+    let testing = parts::sandbox(job);
+    // Waited for whatever else fails: a self-test that is left in its middle leaves its folder behind.
+    let sandbox = parts::tested(testing).await;
+    let (prompts, scripts) = parts::words_and_policy(job)?;
+    let sandbox = sandbox?;
+    for notice in &inside.repaired {
+        // A front end that is gone is noticed by the conversation itself.
+        let _ = ways.events.send(Event::Notice(notice.clone())).await;
+    }
+    let outside = Outside { gateway: None, sandbox, prompts, scripts };
+    let interrupt = ways.interrupt.clone();
+    let (parts, records) = parts::join(job, inside, outside, ways);
+    let mut conversation = Conversation::begin(parts, &records).await?;
+    let mut looking = Some(Box::pin(Gateway::connect(&job.settings.gateway)));
+    loop {
+        let found = async {
+            match &mut looking {
+                Some(looking) => looking.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            found = found => {
+                looking = None;
+                conversation.found(found).await;
+            }
+            op = asked.recv() => {
+                let Some(op) = op else { break };
+                interrupt.rearm();
+                conversation.attend(op).await;
+                if conversation.is_connected() {
+                    looking = None;
+                }
+            }
+        }
+    }
+    Ok(conversation.close("left").await)
+}
+
+fn first_ops(words: &Words, place: &Place) -> Vec<Op> {
+    let mut ops = Vec::new();
+    if let Place::Saved { .. } = place {
+        ops.push(Op::Show(Topic::Recap));
+    }
+    if let Words::Say { prompt: Some(text), .. } = words {
+        ops.push(Op::Say { text: text.clone(), source: Source::Argument });
+    }
+    ops
+}
+
+fn greeting(workspace: &Path, notices: &[String]) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out = format!("faos {version} · files in {} · /help lists the commands\n", workspace.display());
+    for notice in notices {
+        out.push_str(&format!("{notice}\n"));
+    }
+    out
+}

@@ -1,0 +1,190 @@
+//! What faos needs of others: a model, and a machine that lets it isolate runs.
+
+use super::checkup::Checkup;
+use crate::base::report::{Backend, Guarantee, Network};
+use crate::command::failure::Failure;
+use crate::command::models::window;
+use crate::gateway::{self, Offer, Survey};
+use crate::sandbox::{self, Sandbox, SandboxError, Tool, Tried};
+use crate::settings::Settings;
+
+/// Programs that validators ask for, and what is not checked without each.
+const TOOLS: [(&str, &str); 6] = [
+    ("bash", "nothing can be run"),
+    ("python3", "Python is not checked"),
+    ("node", "JavaScript is not checked"),
+    ("cargo", "Rust is not checked"),
+    ("cc", "C and C++ are not checked"),
+    ("make", "a Makefile's own tests are not run"),
+];
+
+/// A smaller window holds a few files and their tests, not more.
+const SMALL_WINDOW: u64 = 8_192;
+
+/// What the self-test found in a sandbox that could be set up.
+pub struct TriedOut {
+    backend: Backend,
+    guarantees: Result<Vec<Tried>, SandboxError>,
+    tools: Result<Vec<Tool>, SandboxError>,
+}
+
+pub fn try_out(sandbox: &Sandbox, settings: &Settings) -> TriedOut {
+    TriedOut {
+        backend: sandbox.backend(),
+        guarantees: sandbox.try_out(settings.sandbox.network),
+        tools: sandbox.tools(&TOOLS.map(|(name, _)| name)),
+    }
+}
+
+pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options) {
+    checkup.section("MODEL");
+    for Offer { kind, endpoint, version, models } in &survey.servers {
+        let version = version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
+        let count = if models.len() == 1 { "1 model".to_owned() } else { format!("{} models", models.len()) };
+        checkup.fine("server", format!("{kind}{version} at {endpoint}, {count}"));
+    }
+    let server = match &survey.chosen {
+        Ok(server) => server,
+        Err(error) => return checkup.problem("model", &error.clone().into()),
+    };
+    checkup.fine("model", &server.model);
+    let hints = larger_window(&server.kind);
+    match server.context_window {
+        Some(tokens) if tokens < SMALL_WINDOW => {
+            checkup.note("window", format!("{tokens} tokens: little room for files and their tests"), &hints);
+        }
+        None => {
+            let hints = ["`--context N` says how many tokens the server was started with".to_owned()];
+            checkup.note("window", "the server does not say how many tokens it can read at once", &hints);
+        }
+        Some(_) => checkup.fine("window", format!("{} of context", window(server.context_window))),
+    }
+    if options.endpoint.is_none() {
+        checkup.fine("asked", "the known ports of this machine; `-e URL` names any other server");
+    }
+}
+
+fn larger_window(kind: &str) -> Vec<String> {
+    vec![match kind {
+        "llama.cpp" => "start it with `-c 32768`, or as much as the memory allows".to_owned(),
+        "Ollama" => "start it with `OLLAMA_CONTEXT_LENGTH=32768 ollama serve`".to_owned(),
+        "vLLM" => "start it with `--max-model-len 32768`".to_owned(),
+        _ => "start the server with a larger context window".to_owned(),
+    }]
+}
+
+/// With nothing to run there is nothing to ask of a sandbox.
+pub fn no_sandbox(checkup: &mut Checkup) {
+    checkup.section("SANDBOX");
+    checkup.note("backend", "not needed with `--no-run --no-scripts`: nothing is run", &[]);
+}
+
+pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, options: &sandbox::Options) {
+    checkup.section("SANDBOX (where the model's programs run; each line was tried)");
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            checkup.problem("backend", &not_tried(error));
+            for guarantee in ALL {
+                checkup.note(name(guarantee), "no   there is no sandbox, and so nothing can be run", &[]);
+            }
+            return limits(checkup, &options.limits);
+        }
+    };
+    match found.backend {
+        Backend::Ns => checkup.fine("backend", "ns: Linux namespaces that faos makes itself"),
+        Backend::Off => {
+            let hint = "leave `--sandbox off` away, and `backend = \"off\"` out of the settings".to_owned();
+            checkup.note("backend", "off, by your word: what the model runs can do all that you can", &[hint]);
+        }
+    }
+    match found.guarantees {
+        Ok(tried) => tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options)),
+        Err(error) => checkup.problem("guarantees", &not_tried(error)),
+    }
+    limits(checkup, &options.limits);
+    checkup.section("TOOLS (as a run finds them)");
+    match found.tools {
+        Ok(tools) => tools.iter().for_each(|one| tool(checkup, one)),
+        Err(error) => checkup.problem("tools", &not_tried(error)),
+    }
+}
+
+fn not_tried(error: SandboxError) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.hints.is_empty() {
+        failure.hints.push("is the folder for temporary files (`TMPDIR`) there, and may you write to it?".to_owned());
+    }
+    failure
+}
+
+const ALL: [Guarantee; 5] =
+    [Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network, Guarantee::Kill, Guarantee::Limits];
+
+fn guarantee(checkup: &mut Checkup, tried: &Tried, backend: Backend, options: &sandbox::Options) {
+    let Tried { guarantee, how, .. } = tried;
+    let (kept, lost) = meaning(*guarantee);
+    let text = if tried.held() { format!("yes  {kept} ({how})") } else { format!("no   {lost} ({how})") };
+    if tried.held() {
+        return checkup.fine(name(*guarantee), text);
+    }
+    // What was switched off by the user's word is missed by nobody.
+    let waived = backend == Backend::Off || (*guarantee == Guarantee::Network && options.network == Network::Full);
+    if waived || !options.require.contains(guarantee) {
+        return checkup.note(name(*guarantee), text, &[]);
+    }
+    let hint = "this is a fault of faos: please report it, with your kernel's version".to_owned();
+    checkup.problem(name(*guarantee), &Failure { message: text, hints: vec![hint], exit_code: 5 });
+}
+
+fn name(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::FsWrite => "fs-write",
+        Guarantee::FsRead => "fs-read",
+        Guarantee::Network => "network",
+        Guarantee::Kill => "kill",
+        Guarantee::Limits => "limits",
+    }
+}
+
+/// What it means, kept or not, for someone who has not read about it.
+fn meaning(guarantee: Guarantee) -> (&'static str, &'static str) {
+    match guarantee {
+        Guarantee::FsWrite => {
+            ("a run changes no files but its workspace's", "a run can change every file that you can change")
+        }
+        Guarantee::FsRead => {
+            ("a run sees system folders and toolchains, not your home", "a run can read every file that you can read")
+        }
+        Guarantee::Network => {
+            ("a run reaches nothing but its own loopback", "a run reaches every network that you reach")
+        }
+        Guarantee::Kill => ("a run leaves no program behind", "a run can leave programs behind"),
+        Guarantee::Limits => ("a run is stopped when it takes too much", "a run can get around its limits"),
+    }
+}
+
+fn limits(checkup: &mut Checkup, limits: &sandbox::Limits) {
+    let sandbox::Limits { wall_s, validation_wall_s, memory_mib, processes, file_mib, growth_mib, .. } = limits;
+    checkup.section("LIMITS (of a run; `[sandbox.limits]` in the settings changes them)");
+    let cpu =
+        limits.cpu_s.map_or_else(|| "on at most two cores".to_owned(), |cpu| format!("{cpu} s of them on a core"));
+    checkup.fine("time", format!("{wall_s} s, a validation {validation_wall_s} s, {cpu}"));
+    checkup.fine("memory", format!("{memory_mib} MiB in all, {processes} processes"));
+    let sizes = format!("{file_mib} MiB a file, {growth_mib} MiB and {} files in all", limits.growth_files);
+    checkup.fine("disk", format!("{sizes}, {} MiB of output", limits.output_mib));
+}
+
+fn tool(checkup: &mut Checkup, tool: &Tool) {
+    let Tool { name, version, outside } = tool;
+    let without = TOOLS.iter().find(|(known, _)| known == name).map_or("", |(_, without)| *without);
+    match (version, outside) {
+        (Some(version), _) if version.is_empty() => checkup.fine(name, "there; it does not say its version"),
+        (Some(version), _) => checkup.fine(name, version),
+        (None, None) => checkup.note(name, format!("not installed: {without}"), &[]),
+        (None, Some(path)) => {
+            let hint = format!("`{}` is where no run may look; install it below /usr or /opt", path.display());
+            checkup.note(name, format!("not visible in the sandbox: {without}"), &[hint]);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What can be asked about a conversation without asking the model.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use crate::base::message::Role;
+use crate::base::path::RelPath;
+use crate::base::report::ChangeKind;
+use crate::core::conversation::Conversation;
+use crate::core::event::Event;
+use crate::core::head::{message_of, version_before};
+use crate::core::history::path;
+use crate::core::op::Topic;
+use crate::core::run::blocking;
+use crate::core::verdict::Stopped;
+use crate::core::view::{Context, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
+use crate::gateway::Gateway;
+use crate::session::record::{Entry, Record};
+use crate::session::{self};
+use crate::workspace::{Versions, Workspace, WorkspaceError, diff};
+
+/// Files whose differences are shown; the rest is named.
+const LARGEST: u64 = 1024 * 1024;
+/// Characters of English text and code that make a token, about.
+const CHARACTERS: usize = 4;
+
+impl Conversation {
+    pub(super) async fn show(&mut self, topic: &Topic) -> Result<(), Stopped> {
+        let view = match topic {
+            Topic::Recap => View::Recap(self.recap().await?),
+            Topic::Context => View::Context(self.context().await?),
+            Topic::Files => self.files()?,
+            Topic::Diff { version } => match self.diff(*version).await? {
+                Some(view) => view,
+                None => return Ok(()),
+            },
+            Topic::Versions => View::Versions(kept_versions(&self.records().await?)),
+            Topic::Sessions => View::Sessions(self.sessions()?),
+            Topic::Models => View::Models(self.models().await?),
+            Topic::Scripts => View::Scripts(self.scripts()),
+            Topic::Prompts => View::Prompts(self.prompts()),
+            Topic::Stats => View::Stats(stats(&self.records().await?)),
+        };
+        self.emit(Event::Shown(view)).await;
+        Ok(())
+    }
+
+    async fn recap(&self) -> Result<Recap, Stopped> {
+        let records = self.records().await?;
+        let message = path(&records).iter().rev().find_map(|record| message_of(record));
+        let reply = if message.is_some() { self.history.last_reply().to_owned() } else { String::new() };
+        Ok(Recap { message, reply, open: self.is_open(), version: self.history.version })
+    }
+
+    async fn context(&self) -> Result<Context, Stopped> {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for message in self.history.messages() {
+            let name = match message.role {
+                Role::System => "system prompt",
+                Role::User => "messages and outcomes",
+                Role::Assistant => "replies",
+            };
+            *sums.entry(name).or_default() += tokens(&message.content);
+        }
+        let order = ["system prompt", "messages and outcomes", "replies"];
+        let parts = order.iter().map(|name| ((*name).to_owned(), sums.get(name).copied().unwrap_or_default()));
+        let records = self.records().await?;
+        let counted = path(&records).iter().rev().find_map(|record| match record.entry {
+            Entry::ReplyFinished { usage, .. } if usage.prompt_tokens > 0 => {
+                Some(usage.prompt_tokens + usage.completion_tokens)
+            }
+            _ => None,
+        });
+        let window = self.server().and_then(|server| server.context_window);
+        Ok(Context { parts: parts.collect(), window, counted: counted.unwrap_or_default() })
+    }
+
+    fn files(&self) -> Result<View, Stopped> {
+        let listing = self.parts.workspace.files()?;
+        let files = listing.files.into_iter().map(|file| (file.path.into(), file.size)).collect();
+        Ok(View::Files { files, truncated: listing.truncated })
+    }
+
+    /// `None` where there is no such version, and that was said.
+    async fn diff(&self, version: Option<u32>) -> Result<Option<View>, Stopped> {
+        let records = self.records().await?;
+        let path = path(&records);
+        let last = path.iter().rposition(|record| message_of(record).is_some());
+        let before = last.and_then(|at| version_before(&path, at));
+        let newest = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).newest();
+        let Some(version) = version.or(before).filter(|version| newest.is_some_and(|newest| *version <= newest)) else {
+            let text = match version {
+                Some(version) => format!("there is no version {version}; `/versions` lists them"),
+                None => "nothing was said yet, so there is nothing to compare with".to_owned(),
+            };
+            self.emit(Event::Notice(text)).await;
+            return Ok(None);
+        };
+        let (versions, workspace) = (self.parts.versions.clone(), self.parts.workspace.clone());
+        let text = blocking(move || {
+            let mut versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
+            difference(&mut versions, &workspace, version)
+        })
+        .await??;
+        Ok(Some(View::Diff { version, text }))
+    }
+
+    fn sessions(&self) -> Result<Vec<SavedSession>, Stopped> {
+        let Some(sessions) = self.parts.session.folder().parent() else { return Ok(Vec::new()) };
+        let (summaries, _) = session::list(sessions)?;
+        let saved = summaries.into_iter().filter(|summary| !summary.title.is_empty()).map(|summary| SavedSession {
+            here: summary.id == *self.parts.session.id(),
+            id: summary.id.to_string(),
+            title: summary.title,
+            changed: summary.changed,
+            turns: summary.turns,
+            verdict: summary.verdict,
+        });
+        Ok(saved.collect())
+    }
+
+    async fn models(&self) -> Result<Vec<Model>, Stopped> {
+        let used = self.server();
+        let found = Gateway::models(&self.parts.server).await?;
+        let models = found.into_iter().map(|server| Model {
+            in_use: used.is_some_and(|used| used.model == server.model && used.endpoint == server.endpoint),
+            server: format!("{} at {}", server.kind, server.endpoint),
+            name: server.model,
+            context_window: server.context_window,
+        });
+        Ok(models.collect())
+    }
+
+    fn scripts(&self) -> Vec<Script> {
+        let loaded = self.parts.scripts.as_ref().map(crate::scripting::Scripts::list).unwrap_or_default();
+        let script = |loaded: crate::scripting::Loaded| {
+            let (origin, name) = loaded.label.split_once('/').unwrap_or(("", &loaded.label));
+            let events = loaded.events.iter().map(|event| (*event).to_owned()).collect();
+            Script { name: name.to_owned(), origin: origin.to_owned(), events }
+        };
+        loaded.into_iter().map(script).collect()
+    }
+
+    fn prompts(&self) -> Vec<Prompt> {
+        let sources = self.parts.prompts.sources().iter();
+        sources.map(|(name, file)| Prompt { name: (*name).to_owned(), origin: file.clone() }).collect()
+    }
+}
+
+/// A rough count: the server's own is taken where it gives one.
+fn tokens(text: &str) -> u64 {
+    u64::try_from(text.chars().count().div_ceil(CHARACTERS)).unwrap_or(u64::MAX)
+}
+
+fn difference(versions: &mut Versions, workspace: &Workspace, version: u32) -> Result<String, WorkspaceError> {
+    let mut text = String::new();
+    for change in versions.since(workspace, version)? {
+        let Ok(path) = RelPath::parse(&change.path) else { continue };
+        let before = versions.read(version, &path)?;
+        let now = if change.kind == ChangeKind::Deleted { None } else { workspace.read(&path, LARGEST).ok().flatten() };
+        match (utf8(before), utf8(now)) {
+            (Ok(before), Ok(now)) => text.push_str(&diff(&change.path, before.as_deref(), now.as_deref())),
+            (_, _) => text.push_str(&format!("{}: differs, and is no text\n", change.path)),
+        }
+    }
+    Ok(text)
+}
+
+fn utf8(bytes: Option<Vec<u8>>) -> Result<Option<String>, std::string::FromUtf8Error> {
+    bytes.map(String::from_utf8).transpose()
+}
+
+fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {
+    let kept = records.iter().filter_map(|record| match &record.entry {
+        Entry::VersionKept { version, why, files, .. } => {
+            Some(KeptVersion { version: *version, time: record.time.clone(), why: why.clone(), files: files.clone() })
+        }
+        _ => None,
+    });
+    kept.collect()
+}
+
+fn stats(records: &[Record]) -> Stats {
+    let mut stats = Stats::default();
+    let mut verdicts: BTreeMap<&str, u32> = BTreeMap::new();
+    for record in records {
+        match &record.entry {
+            Entry::UserMessage { .. } => stats.messages += 1,
+            Entry::ReplyFinished { usage, .. } => stats.usage.add(usage),
+            Entry::RunFinished { report, .. } => {
+                stats.runs += 1;
+                stats.run_s += report.wall_s;
+            }
+            Entry::VersionKept { .. } => stats.versions += 1,
+            Entry::TurnFinished { verdict, .. } => *verdicts.entry(verdict.as_str()).or_default() += 1,
+            _ => {}
+        }
+    }
+    stats.verdicts = verdicts.into_iter().map(|(verdict, count)| (verdict.to_owned(), count)).collect();
+    stats
+}

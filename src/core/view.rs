@@ -1,0 +1,107 @@
+//! What can be shown of a conversation, as plain values for whoever shows it; and the words of the log that events repeat.
+
+use crate::base::report::FileChange;
+use crate::base::usage::Usage;
+pub use crate::session::record::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
+
+/// The answer to a [`super::op::Topic`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum View {
+    Recap(Recap),
+    Context(Context),
+    Files {
+        /// Path and size in bytes.
+        files: Vec<(String, u64)>,
+        /// There are more that were not looked at.
+        truncated: bool,
+    },
+    /// A unified diff from that version to the files as they are.
+    Diff {
+        version: u32,
+        text: String,
+    },
+    Versions(Vec<KeptVersion>),
+    Sessions(Vec<SavedSession>),
+    Models(Vec<Model>),
+    Scripts(Vec<Script>),
+    Prompts(Vec<Prompt>),
+    Stats(Stats),
+}
+
+/// Where a conversation that is gone on with stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recap {
+    /// The last message of the user.
+    pub message: Option<String>,
+    /// The last reply, as far as it came.
+    pub reply: String,
+    /// What it asked for was not, or not all, done.
+    pub open: bool,
+    pub version: Option<u32>,
+}
+
+/// What takes how much of the context window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// What it is, and its estimated tokens; in the order in which the model reads it.
+    pub parts: Vec<(String, u64)>,
+    /// In tokens; `None` where the server does not say.
+    pub window: Option<u64>,
+    /// As the server counted them for the last request; 0 where it did not.
+    pub counted: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptVersion {
+    pub version: u32,
+    /// RFC 3339.
+    pub time: String,
+    pub why: String,
+    pub files: Vec<FileChange>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedSession {
+    pub id: String,
+    pub title: String,
+    /// RFC 3339, of its newest record.
+    pub changed: String,
+    pub turns: u32,
+    pub verdict: String,
+    /// It is the open one.
+    pub here: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub name: String,
+    /// Kind and address.
+    pub server: String,
+    pub context_window: Option<u64>,
+    pub in_use: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    pub name: String,
+    pub origin: String,
+    pub events: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    pub name: String,
+    pub origin: String,
+}
+
+/// Of the whole session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub messages: u32,
+    pub usage: Usage,
+    pub runs: u32,
+    /// Of all runs together.
+    pub run_s: f64,
+    pub versions: u32,
+    pub verdicts: Vec<(String, u32)>,
+}

@@ -1,0 +1,158 @@
+//! Help while a line is typed: completion of commands and `@paths`, and whether a line goes on.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper, Result};
+
+use crate::base::printable::{in_place, printable};
+use crate::frontend::slash::{self, Argument};
+
+/// Candidates that are offered at once.
+const MOST: usize = 200;
+
+/// What can be completed beside commands. Behind a lock, held for a moment only: the prompt's thread reads what the
+/// loop learns.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Arc<Mutex<Names>>);
+
+#[derive(Clone, Debug, Default)]
+struct Names {
+    files: Vec<String>,
+    models: Vec<String>,
+    sessions: Vec<String>,
+}
+
+impl Known {
+    pub fn files(&self, files: Vec<String>) {
+        self.with(|names| names.files = files);
+    }
+
+    pub fn models(&self, models: Vec<String>) {
+        self.with(|names| names.models = models);
+    }
+
+    pub fn sessions(&self, sessions: Vec<String>) {
+        self.with(|names| names.sessions = sessions);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub struct Assist {
+    known: Known,
+    color: bool,
+}
+
+impl Assist {
+    pub fn new(known: Known, color: bool) -> Self {
+        Self { known, color }
+    }
+
+    /// Where the word that is completed begins, and what it may become.
+    fn candidates(&self, line: &str) -> (usize, Vec<String>) {
+        let word = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let typed = &line[word..];
+        if let Some(path) = typed.strip_prefix('@') {
+            return (word + 1, self.known.with(|names| starting(&names.files, path)));
+        }
+        let Some(command) = line.strip_prefix('/') else { return (word, Vec::new()) };
+        match command.split_once(' ') {
+            None => (1, starting(&slash::COMMANDS.map(|command| command.name.to_owned()), command)),
+            Some((name, _)) => {
+                let argument = slash::find(name).map_or(Argument::None, |command| command.argument);
+                let names = self.known.with(|names| match argument {
+                    Argument::Model => starting(&names.models, typed),
+                    Argument::Session => starting(&names.sessions, typed),
+                    Argument::Command => starting(&slash::COMMANDS.map(|command| command.name.to_owned()), typed),
+                    Argument::None | Argument::Free => Vec::new(),
+                });
+                (word, names)
+            }
+        }
+    }
+}
+
+fn starting(names: &[String], typed: &str) -> Vec<String> {
+    names.iter().filter(|name| name.starts_with(typed)).take(MOST).cloned().collect()
+}
+
+impl Completer for Assist {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
+        let (start, names) = self.candidates(&line[..at]);
+        let pair = |name: String| Pair { display: printable(&name), replacement: name };
+        Ok((start, names.into_iter().map(pair).collect()))
+    }
+}
+
+impl Validator for Assist {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
+        Ok(if goes_on(context.input()) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
+
+impl Hinter for Assist {
+    type Hint = String;
+}
+
+impl Highlighter for Assist {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        let line = in_place(line);
+        let name = line.strip_prefix('/').map(|rest| rest.split(' ').next().unwrap_or_default());
+        match name.filter(|name| self.color && slash::find(name).is_some()) {
+            Some(name) => Cow::Owned(format!("\x1b[36m/{name}\x1b[0m{}", &line[1 + name.len()..])),
+            None => line,
+        }
+    }
+
+    fn highlight_char(&self, line: &str, _: usize, _: rustyline::highlight::CmdKind) -> bool {
+        self.color && line.starts_with('/')
+    }
+}
+
+impl Helper for Assist {}
+
+/// Enter takes another line after a backslash at the end and inside `"""`.
+pub fn goes_on(line: &str) -> bool {
+    line.ends_with('\\') || line.matches("\"\"\"").count() % 2 == 1
+}
+
+/// What was typed as it was meant: without the backslashes that took another line, and without the `"""` around it.
+pub fn meant(line: &str) -> String {
+    let line = line.replace("\\\n", "\n");
+    let trimmed = line.trim();
+    let inner = trimmed.strip_prefix("\"\"\"").and_then(|rest| rest.strip_suffix("\"\"\""));
+    inner.unwrap_or(trimmed).trim_matches('\n').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Assist, Known, meant};
+
+    #[test]
+    fn commands_their_arguments_and_paths_are_completed() {
+        let known = Known::default();
+        known.files(vec!["src/app.py".to_owned(), "src/db.py".to_owned(), "README.md".to_owned()]);
+        known.models(vec!["qwen3-coder".to_owned()]);
+        let assist = Assist::new(known, false);
+        assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
+        assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
+        assert_eq!(assist.candidates("/model q"), (7, vec!["qwen3-coder".to_owned()]));
+        assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_holds_lines_together_is_no_part_of_them() {
+        assert_eq!(meant("one \\\ntwo"), "one \ntwo");
+        assert_eq!(meant("\"\"\"\none\n\ntwo\n\"\"\""), "one\n\ntwo");
+        assert_eq!(meant("say \"\"\"x\"\"\" twice"), "say \"\"\"x\"\"\" twice");
+    }
+}

@@ -1,0 +1,142 @@
+//! What is typed while the model writes: the line that is being typed, and the messages that wait their turn.
+
+use std::collections::VecDeque;
+
+use crate::frontend::repl::assist::goes_on;
+use crate::frontend::repl::keys::Key;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    line: String,
+    queued: VecDeque<String>,
+}
+
+/// What a key asks of the loop beside changing the draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Stop the reply or the run.
+    Stop,
+    Suspend,
+}
+
+impl Draft {
+    pub fn take(&mut self, key: Key) -> Option<Wish> {
+        match key {
+            Key::Text(text) | Key::Paste(text) => self.line.push_str(&text),
+            Key::NewLine => self.line.push('\n'),
+            Key::Enter => self.enter(),
+            Key::Backspace => drop(self.line.pop()),
+            Key::DeleteWord => {
+                let kept = self.line.trim_end().rfind(char::is_whitespace).map_or(0, |at| at + 1);
+                self.line.truncate(kept);
+            }
+            Key::DeleteLine => self.line.clear(),
+            Key::Escape | Key::Interrupt => return Some(Wish::Stop),
+            Key::Suspend => return Some(Wish::Suspend),
+            // Leaving is for the prompt: here it would end work by a slip of the finger.
+            Key::EndOfInput => {}
+        }
+        None
+    }
+
+    /// What goes on at the prompt goes on here.
+    fn enter(&mut self) {
+        if goes_on(&self.line) {
+            self.line.push('\n');
+            return;
+        }
+        let line = std::mem::take(&mut self.line);
+        if !line.trim().is_empty() {
+            self.queued.push_back(line);
+        }
+    }
+
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.queued.len()
+    }
+
+    pub fn next(&mut self) -> Option<String> {
+        self.queued.pop_front()
+    }
+
+    /// What was typed and not entered becomes the next prompt's beginning.
+    pub fn take_line(&mut self) -> String {
+        std::mem::take(&mut self.line)
+    }
+
+    /// To the prompt with it, in front of what was typed since; what waits comes after.
+    pub fn put_back(&mut self, text: &str) {
+        if self.line.is_empty() {
+            self.line = text.to_owned();
+        } else {
+            self.line = format!("{text}\n{}", self.line);
+        }
+    }
+
+    /// After an interruption nothing goes out by itself: what waits is for the user to look at again.
+    pub fn hold_back(&mut self) {
+        let mut all: Vec<String> = self.queued.drain(..).collect();
+        if !self.line.is_empty() {
+            all.push(std::mem::take(&mut self.line));
+        }
+        self.line = all.join("\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Draft, Wish};
+    use crate::frontend::repl::keys::Key;
+
+    fn typed(text: &str) -> Draft {
+        let mut draft = Draft::default();
+        for piece in text.split_inclusive('\r') {
+            draft.take(Key::Text(piece.trim_end_matches('\r').to_owned()));
+            if piece.ends_with('\r') {
+                draft.take(Key::Enter);
+            }
+        }
+        draft
+    }
+
+    #[test]
+    fn what_is_entered_waits_and_what_is_typed_stays() {
+        let mut draft = typed("one\rtwo\r  \rthr");
+        assert_eq!((draft.waiting(), draft.line()), (2, "thr"), "blanks are no message");
+        assert_eq!((draft.next().as_deref(), draft.next().as_deref()), (Some("one"), Some("two")));
+        assert_eq!(draft.take_line(), "thr");
+    }
+
+    #[test]
+    fn a_message_may_have_several_lines_here_too() {
+        let mut draft = typed("one \\\rtwo\r\"\"\"\ra\r\rb\r\"\"\"\r");
+        assert_eq!(draft.next().as_deref(), Some("one \\\ntwo"));
+        assert_eq!(draft.next().as_deref(), Some("\"\"\"\na\n\nb\n\"\"\""));
+    }
+
+    #[test]
+    fn the_usual_keys_correct_what_was_typed() {
+        let mut draft = typed("fix the tset");
+        draft.take(Key::DeleteWord);
+        assert_eq!(draft.line(), "fix the ");
+        draft.take(Key::Backspace);
+        draft.take(Key::DeleteWord);
+        assert_eq!(draft.line(), "fix ");
+        draft.take(Key::DeleteLine);
+        assert_eq!(draft.line(), "");
+        assert_eq!(draft.take(Key::Escape), Some(Wish::Stop));
+    }
+
+    #[test]
+    fn an_interruption_holds_back_what_waits() {
+        let mut draft = typed("one\rtwo\rthree");
+        draft.hold_back();
+        assert_eq!((draft.waiting(), draft.line()), (0, "one\ntwo\nthree"));
+        draft.put_back("zero");
+        assert_eq!(draft.line(), "zero\none\ntwo\nthree");
+    }
+}

@@ -1,0 +1,163 @@
+//! The prompt: rustyline on a thread of its own, since reading a line blocks and cannot be given up.
+//!
+//! No prompt is open while the model writes. What has to be said while one is open goes through [`Editor::say`], which
+//! repaints the line below it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use rustix::process::{Signal, getpid, kill_process};
+use rustyline::config::{BellStyle, Builder, ColorMode, CompletionType};
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{
+    Cmd, ConditionalEventHandler, EventContext, EventHandler, ExternalPrinter, KeyEvent, Movement, RepeatCount,
+};
+use tokio::sync::mpsc as channel;
+
+use crate::frontend::repl::assist::{Assist, Known};
+
+const HISTORY: usize = 2_000;
+
+/// What came of one prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    Entered(String),
+    /// Ctrl-C on an empty line.
+    Interrupted,
+    /// Ctrl-D on an empty line, or the terminal is gone.
+    End,
+}
+
+/// What the prompt looks like and where its history is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub history: Option<PathBuf>,
+    pub color: bool,
+    pub known: Known,
+}
+
+pub struct Editor {
+    asks: mpsc::Sender<String>,
+    lines: channel::UnboundedReceiver<Line>,
+    printer: Box<dyn ExternalPrinter + Send>,
+}
+
+impl Editor {
+    pub fn start(options: Options) -> io::Result<Self> {
+        let (asks, asked) = mpsc::channel::<String>();
+        let (entered, lines) = channel::unbounded_channel();
+        let mut editor = editor(&options).map_err(to_io)?;
+        let printer = editor.create_external_printer().map_err(to_io)?;
+        let prompt = Prompt { styled: if options.color { "\x1b[1;36m›\x1b[0m " } else { "› " } };
+        std::thread::Builder::new().name("prompt".to_owned()).spawn(move || {
+            while let Ok(initial) = asked.recv() {
+                let line = read(&mut editor, &prompt, &initial, options.history.as_deref());
+                if entered.send(line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { asks, lines, printer: Box::new(printer) })
+    }
+
+    /// Opens a prompt that holds this text already. [`Editor::entered`] tells how it ends.
+    pub fn open(&self, initial: String) {
+        // The thread ends with the editor alone.
+        let _ = self.asks.send(initial);
+    }
+
+    /// Waits for the open prompt's end. May be given up and called again.
+    pub async fn entered(&mut self) -> Line {
+        self.lines.recv().await.unwrap_or(Line::End)
+    }
+
+    /// Whole lines above the open prompt.
+    pub fn say(&mut self, lines: &str) {
+        // A prompt that ended meanwhile prints it all the same; a terminal that is gone shows nothing.
+        let _ = self.printer.print(lines.to_owned());
+    }
+}
+
+type Readline = rustyline::Editor<Assist, FileHistory>;
+
+fn editor(options: &Options) -> rustyline::Result<Readline> {
+    let config = Builder::new()
+        .max_history_size(HISTORY)?
+        .history_ignore_dups(true)?
+        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .bell_style(BellStyle::None)
+        // Without colours, too: what is shown of a line goes through `Assist`.
+        .color_mode(ColorMode::Enabled)
+        .bracketed_paste(true)
+        .build();
+    let mut editor = Readline::with_config(config)?;
+    editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearFirst)));
+    editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
+    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
+    if let Some(history) = &options.history {
+        // A first start has none; a damaged one is no reason to stop.
+        let _ = editor.load_history(history);
+    }
+    Ok(editor)
+}
+
+fn read(editor: &mut Readline, prompt: &Prompt, initial: &str, history: Option<&Path>) -> Line {
+    match editor.readline_with_initial(prompt, (initial, "")) {
+        Ok(line) => {
+            if !line.trim().is_empty()
+                && editor.add_history_entry(line.as_str()).unwrap_or(false)
+                && let Some(history) = history
+            {
+                // Without its history the program is still the program.
+                let _ = editor.append_history(history);
+            }
+            Line::Entered(line)
+        }
+        Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Line::Interrupted,
+        Err(_) => Line::End,
+    }
+}
+
+/// Ctrl-C clears what was typed; on an empty line it is told.
+struct ClearFirst;
+
+impl ConditionalEventHandler for ClearFirst {
+    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
+    }
+}
+
+/// The loop stops the program and puts the terminal in order around it; rustyline would do so behind its back.
+struct Suspend;
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        let _ = kill_process(getpid(), Signal::TSTP);
+        Some(Cmd::Noop)
+    }
+}
+
+struct Prompt {
+    styled: &'static str,
+}
+
+impl rustyline::Prompt for Prompt {
+    fn raw(&self) -> &str {
+        "› "
+    }
+
+    fn styled(&self) -> &str {
+        self.styled
+    }
+}
+
+fn to_io(error: ReadlineError) -> io::Error {
+    match error {
+        ReadlineError::Io(error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}

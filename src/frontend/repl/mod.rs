@@ -1,0 +1,506 @@
+//! A conversation at a terminal: a prompt, what comes of it as it comes, the prompt again.
+//!
+//! While the model writes no prompt is open: keys are collected in a [`draft`], and the screen belongs to the
+//! [`Pane`](crate::frontend::render::Pane). While one is open the screen is rustyline's. Nothing is decided here but
+//! which of the two it is.
+
+mod assist;
+mod draft;
+mod editor;
+mod keys;
+mod status;
+pub mod terminal;
+mod tint;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::base::printable::printable;
+use crate::core::event::{Event, Move, Moved};
+use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
+use crate::core::view::{DeltaKind, Verdict, View};
+use crate::frontend::lines::Narrator;
+use crate::frontend::render::{Look, Pane, Size, Style};
+use crate::frontend::slash::{self, Leave, Step};
+use crate::frontend::views;
+
+use assist::{Known, meant};
+use draft::{Draft, Wish};
+use editor::{Editor, Line};
+use keys::{Key, Keys};
+use status::Status;
+use terminal::KeyByKey;
+use tint::tinted;
+
+/// How often the line below the text changes while nothing comes.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the model says stands apart from what is said of it.
+const BLANK: &str = "\n";
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub look: Look,
+    /// Where the lines of earlier sessions are kept.
+    pub history: Option<PathBuf>,
+}
+
+/// The two ends of the conversation.
+pub struct Ends {
+    pub events: mpsc::Receiver<Event>,
+    pub ops: mpsc::Sender<Op>,
+    /// A yes or a no to a script's question.
+    pub answer: std::sync::mpsc::Sender<bool>,
+    pub interrupt: Interrupt,
+}
+
+pub struct Repl {
+    ends: Ends,
+    editor: Editor,
+    look: Look,
+    pane: Pane,
+    narrator: Narrator,
+    draft: Draft,
+    known: Known,
+    status: Status,
+    signals: Signals,
+    /// What was asked of the conversation and has not ended.
+    asked: VecDeque<Asked>,
+    /// Ctrl-C was pressed on an empty line.
+    warned: bool,
+    in_reply: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    ByTheUser,
+    /// The last message comes to the prompt.
+    ToEdit,
+    /// The files' names, for completion alone.
+    Unseen,
+}
+
+struct Signals {
+    resized: Signal,
+    stopped: Signal,
+    ticks: Interval,
+}
+
+impl Repl {
+    /// Opens nothing yet.
+    pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
+        terminal::remember();
+        let known = Known::default();
+        let color = options.look.color;
+        let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let signals = Signals {
+            resized: signal(SignalKind::window_change())?,
+            stopped: signal(SignalKind::from_raw(libc::SIGTSTP))?,
+            ticks,
+        };
+        Ok(Self {
+            look: options.look,
+            pane: Pane::new(options.look, size()),
+            narrator: Narrator::new(false),
+            draft: Draft::default(),
+            status: Status::default(),
+            asked: VecDeque::new(),
+            warned: false,
+            in_reply: false,
+            ends,
+            editor,
+            known,
+            signals,
+        })
+    }
+
+    /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
+    pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
+        let keys_are_ours = KeyByKey::begin();
+        self.print(greeting);
+        let leave = self.converse(first).await;
+        drop(keys_are_ours);
+        leave
+    }
+
+    async fn converse(&mut self, first: Vec<Op>) -> Leave {
+        for op in first {
+            if let Op::Say { text, .. } = &op {
+                self.echo(&text.clone());
+            }
+            if let Some(leave) = self.work(op, Asked::ByTheUser).await {
+                return leave;
+            }
+        }
+        loop {
+            let line = match self.draft.next() {
+                Some(line) => {
+                    self.echo(&line);
+                    line
+                }
+                None => match self.prompt().await {
+                    Prompted::Line(line) => line,
+                    Prompted::Leave(leave) => return leave,
+                },
+            };
+            let leave = match step(&meant(&line)) {
+                Ok(Some(step)) => self.take(step).await,
+                Ok(None) => None,
+                Err(problem) => {
+                    self.print(&format!("{problem}\n"));
+                    None
+                }
+            };
+            if let Some(leave) = leave {
+                return leave;
+            }
+        }
+    }
+
+    /// A message that did not come from the prompt, as if it had.
+    fn echo(&mut self, message: &str) {
+        let message = printable(message).trim_end().replace('\n', "\n  ");
+        self.print(&format!("› {message}\n"));
+    }
+
+    async fn take(&mut self, step: Step) -> Option<Leave> {
+        match step {
+            Step::Do(op) => self.work(op, Asked::ByTheUser).await,
+            Step::EditLast => self.work(Op::Undo, Asked::ToEdit).await,
+            Step::Print(text) => {
+                self.print(&text);
+                None
+            }
+            Step::Leave(leave) => Some(leave),
+        }
+    }
+
+    /// One line from the user. What the conversation has to say meanwhile goes above it.
+    async fn prompt(&mut self) -> Prompted {
+        self.ask(Op::Show(Topic::Files), Asked::Unseen);
+        self.editor.open(self.draft.take_line());
+        loop {
+            tokio::select! {
+                line = self.editor.entered() => match line {
+                    Line::Entered(line) => {
+                        self.warned = false;
+                        return Prompted::Line(line);
+                    }
+                    Line::End => return Prompted::Leave(Leave::Quit),
+                    Line::Interrupted if std::mem::replace(&mut self.warned, true) => {
+                        return Prompted::Leave(Leave::Quit);
+                    }
+                    Line::Interrupted => {
+                        self.print("(Ctrl-C again or Ctrl-D leaves; the session is kept)\n");
+                        self.editor.open(String::new());
+                    }
+                },
+                event = self.ends.events.recv() => {
+                    let Some(event) = event else { return Prompted::Leave(Leave::Quit) };
+                    let text = self.beside(event);
+                    if !text.is_empty() {
+                        self.editor.say(&text);
+                    }
+                }
+                _ = self.signals.stopped.recv() => {
+                    terminal::suspend();
+                    self.editor.say("");
+                }
+                () = self.ends.interrupt.ended() => {
+                    // The prompt is not ended by a key, which would have ended its row.
+                    self.write("\r\n");
+                    return Prompted::Leave(Leave::Quit);
+                }
+            }
+        }
+    }
+
+    /// What an event says while a prompt is open.
+    fn beside(&mut self, event: Event) -> String {
+        match event {
+            Event::Ready => {
+                self.asked.pop_front();
+                String::new()
+            }
+            Event::Shown(view) => self.shown(&view),
+            event => tinted(self.look, &event, &self.narrator.lines(&event)),
+        }
+    }
+
+    /// Does one thing and shows what comes of it.
+    async fn work(&mut self, op: Op, asked: Asked) -> Option<Leave> {
+        terminal::paste_on();
+        let mut keys = Keys::listen().ok();
+        self.pane.resize(size());
+        self.pane.restart();
+        self.status = Status::of(&op);
+        self.ask(op, asked);
+        let leave = loop {
+            tokio::select! {
+                event = self.ends.events.recv() => match event {
+                    Some(event) => self.batch(event),
+                    None => break Some(Leave::Quit),
+                },
+                Some(key) = pressed(&mut keys) => self.key(key),
+                () = self.pane.recoloured() => {}
+                _ = self.signals.resized.recv() => self.pane.resize(size()),
+                _ = self.signals.stopped.recv() => self.suspend(),
+                _ = self.signals.ticks.tick() => self.status.tick(),
+                () = self.ends.interrupt.ended() => break Some(Leave::Quit),
+            }
+            if self.asked.is_empty() {
+                break None;
+            }
+            self.pane.live(Some(self.status.line(&self.draft)));
+            self.flush();
+        };
+        self.pane.live(None);
+        if leave.is_some() {
+            // The shell goes on in a row of its own.
+            self.pane.finish_reply();
+        }
+        self.flush();
+        drop(keys);
+        leave
+    }
+
+    fn key(&mut self, key: Key) {
+        if self.status.is_question() {
+            match &key {
+                Key::Text(text) => self.answer(text.starts_with(['y', 'Y'])),
+                Key::Enter | Key::Escape | Key::Interrupt => self.answer(false),
+                Key::NewLine
+                | Key::Backspace
+                | Key::DeleteWord
+                | Key::DeleteLine
+                | Key::EndOfInput
+                | Key::Suspend
+                | Key::Paste(_) => {}
+            }
+            if key != Key::Interrupt {
+                return;
+            }
+        }
+        match self.draft.take(key) {
+            Some(Wish::Stop) => {
+                self.status.stop();
+                self.draft.hold_back();
+                self.ends.interrupt.stop(Stop::Interrupted);
+            }
+            Some(Wish::Suspend) => self.suspend(),
+            None => {}
+        }
+    }
+
+    fn answer(&mut self, yes: bool) {
+        self.status.answered();
+        self.pane.lines(if yes { "yes\n" } else { "no\n" });
+        // A script that was given up waits no more.
+        let _ = self.ends.answer.send(yes);
+    }
+
+    /// What is there already goes out in the same write.
+    fn batch(&mut self, event: Event) {
+        self.event(event);
+        while let Ok(event) = self.ends.events.try_recv() {
+            self.event(event);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.status.event(&event);
+        match event {
+            Event::Delta { kind: DeltaKind::Text, text } => {
+                if !std::mem::replace(&mut self.in_reply, true) {
+                    self.pane.lines(BLANK);
+                }
+                self.pane.reply(&text);
+            }
+            Event::ReplyFinished => {
+                self.pane.finish_reply();
+                if std::mem::take(&mut self.in_reply) {
+                    self.pane.lines(BLANK);
+                }
+            }
+            Event::Ready => drop(self.asked.pop_front()),
+            Event::Question(question) => {
+                let question = self.look.paint(Style::Bold, &format!("a script asks: {question} [y/N]"));
+                self.pane.lines(&format!("{question}\n"));
+            }
+            Event::GivenBack(text) => self.draft.put_back(&text),
+            Event::HeadMoved(moved) => {
+                let text = told(&moved);
+                self.pane.lines(&text);
+                if self.asked.front() == Some(&Asked::ToEdit)
+                    && let Some(message) = moved.message
+                {
+                    self.draft.put_back(&message);
+                }
+            }
+            Event::Shown(view) => {
+                let text = self.shown(&view);
+                self.pane.lines(&text);
+            }
+            event => {
+                let mut text = self.narrator.lines(&event);
+                text.push_str(way_on(&event));
+                if !text.is_empty() {
+                    self.pane.lines(&tinted(self.look, &event, &text));
+                }
+            }
+        }
+    }
+
+    /// The lines of a view; what can be completed is learnt from it.
+    fn shown(&mut self, view: &View) -> String {
+        match view {
+            View::Files { files, .. } => self.known.files(files.iter().map(|(path, _)| path.clone()).collect()),
+            View::Models(models) => self.known.models(models.iter().map(|model| model.name.clone()).collect()),
+            View::Sessions(sessions) => {
+                self.known.sessions(sessions.iter().map(|session| session.id.clone()).collect())
+            }
+            View::Recap(_)
+            | View::Context(_)
+            | View::Diff { .. }
+            | View::Versions(_)
+            | View::Scripts(_)
+            | View::Prompts(_)
+            | View::Stats(_) => {}
+        }
+        if self.asked.front() == Some(&Asked::Unseen) { String::new() } else { views::lines(view) }
+    }
+
+    fn ask(&mut self, op: Op, asked: Asked) {
+        // A conversation that is gone or far behind is not asked for what nobody sees.
+        if self.ends.ops.try_send(op).is_ok() {
+            self.asked.push_back(asked);
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.pane.live(None);
+        self.flush();
+        terminal::suspend();
+        self.pane.resize(size());
+        self.pane.restart();
+    }
+
+    /// Lines of our own while neither a prompt is open nor anything is done.
+    fn print(&mut self, text: &str) {
+        self.pane.restart();
+        self.pane.lines(text);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        let text = self.pane.take();
+        if !text.is_empty() {
+            self.write(&text);
+        }
+    }
+
+    fn write(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+            self.ends.interrupt.stop(Stop::OutputClosed);
+        }
+    }
+}
+
+fn size() -> Size {
+    let (columns, rows) = terminal::size();
+    Size { columns, rows }
+}
+
+enum Prompted {
+    Line(String),
+    Leave(Leave),
+}
+
+async fn pressed(keys: &mut Option<Keys>) -> Option<Key> {
+    match keys {
+        Some(keys) => keys.received.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a line asks for; `None` for an empty one.
+fn step(line: &str) -> Result<Option<Step>, String> {
+    let run = |command: &str, told| {
+        if command.trim().is_empty() {
+            return Err("which command? `!ls` runs `ls` in the sandbox".to_owned());
+        }
+        Ok(Some(Step::Do(Op::Run { command: command.trim().to_owned(), told })))
+    };
+    if line.is_empty() {
+        Ok(None)
+    } else if let Some(command) = line.strip_prefix("!!") {
+        run(command, Told::UserAlone)
+    } else if let Some(command) = line.strip_prefix('!') {
+        run(command, Told::Model)
+    } else if let Some(command) = line.strip_prefix('/') {
+        slash::parse(command).map(Some)
+    } else {
+        Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
+    }
+}
+
+/// What can be done where a request did not come to its end.
+fn way_on(event: &Event) -> &'static str {
+    match event {
+        Event::Finished(finished) => match finished.verdict {
+            Verdict::Interrupted => "what came is kept: /retry goes on with it, or say something else\n",
+            Verdict::Error if finished.usage.requests > 0 => "/retry goes on from here\n",
+            Verdict::Error | Verdict::Passed | Verdict::Failed | Verdict::Unchecked => "",
+        },
+        _ => "",
+    }
+}
+
+fn told(moved: &Moved) -> String {
+    let first = |text: &str| {
+        let line = printable(text).lines().next().unwrap_or_default().to_owned();
+        match line.char_indices().nth(60) {
+            Some((cut, _)) => format!("{}…", &line[..cut]),
+            None => line,
+        }
+    };
+    let message = moved.message.as_deref().map(|text| format!(": {}", first(text))).unwrap_or_default();
+    let what = match moved.why {
+        Move::Undo => format!("took back{message}"),
+        Move::Redo => format!("brought back{message}"),
+        Move::Retry => format!("answering again{message}"),
+        Move::Restore => "files brought back; the conversation goes on as it was".to_owned(),
+    };
+    let files = match views::changes(&moved.files) {
+        changes if changes.is_empty() => "no file differs".to_owned(),
+        changes => format!("files as in version {} ({changes})", moved.version),
+    };
+    format!("{what}\n{files}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step;
+    use crate::core::op::{Op, Source, Told};
+    use crate::frontend::slash::Step;
+
+    #[test]
+    fn lines_are_messages_commands_or_runs() {
+        let say = Op::Say { text: "write it".to_owned(), source: Source::Keyboard };
+        assert_eq!(step("write it"), Ok(Some(Step::Do(say))));
+        assert_eq!(step(""), Ok(None));
+        let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told })));
+        assert_eq!(step("!ls -l"), run(Told::Model));
+        assert_eq!(step("!! ls -l"), run(Told::UserAlone));
+        assert!(step("!").is_err());
+    }
+}

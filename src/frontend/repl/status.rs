@@ -1,0 +1,159 @@
+//! The line below the text while something is done: what it is, how long it takes, and what the user is typing.
+
+use std::time::Instant;
+
+use crate::base::printable::printable;
+use crate::core::event::Event;
+use crate::core::op::Op;
+use crate::core::view::DeltaKind;
+use crate::frontend::repl::draft::Draft;
+
+const FRAMES: [&str; 4] = ["·  ", "·· ", "···", " ··"];
+
+#[derive(Clone, Debug)]
+pub struct Status {
+    what: What,
+    since: Instant,
+    frame: usize,
+    stopping: bool,
+    /// A script waits for a yes or a no.
+    question: bool,
+}
+
+/// What is going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    Looking,
+    /// The request is out, and nothing came.
+    Waiting,
+    Thinking {
+        characters: usize,
+    },
+    Writing,
+    Block {
+        label: String,
+        lines: usize,
+    },
+    Running {
+        run: u32,
+    },
+    /// Between replies: files, checks.
+    Working,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { what: What::Working, since: Instant::now(), frame: 0, stopping: false, question: false }
+    }
+}
+
+impl Status {
+    pub fn of(op: &Op) -> Self {
+        let what = match op {
+            Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
+            Op::UseModel { .. } => What::Looking,
+            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::Show(_) => What::Working,
+        };
+        Self { what, ..Self::default() }
+    }
+
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    pub fn is_question(&self) -> bool {
+        self.question
+    }
+
+    pub fn answered(&mut self) {
+        self.question = false;
+    }
+
+    pub fn tick(&mut self) {
+        self.frame = (self.frame + 1) % FRAMES.len();
+    }
+
+    pub fn event(&mut self, event: &Event) {
+        self.question |= matches!(event, Event::Question(_));
+        let what = match event {
+            Event::Delta { kind: DeltaKind::Reasoning | DeltaKind::Tool, text } => match self.what {
+                What::Thinking { characters } => What::Thinking { characters: characters + text.chars().count() },
+                _ => What::Thinking { characters: text.chars().count() },
+            },
+            Event::Delta { kind: DeltaKind::Text, .. } => match &self.what {
+                What::Block { .. } => return,
+                _ => What::Writing,
+            },
+            Event::Block { closed: true, .. } => What::Writing,
+            Event::Block { label, lines, closed: false } => What::Block { label: label.clone(), lines: *lines },
+            Event::ReplyFinished | Event::RunFinished { .. } | Event::Validation { .. } => What::Working,
+            Event::RunStarted { run, .. } => What::Running { run: *run },
+            Event::Retry { .. } => What::Waiting,
+            // After what a reply asked for is done, the model is asked again.
+            Event::Version { .. } | Event::Hook { .. } | Event::Action(_) => What::Working,
+            _ => return,
+        };
+        if std::mem::discriminant(&what) != std::mem::discriminant(&self.what) {
+            self.since = Instant::now();
+        }
+        self.what = what;
+    }
+
+    pub fn line(&self, draft: &Draft) -> String {
+        if self.question {
+            return "y is yes, any other key no".to_owned();
+        }
+        let seconds = self.since.elapsed().as_secs();
+        let what = match &self.what {
+            _ if self.stopping => "stopping".to_owned(),
+            What::Looking => "looking for the model".to_owned(),
+            What::Waiting => "waiting for the model".to_owned(),
+            What::Thinking { characters } => format!("thinking, about {} tokens", characters / 4),
+            What::Writing => "writing".to_owned(),
+            What::Block { label, lines } => format!("writing {}, {lines} lines", printable(label)),
+            What::Running { run } => format!("run {run}"),
+            What::Working => "working".to_owned(),
+        };
+        let mut line = format!("{} {what}, {seconds} s", FRAMES[self.frame]);
+        match draft.waiting() {
+            0 => {}
+            1 => line.push_str(" · 1 message waits"),
+            more => line.push_str(&format!(" · {more} messages wait")),
+        }
+        if draft.line().is_empty() {
+            line.push_str(" · Esc stops");
+        } else {
+            line.push_str(&format!(" › {}", end_of(&printable(draft.line()))));
+        }
+        line
+    }
+}
+
+/// What is being typed is seen at its end.
+fn end_of(text: &str) -> String {
+    const SHOWN: usize = 48;
+    let line = text.replace(['\n', '\t'], "⏎");
+    let characters = line.chars().count();
+    if characters <= SHOWN { line } else { format!("…{}", line.chars().skip(characters - SHOWN).collect::<String>()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Status;
+    use crate::core::event::Event;
+    use crate::core::op::{Op, Source};
+    use crate::frontend::repl::draft::Draft;
+    use crate::frontend::repl::keys::Key;
+
+    #[test]
+    fn a_file_that_is_written_is_named_with_its_lines_and_what_is_typed_is_seen() {
+        let mut status = Status::of(&Op::Say { text: "x".to_owned(), source: Source::Keyboard });
+        let mut draft = Draft::default();
+        assert_eq!(status.line(&draft), "·   waiting for the model, 0 s · Esc stops");
+        status.event(&Event::Block { label: "todo.py".to_owned(), lines: 12, closed: false });
+        draft.take(Key::Text("and now".to_owned()));
+        assert_eq!(status.line(&draft), "·   writing todo.py, 12 lines, 0 s › and now");
+        draft.take(Key::Enter);
+        assert_eq!(status.line(&draft), "·   writing todo.py, 12 lines, 0 s · 1 message waits · Esc stops");
+    }
+}

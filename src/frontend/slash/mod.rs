@@ -1,0 +1,154 @@
+//! The slash commands: one file each, one table behind parsing, `/help` and completion.
+//!
+//! A command makes sense of what was typed behind its name, and nothing else: what is to be done is core's or the
+//! loop's to do.
+
+use crate::core::op::Op;
+
+mod context;
+mod diff;
+mod edit;
+mod files;
+mod help;
+mod model;
+mod prompts;
+mod quit;
+mod redo;
+mod restore;
+mod resume;
+mod retry;
+mod run;
+mod scripts;
+mod sessions;
+mod stats;
+mod undo;
+mod versions;
+
+/// In the order of `/help`.
+pub const COMMANDS: [Command; 18] = [
+    help::COMMAND,
+    undo::COMMAND,
+    redo::COMMAND,
+    edit::COMMAND,
+    retry::COMMAND,
+    run::COMMAND,
+    files::COMMAND,
+    diff::COMMAND,
+    versions::COMMAND,
+    restore::COMMAND,
+    model::COMMAND,
+    context::COMMAND,
+    stats::COMMAND,
+    scripts::COMMAND,
+    prompts::COMMAND,
+    sessions::COMMAND,
+    resume::COMMAND,
+    quit::COMMAND,
+];
+
+pub struct Command {
+    /// Without the slash.
+    pub name: &'static str,
+    /// What may follow the name, as `/help` shows it.
+    pub usage: &'static str,
+    pub about: &'static str,
+    pub argument: Argument,
+    /// From what follows the name, trimmed, to what is to be done; the error is one line for the user.
+    pub run: fn(&str) -> Result<Step, String>,
+}
+
+/// What follows a command's name, for completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    None,
+    Free,
+    Command,
+    Model,
+    Session,
+}
+
+/// What a line at the prompt asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Do(Op),
+    /// The last message is taken back, and comes to the prompt.
+    EditLast,
+    Print(String),
+    Leave(Leave),
+}
+
+/// Why the conversation is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leave {
+    Quit,
+    /// For another session, by its id or the beginning of it.
+    Resume(String),
+}
+
+pub fn find(name: &str) -> Option<&'static Command> {
+    static TABLE: [Command; 18] = COMMANDS;
+    TABLE.iter().find(|command| command.name == name)
+}
+
+/// `line` without its slash.
+pub fn parse(line: &str) -> Result<Step, String> {
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    match find(name) {
+        Some(command) => (command.run)(rest.trim()),
+        None => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let ratio = |known: &str| (similar::TextDiff::from_chars(name, known).ratio() * 1e6) as u64;
+    let nearest = COMMANDS.iter().map(|command| command.name).max_by_key(|known| ratio(known));
+    match nearest.filter(|known| ratio(known) > 500_000) {
+        Some(nearest) => format!("there is no `/{name}`; did you mean `/{nearest}`?"),
+        None => format!("there is no `/{name}`; `/help` lists the commands"),
+    }
+}
+
+/// For a command that takes nothing.
+fn nothing(name: &str, rest: &str, step: Step) -> Result<Step, String> {
+    if rest.is_empty() { Ok(step) } else { Err(format!("`/{name}` takes nothing behind it")) }
+}
+
+/// A version's number, with or without its `v`.
+fn version(rest: &str) -> Result<u32, String> {
+    rest.trim_start_matches('v').parse().map_err(|_| format!("`{rest}` is no version; `/versions` lists them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, Leave, Step, parse};
+    use crate::core::op::{Op, Told, Topic};
+
+    #[test]
+    fn lines_become_steps() {
+        assert_eq!(parse("undo"), Ok(Step::Do(Op::Undo)));
+        assert_eq!(parse("restore v3"), Ok(Step::Do(Op::Restore { version: 3 })));
+        assert_eq!(parse("diff"), Ok(Step::Do(Op::Show(Topic::Diff { version: None }))));
+        let run = Op::Run { command: "make test".to_owned(), told: Told::Model };
+        assert_eq!(parse("run  make test "), Ok(Step::Do(run)));
+        assert_eq!(parse("resume 2026"), Ok(Step::Leave(Leave::Resume("2026".to_owned()))));
+        assert_eq!(parse("resume"), Ok(Step::Do(Op::Show(Topic::Sessions))));
+    }
+
+    #[test]
+    fn a_slip_is_answered_with_what_was_meant() {
+        assert_eq!(parse("undoo"), Err("there is no `/undoo`; did you mean `/undo`?".to_owned()));
+        assert_eq!(parse("xyzzy"), Err("there is no `/xyzzy`; `/help` lists the commands".to_owned()));
+        assert_eq!(parse("undo 3"), Err("`/undo` takes nothing behind it".to_owned()));
+        assert_eq!(parse("restore last"), Err("`last` is no version; `/versions` lists them".to_owned()));
+    }
+
+    #[test]
+    fn help_names_every_command_and_each_name_stands_once() {
+        let Ok(Step::Print(help)) = parse("help") else { panic!("help is printed") };
+        for (at, command) in COMMANDS.iter().enumerate() {
+            assert!(help.contains(&format!("/{} ", command.name)), "{}", command.name);
+            assert!(COMMANDS[at + 1..].iter().all(|other| other.name != command.name));
+            assert!(parse(&format!("help {}", command.name)).is_ok());
+        }
+    }
+}

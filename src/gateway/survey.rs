@@ -1,0 +1,86 @@
+//! Everything that answers, for someone who wants to know why it works or does not.
+
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::Value;
+
+use super::error::{GatewayError, sentence};
+use super::probe::{self, Found};
+use super::retry::Limits;
+use super::servers::{KNOWN, Kind};
+use super::{Options, Server};
+
+/// For all questions together: a server that says nothing for so long is told of, not waited for.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// What stands at the named endpoint, or on the known loopback ports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Survey {
+    pub servers: Vec<Offer>,
+    /// The model that a request would go to, or why there is none.
+    pub chosen: Result<Server, GatewayError>,
+}
+
+/// A server and its models. Names and version are as the server gives them: not yet printable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    pub kind: String,
+    pub endpoint: String,
+    /// `None` where it does not say.
+    pub version: Option<String>,
+    pub models: Vec<Server>,
+}
+
+/// Asks once and soon gives up: a server that is loading its model is not waited for.
+pub async fn survey(options: &Options) -> Survey {
+    match tokio::time::timeout(PATIENCE, ask(options)).await {
+        Ok(Ok(survey)) => survey,
+        Ok(Err(error)) => Survey { servers: Vec::new(), chosen: Err(error) },
+        Err(_) => {
+            let whom = options.endpoint.as_deref().map_or("a server on this machine".to_owned(), sentence);
+            let message = format!("no answer from `{whom}` within {} s", PATIENCE.as_secs());
+            let hints = vec!["is it loading a model, or busy? try again".to_owned()];
+            Survey { servers: Vec::new(), chosen: Err(GatewayError::Unreachable { message, hints }) }
+        }
+    }
+}
+
+async fn ask(options: &Options) -> Result<Survey, GatewayError> {
+    let limits = Limits { loading: Duration::from_secs(2), ..Limits::default() };
+    let found = match &options.endpoint {
+        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+        None => probe::all(&KNOWN, limits).await?,
+    };
+    let mut servers = Vec::new();
+    for one in &found {
+        servers.push(Offer {
+            kind: one.kind.name().to_owned(),
+            endpoint: one.endpoint.clone(),
+            version: version(&one.client, &one.endpoint, one.kind).await,
+            models: one.models.iter().map(|model| one.server(model.clone())).collect(),
+        });
+    }
+    Ok(Survey { servers, chosen: chosen(found, options) })
+}
+
+fn chosen(found: Vec<Found>, options: &Options) -> Result<Server, GatewayError> {
+    let model = options.model.as_deref();
+    let one = probe::the_one(found, model, &KNOWN)?;
+    let mut server = one.server(one.choose(model)?);
+    server.context_window = options.context.or(server.context_window);
+    Ok(server)
+}
+
+/// By the route that tells it: llama.cpp's `build_info`, vLLM's `/version`, TGI's `/info`, Ollama's `/api/version`.
+async fn version(client: &Client, root: &str, kind: Kind) -> Option<String> {
+    let (path, field) = match kind {
+        Kind::LlamaCpp => ("/props", "build_info"),
+        Kind::Vllm => ("/version", "version"),
+        Kind::Tgi => ("/info", "version"),
+        Kind::Ollama => ("/api/version", "version"),
+        Kind::LmStudio | Kind::Other => return None,
+    };
+    let answer = probe::get(client, format!("{root}{path}")).await.ok()?;
+    answer.body.get(field).and_then(Value::as_str).map(str::to_owned)
+}

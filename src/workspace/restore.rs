@@ -1,0 +1,74 @@
+//! A version's files come back into the workspace. What no version holds is left as it is.
+
+use git2::{Delta, FileMode, Oid};
+
+use crate::base::path::RelPath;
+use crate::base::report::{ChangeKind, FileChange};
+use crate::workspace::versions::{Versions, failed};
+use crate::workspace::{Entry, FileOp, Workspace, WorkspaceError};
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub changes: Vec<FileChange>,
+    /// Files that stand in the way and that no version holds: they were left alone.
+    pub left: Vec<String>,
+}
+
+impl Versions {
+    /// Makes the workspace what it was at that version. Keep a version first: what differs is overwritten.
+    pub fn restore(&mut self, workspace: &Workspace, number: u32) -> Result<Restored, WorkspaceError> {
+        let now = self.tree_of(workspace)?;
+        let then = self.repository().find_commit(self.commit_of(number)?).map_err(failed)?.tree_id();
+        let steps = self.steps(now, then)?;
+        let mut restored = Restored::default();
+        // Deletes first: a folder may have to give way to a file, and a file to a folder.
+        let is_delete = |step: &&Step| step.kind == ChangeKind::Deleted;
+        let deletes: Vec<_> =
+            steps.iter().filter(is_delete).map(|step| FileOp::Delete { path: step.path.clone() }).collect();
+        workspace.apply(&deletes)?;
+        let mut writes = Vec::new();
+        for Step { path, kind, blob, mode } in &steps {
+            if *kind == ChangeKind::Created && workspace.entry(path) != Entry::Absent {
+                restored.left.push(path.to_string());
+                continue;
+            }
+            restored.changes.push(FileChange { path: path.to_string(), kind: *kind });
+            if *kind == ChangeKind::Deleted {
+                continue;
+            }
+            let content = self.repository().find_blob(*blob).map_err(failed)?.content().to_vec();
+            writes.push(match mode {
+                FileMode::Link => FileOp::Link { path: path.clone(), target: content },
+                _ => FileOp::Put { path: path.clone(), content, executable: *mode == FileMode::BlobExecutable },
+            });
+        }
+        workspace.apply(&writes)?;
+        Ok(restored)
+    }
+
+    fn steps(&self, from: Oid, to: Oid) -> Result<Vec<Step>, WorkspaceError> {
+        let [from, to] = [from, to].map(|tree| self.repository().find_tree(tree));
+        let (from, to) = (from.map_err(failed)?, to.map_err(failed)?);
+        let diff = self.repository().diff_tree_to_tree(Some(&from), Some(&to), None).map_err(failed)?;
+        let mut steps = Vec::new();
+        for delta in diff.deltas() {
+            let (kind, file) = match delta.status() {
+                Delta::Added => (ChangeKind::Created, delta.new_file()),
+                Delta::Deleted => (ChangeKind::Deleted, delta.old_file()),
+                _ => (ChangeKind::Modified, delta.new_file()),
+            };
+            // A name that is none of ours was never written by us: it stays out.
+            let Some(path) = file.path().and_then(|path| RelPath::parse(path.to_str()?).ok()) else { continue };
+            steps.push(Step { path, kind, blob: file.id(), mode: file.mode() });
+        }
+        Ok(steps)
+    }
+}
+
+struct Step {
+    path: RelPath,
+    kind: ChangeKind,
+    blob: Oid,
+    mode: FileMode,
+}

@@ -1,0 +1,238 @@
+//! Bad days: what was typed wrong, what stands in the way, and what is interrupted; what is said then, and what is kept.
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use faos::playback::{Player, Reply};
+use rustix::process::Signal;
+
+use crate::support::env::TestEnv;
+use crate::support::model_server::{cut_off, serve};
+use crate::support::process::Output;
+
+const NOTE: &str = "note.txt\n```\nkept\n```\n";
+
+fn env_with(replies: impl IntoIterator<Item = Reply>) -> (TestEnv, Player) {
+    let server = serve(replies);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    (env, server)
+}
+
+#[test]
+fn an_empty_prompt_is_none() {
+    let (env, server) = env_with([Reply::text("Fine.\n")]);
+    for prompt in ["", "  \n"] {
+        let output = env.run([prompt]);
+        output.assert_code(2);
+        assert!(output.stderr.starts_with("error: PROMPT is empty\nhint: "), "{}", output.stderr);
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn an_unknown_option_is_no_second_prompt() {
+    let env = TestEnv::new();
+    let output = env.run(["--frobnicate"]);
+    output.assert_code(2);
+    assert!(!output.stderr.contains("PROMPT is one argument"), "{}", output.stderr);
+}
+
+#[test]
+fn a_workspace_is_a_folder_that_can_be_written_to() {
+    let (env, server) = env_with([Reply::text("Fine.\n")]);
+    env.write("a-file", "");
+    env.write("faos/sessions/20261122-200000-ab12/session.json", "{}");
+    env.write("faos/scripts/mine.rhai", "");
+    let root = env.root().to_str().unwrap().to_owned();
+    for (folder, why) in [
+        (format!("{root}/a-file"), "it is no folder"),
+        (format!("{root}/faos/scripts"), "it is part of"),
+        (format!("{root}/faos/sessions/20261122-200000-ab12"), "it is part of a session's own folder"),
+    ] {
+        let output = env.run(["-w", &folder, "hello"]);
+        output.assert_code(2);
+        assert!(output.stderr.contains(why), "{folder}: {}", output.stderr);
+    }
+    set_mode(&env.workspace(), 0o555);
+    let output = run_without_rights(&env, &["-w", env.workspace().to_str().unwrap(), "hello"]);
+    set_mode(&env.workspace(), 0o755);
+    output.assert_code(2);
+    assert!(output.stderr.contains("it cannot be written to"), "{}", output.stderr);
+    assert_eq!(server.requests().len(), 0);
+}
+
+/// In a user namespace that maps nobody, even root has the rights of a file's owner alone.
+fn run_without_rights(env: &TestEnv, arguments: &[&str]) -> Output {
+    let mut command = env.command("unshare");
+    command.args(["--user", env!("CARGO_BIN_EXE_faos")]).args(arguments).stdin(Stdio::null());
+    env.start(&mut command).finish()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_session_from_elsewhere_does_not_choose_a_folder_to_write_to() {
+    let (env, server) = env_with([Reply::text("Fine.\n"), Reply::text(NOTE)]);
+    env.run(["hello"]).assert_code(0);
+    let file = env.session().path().join("session.json");
+    let mut identity = env.session().identity();
+    identity["workspace"] = env.home().to_str().unwrap().into();
+    std::fs::write(file, identity.to_string()).unwrap();
+    let output = env.run(["resume", "--last", "write a note"]);
+    output.assert_code(2);
+    assert!(output.stderr.contains("it is the home folder"), "{}", output.stderr);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_session_from_elsewhere_is_shown_as_printable_text() {
+    let (env, _server) = env_with([Reply::text("Fine.\n")]);
+    env.run(["hello"]).assert_code(0);
+    let log = env.session().path().join("conversation.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let evil =
+        text.replace("\"workspace\":\"", "\"workspace\":\"/\\u001b]0;title\\u0007").replace("Fine.", "\\u001b[2JFine.");
+    assert_ne!(evil, text);
+    std::fs::write(log, evil).unwrap();
+    for command in ["list", "show"] {
+        let output = env.run(["sessions", command]);
+        output.assert_code(0);
+        assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn a_workspace_that_is_gone_can_be_brought_back() {
+    let (env, _server) = env_with([Reply::text(NOTE), Reply::text("It is there.\n")]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "a note"]).assert_code(0);
+    std::fs::remove_dir_all(&workspace).unwrap();
+    let output = env.run(["-c", "-w", &workspace, "is it there?"]);
+    output.assert_code(2);
+    let hint = output.stderr.lines().find_map(|line| line.split_once("its last version with: ")).unwrap().1;
+    env.start(env.command("bash").args(["-c", hint]).stdin(Stdio::null())).finish().assert_code(0);
+    assert_eq!(env.read("workspace/note.txt"), "kept\n");
+    env.run(["-c", "-w", &workspace, "is it there?"]).assert_code(0);
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_no_obstacle() {
+    let (env, _server) = env_with([Reply::text(NOTE)]);
+    env.write("workspace/data/private", "");
+    set_mode(&env.workspace().join("data"), 0o000);
+    let workspace = env.workspace();
+    let arguments = ["--no-run", "--no-scripts", "-w", workspace.to_str().unwrap(), "a note"];
+    let output = run_without_rights(&env, &arguments);
+    set_mode(&workspace.join("data"), 0o700);
+    output.assert_code(0);
+    assert_eq!(env.read("workspace/note.txt"), "kept\n");
+}
+
+#[test]
+fn an_endpoint_that_is_none_is_a_matter_of_usage() {
+    let mut env = TestEnv::new();
+    for endpoint in ["not a url", "ftp://127.0.0.1/", "http://user:word@127.0.0.1/"] {
+        let output = env.run(["-e", endpoint, "hello"]);
+        output.assert_code(2);
+        assert!(output.stderr.contains("is no endpoint") && output.stderr.contains("hint: "), "{}", output.stderr);
+    }
+    // One that cannot be read must not lead to whatever server is found elsewhere.
+    env.set("FAOS_ENDPOINT", OsStr::from_bytes(b"\xff"));
+    env.run(["hello"]).assert_code(2);
+    env.run(["--temperature", "nan", "hello"]).assert_code(2);
+}
+
+#[test]
+fn a_server_without_tls_is_told_from_one_that_is_not_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        // What a plain HTTP server makes of the first bytes of TLS.
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 1024]);
+            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let env = TestEnv::new();
+    let output = env.run(["-e", &format!("https://{address}"), "hello"]);
+    output.assert_code(4);
+    assert!(output.stderr.contains(&format!("without TLS: name it as `http://{address}`")), "{}", output.stderr);
+}
+
+/// The same beginning each time is the server's doing: the model is not to blame.
+#[test]
+fn a_server_that_breaks_off_again_and_again_is_no_model() {
+    let (env, server) = env_with((0..9).map(|_| cut_off("note.txt\n```\nkep")));
+    let output = env.run(["--output-format", "json", "a note"]);
+    output.assert_code(4);
+    assert_eq!(output.json()["verdict"], "error");
+    assert!(output.stderr.contains("error: the answer broke off"), "{}", output.stderr);
+    assert_eq!(server.requests().len(), 4);
+}
+
+/// What was stopped has refused nothing: the model must not be told so when the work goes on.
+#[test]
+fn an_interruption_is_no_refusal() {
+    let (env, _server) = env_with([Reply::text(NOTE)]);
+    env.write("faos/scripts/40-slow.rhai", "fn on_file_write(ev) { run(#{cmd: \"echo begun; sleep 1000\"}); }\n");
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let mut running = env.spawn(["-w", &workspace, "-"]);
+    running.feed("a note");
+    running.wait_for_stderr("begun");
+    running.signal(Signal::INT);
+    let output = running.finish();
+    output.assert_code(130);
+    assert!(!output.stderr.contains("refused") && !output.stderr.contains("broken"), "{}", output.stderr);
+    assert_eq!(env.session().records_of("action_refused").len(), 0);
+}
+
+#[test]
+fn what_happens_is_told_on_request() {
+    let (env, server) = env_with([Reply::text("Fine.\n"), Reply::text("Fine.\n")]);
+    let output = env.run(["-v", "hello"]);
+    output.assert_code(0);
+    for words in ["server found", server.url(), "sandbox ran", "request messages=2"] {
+        assert!(output.stderr.contains(words), "`{words}` is missing:\n{}", output.stderr);
+    }
+    let all = env.run(["-vv", "hello"]);
+    assert!(all.stderr.contains("/v1/models"), "{}", all.stderr);
+}
+
+#[test]
+fn a_session_is_for_its_owner_alone() {
+    let (env, _server) =
+        env_with([Reply::text("note.txt\n```\nkept\n```\n\n```run\ncat note.txt\n```\n"), Reply::text("Fine.\n")]);
+    env.run(["a note"]).assert_code(0);
+    for entry in walkdir::WalkDir::new(env.session().path()).max_depth(1) {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        let wanted = if entry.file_type().is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, wanted, "{}: {mode:o}", entry.path().display());
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_told_in_one_line() {
+    let env = TestEnv::new();
+    for (text, problem) in [
+        ("[model\n", "line 1: unclosed table, expected `]`"),
+        ("[loop]\nmax_turns = \"x\"\n", "line 2: invalid type: string \"x\", expected u32"),
+        ("[sandbox.limits]\nwall_s = -1\n", "`sandbox.limits.wall_s` must be a number of seconds above 0"),
+    ] {
+        env.write("faos/config.toml", text);
+        let output = env.run(["hello"]);
+        output.assert_code(2);
+        let file = env.faos_home().join("config.toml");
+        assert_eq!(output.stderr, format!("error: `{}`: {problem}\n", file.display()));
+    }
+}

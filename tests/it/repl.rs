@@ -1,0 +1,122 @@
+//! The conversation at a terminal, as a person sees it: what is typed, what is on the screen, what the server was sent,
+//! what is on disk. Each file below is one part of it; what they share is [`Chat`].
+
+use faos::playback::{Player, Reply};
+use serde_json::Value;
+
+use crate::support::env::TestEnv;
+use crate::support::model_server::serve;
+use crate::support::terminal::Terminal;
+
+mod back;
+mod commands;
+mod guide;
+mod hostile;
+mod leaving;
+mod prompt;
+mod recorded;
+mod streaming;
+
+/// `faos` at a terminal with a scripted server, working in `workspace`.
+struct Chat {
+    env: TestEnv,
+    server: Player,
+    terminal: Terminal,
+}
+
+const USUAL: (u16, u16) = (80, 24);
+
+impl Chat {
+    /// Connected, and at its first prompt.
+    #[track_caller]
+    fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::of_size(USUAL, replies)
+    }
+
+    #[track_caller]
+    fn of_size(size: (u16, u16), replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::begin(TestEnv::new(), size, &[], replies)
+    }
+
+    #[track_caller]
+    fn begin(mut env: TestEnv, size: (u16, u16), options: &[&str], replies: impl IntoIterator<Item = Reply>) -> Self {
+        let server = serve(replies);
+        env.set_endpoint(server.url());
+        let workspace = env.workspace().to_str().unwrap().to_owned();
+        let arguments: Vec<&str> = ["-w", &workspace].into_iter().chain(options.iter().copied()).collect();
+        let mut terminal = env.at_terminal_of(size, arguments);
+        terminal.wait_for_text("window 32768");
+        let mut chat = Self { env, server, terminal };
+        chat.wait_for_prompt();
+        chat
+    }
+
+    /// The newest session again, at a new terminal.
+    #[track_caller]
+    fn resume_last(&mut self) {
+        self.terminal = self.env.at_terminal(["resume", "--last"]);
+        self.wait_for_prompt();
+    }
+
+    /// Types a line at the open prompt, and Enter once it stands there.
+    #[track_caller]
+    fn say(&mut self, line: &str) {
+        self.terminal.send(line);
+        self.terminal.wait_for(&format!("{line:?} at the prompt"), |screen| screen.text.ends_with(line));
+        self.terminal.send("\r");
+        self.terminal.wait_for(&format!("the end of {line:?}"), |screen| !screen.cursor_row.ends_with(line));
+    }
+
+    /// Says a line, and waits for the next prompt.
+    #[track_caller]
+    fn ask(&mut self, line: &str) {
+        self.say(line);
+        self.wait_for_prompt();
+    }
+
+    /// Until an empty prompt is open.
+    #[track_caller]
+    fn wait_for_prompt(&mut self) {
+        self.terminal.wait_for("an open prompt", |screen| screen.cursor_row == "›");
+    }
+
+    /// Until a prompt is open that holds this.
+    #[track_caller]
+    fn wait_for_prompt_with(&mut self, line: &str) {
+        self.terminal
+            .wait_for(&format!("a prompt with {line:?}"), |screen| screen.text.ends_with(&format!("\n› {line}")));
+    }
+
+    #[track_caller]
+    fn assert_shown(&mut self, text: &str) {
+        let shown = self.terminal.text();
+        assert!(shown.contains(text), "{text:?} is not on the screen:\n{shown}");
+    }
+
+    /// Below the last line that was this one.
+    #[track_caller]
+    fn assert_answered(&mut self, line: &str, text: &str) {
+        let shown = self.terminal.text();
+        let answer = &shown[shown.rfind(&format!("› {line}\n")).unwrap()..];
+        assert!(answer.contains(text), "{text:?} is not below {line:?}:\n{shown}");
+    }
+
+    #[track_caller]
+    fn quit(mut self) {
+        self.terminal.send("/quit\r");
+        self.terminal.assert_end(0);
+    }
+
+    /// What was said in the last request, by whom and what.
+    fn last_messages(&self) -> Vec<(String, String)> {
+        let requests = self.server.requests();
+        let messages = requests.last().unwrap()["messages"].as_array().unwrap().clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        messages.iter().map(|message| (text(&message["role"]), text(&message["content"]))).collect()
+    }
+
+    /// The last message of the last request: what the model was asked.
+    fn asked(&self) -> String {
+        self.last_messages().pop().unwrap().1
+    }
+}

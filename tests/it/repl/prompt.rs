@@ -1,0 +1,163 @@
+//! The prompt: it is there at once, takes lines of every kind, remembers and completes them, and is left.
+
+use faos::playback::{Gate, Reply, Step};
+
+use super::{Chat, USUAL};
+use crate::support::env::TestEnv;
+use crate::support::model_server::{MODEL, serve_with_pages};
+
+#[test]
+fn the_prompt_opens_before_a_server_is_found() {
+    let gate = Gate::default();
+    let models =
+        format!(r#"{{"object": "list", "data": [{{"id": "{MODEL}", "object": "model", "max_model_len": 4096}}]}}"#);
+    let mut held = Reply::json(200, &models);
+    held.steps.insert(0, Step::Wait(gate.clone()));
+    let server = serve_with_pages([Reply::text("Hello.\n")], [("/v1/models", held)]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let mut chat = Chat { terminal: env.at_terminal::<&str>([]), env, server };
+    chat.wait_for_prompt();
+    chat.terminal.send("hel");
+    chat.wait_for_prompt_with("hel");
+    assert!(!chat.terminal.text().contains("window"), "{}", chat.terminal.text());
+    gate.open();
+    // What is found is said above the line that is being typed.
+    chat.terminal.wait_for_text("window 4096");
+    chat.wait_for_prompt_with("hel");
+    chat.terminal.send("lo\r");
+    chat.terminal.wait_for_text("Hello.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), "hello");
+    chat.quit();
+}
+
+#[test]
+fn a_message_that_could_not_be_sent_comes_back_to_the_prompt() {
+    let mut env = TestEnv::new();
+    env.set_endpoint("http://127.0.0.1:1");
+    let mut terminal = env.at_terminal::<&str>([]);
+    terminal.wait_for_text("it is looked for again when you say something\n› ".trim_end());
+    terminal.send("hello\r");
+    terminal.wait_for("the message back at the prompt", |screen| {
+        screen.text.matches("error: ").count() == 2 && screen.text.ends_with("\n› hello")
+    });
+    assert!(terminal.text().contains("127.0.0.1:1"), "{}", terminal.text());
+    // Nothing was said, so nothing is kept.
+    terminal.send("\x03\x04");
+    terminal.assert_end(0);
+    assert!(env.sessions().is_empty());
+}
+
+#[test]
+fn a_message_has_several_lines_by_backslash_quotes_or_ctrl_j() {
+    let mut chat = Chat::new(["One.\n", "Two.\n", "Three.\n"].map(Reply::text));
+    for (typed, meant, answer) in [
+        ("first \\\rsecond\r", "first \nsecond", "One."),
+        ("\"\"\"\rfirst\r\rthird\r\"\"\"\r", "first\n\nthird", "Two."),
+        ("first\nsecond\nthird\r", "first\nsecond\nthird", "Three."),
+    ] {
+        chat.terminal.send(typed);
+        chat.terminal.wait_for_text(answer);
+        chat.wait_for_prompt();
+        assert_eq!(chat.asked(), meant);
+    }
+    chat.quit();
+}
+
+/// A program types faster than a person, and so does a terminal that pastes without brackets.
+#[test]
+fn lines_that_are_typed_at_once_are_all_taken() {
+    let mut chat = Chat::new(["One.\n", "Two.\n"].map(Reply::text));
+    chat.terminal.send("first\r/help undo\rsecond\r/quit\r");
+    chat.terminal.assert_end(0);
+    chat.assert_answered("second", "Two.");
+    assert_eq!(chat.asked(), "second");
+}
+
+#[test]
+fn a_paste_of_200_lines_is_one_message() {
+    let mut chat = Chat::new([Reply::text("Read.\n")]);
+    let pasted: String = (1..=200).map(|line| format!("pasted line {line} \"quoted\"\n")).collect();
+    chat.terminal.paste(pasted.trim_end());
+    chat.terminal.wait_for_text("pasted line 200 \"quoted\"");
+    assert!(chat.server.requests().is_empty(), "a paste alone sends nothing");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), pasted.trim_end());
+    chat.quit();
+}
+
+#[test]
+fn ctrl_c_clears_the_line_and_twice_on_an_empty_one_leaves() {
+    let mut chat = Chat::new([]);
+    chat.terminal.send("half a thou");
+    chat.wait_for_prompt_with("half a thou");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.terminal.send("\x03");
+    chat.terminal.wait_for_text("Ctrl-C again or Ctrl-D leaves; the session is kept");
+    chat.wait_for_prompt();
+    // Something else in between: it is asked for again.
+    chat.ask("/help quit");
+    chat.terminal.send("\x03");
+    chat.terminal.wait_for("a second word", |screen| screen.text.matches("Ctrl-C again").count() == 2);
+    chat.wait_for_prompt();
+    chat.terminal.send("\x03");
+    chat.terminal.assert_end(0);
+}
+
+#[test]
+fn ctrl_d_leaves_and_the_session_is_kept() {
+    let mut chat = Chat::new([Reply::text("Hello.\n")]);
+    chat.ask("hello");
+    chat.terminal.send("\x04");
+    chat.terminal.assert_end(0);
+    assert_eq!(chat.env.session().records().last().unwrap()["reason"], "left");
+}
+
+#[test]
+fn earlier_lines_come_back_with_the_arrow_also_in_the_next_session() {
+    let mut chat = Chat::new([Reply::text("Yes.\n")]);
+    chat.ask("first words");
+    chat.ask("/help undo");
+    chat.terminal.send("\x04");
+    chat.terminal.assert_end(0);
+    let mut chat = Chat::begin(chat.env, USUAL, &[], []);
+    chat.terminal.send("\x1b[A");
+    chat.wait_for_prompt_with("/help undo");
+    chat.terminal.send("\x1b[A");
+    chat.wait_for_prompt_with("first words");
+    chat.terminal.send("\x1b[B\x1b[B");
+    chat.wait_for_prompt();
+    chat.quit();
+}
+
+#[test]
+fn commands_and_paths_are_completed() {
+    let env = TestEnv::new();
+    env.write("workspace/pasta.txt", "1");
+    env.write("workspace/src/main.py", "1");
+    env.write("faos/state/trust.json", serde_json::json!({"workspaces": [env.workspace()]}).to_string());
+    let mut chat = Chat::begin(env, USUAL, &[], [Reply::text("Seen.\n")]);
+    // After it the names of the files are known.
+    chat.ask("/files");
+    chat.terminal.send("/re\t\t");
+    chat.terminal.wait_for_text("redo");
+    for name in ["retry", "restore", "resume"] {
+        chat.assert_shown(name);
+    }
+    chat.wait_for_prompt_with("/re");
+    chat.terminal.send("su\t");
+    chat.wait_for_prompt_with("/resume");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.terminal.send("see @pa\t");
+    chat.wait_for_prompt_with("see @pasta.txt");
+    chat.terminal.send(" and @s\t");
+    chat.wait_for_prompt_with("see @pasta.txt and @src/main.py");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.quit();
+}
