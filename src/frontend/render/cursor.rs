@@ -154,7 +154,7 @@ fn at_least(size: Size) -> Size {
 fn width(c: char) -> Option<usize> {
     match c {
         // Invisible marks, and what joins or varies its neighbours.
-        '\u{ad}' | '\u{115f}'..='\u{11ff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' => None,
+        '\u{ad}' | '\u{115f}'..='\u{11ff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => None,
         '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => None,
         '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0000}'..='\u{e0fff}' => None,
         // Scripts that build clusters of several characters with a width of their own.

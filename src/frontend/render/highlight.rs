@@ -224,13 +224,14 @@ fn find<'a>(set: &'a SyntaxSet, word: &str) -> Option<&'a SyntaxReference> {
 struct Scopes(Vec<(Scope, Option<Style>)>);
 
 /// The first that a scope begins with counts; the innermost scope that has one decides.
-const STYLES: [(&str, Option<Style>); 20] = [
+const STYLES: [(&str, Option<Style>); 21] = [
     ("comment", Some(Style::Dim)),
     ("constant", Some(Style::Value)),
     ("entity.name.tag", Some(Style::Keyword)),
     ("entity.name", Some(Style::Bold)),
     ("entity.other.attribute-name", Some(Style::Value)),
     ("keyword.operator.logical.python", Some(Style::Keyword)),
+    ("keyword.operator.word", Some(Style::Keyword)),
     ("keyword.operator", None),
     ("keyword", Some(Style::Keyword)),
     ("storage", Some(Style::Keyword)),

@@ -170,8 +170,9 @@ impl Pane {
     }
 
     fn shown_live(&self) -> Option<String> {
-        let line = self.live.as_deref().filter(|_| self.look.motion && self.cursor.column().is_some())?;
-        Some(fit(self.look, line, self.cursor.size().columns))
+        let Size { columns, rows } = self.cursor.size();
+        let has_place = self.look.motion && self.cursor.column().is_some() && rows > 1;
+        self.live.as_deref().filter(|_| has_place).map(|line| fit(self.look, line, columns))
     }
 
     fn draw(&self, line: String, out: &mut String) -> Drawn {

@@ -138,6 +138,12 @@ fn a_live_line_is_cut_to_the_window_and_to_one_row() {
 }
 
 #[test]
+fn a_window_of_one_row_has_no_place_for_it() {
+    let mut screen = Screen::new(FULL, 20, 1);
+    assert_eq!(screen.live("live").reply("abc").reply("d").text(), "abcd");
+}
+
+#[test]
 fn lines_of_ours_end_a_partial_line() {
     let mut screen = Screen::new(FULL, 40, 24);
     screen.reply("Hel").live("…");
