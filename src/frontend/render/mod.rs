@@ -4,7 +4,6 @@
 //! control sequences that come out are this module's own.
 
 mod cursor;
-mod diffstat;
 mod highlight;
 mod markdown;
 mod pane;
@@ -14,6 +13,5 @@ mod style;
 mod tests;
 
 pub use cursor::Size;
-pub use diffstat::diffstat;
 pub use pane::Pane;
 pub use style::{Look, Style};

@@ -168,7 +168,7 @@ impl Repl {
     /// A message that did not come from the prompt, as if it had.
     fn echo(&mut self, message: &str) {
         let message = printable(message).trim_end().replace('\n', "\n  ");
-        self.print(&format!("› {message}\n"));
+        self.print(&format!("{} {message}\n", self.look.paint(Style::User, "›")));
     }
 
     async fn take(&mut self, step: Step) -> Option<Leave> {
