@@ -136,7 +136,6 @@ async fn attend(
             }
             op = asked.recv() => {
                 let Some(op) = op else { break };
-                interrupt.rearm();
                 conversation.attend(op).await;
                 if conversation.is_connected() {
                     looking = None;

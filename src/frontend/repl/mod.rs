@@ -230,6 +230,8 @@ impl Repl {
         let mut keys = Keys::listen().ok();
         self.pane.resize(terminal::size());
         self.status = Status::of(&op);
+        // Here and not where it is taken up: a key that is pressed in between counts.
+        self.ends.interrupt.rearm();
         self.ask(op, asked);
         let leave = loop {
             tokio::select! {
@@ -294,14 +296,18 @@ impl Repl {
             }
             Event::Shown(view) => {
                 let text = self.shown(&view);
-                self.pane.lines(&text);
+                self.lines(&text);
             }
             event => {
                 let text = self.narrator.lines(&event);
-                if !text.is_empty() {
-                    self.pane.lines(&text);
-                }
+                self.lines(&text);
             }
+        }
+    }
+
+    fn lines(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.pane.lines(text);
         }
     }
 
