@@ -118,7 +118,6 @@ async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: 
         let _ = ways.events.send(Event::Notice(notice.clone())).await;
     }
     let outside = Outside { gateway: None, sandbox, prompts, scripts };
-    let interrupt = ways.interrupt.clone();
     let (parts, records) = parts::join(job, inside, outside, ways);
     let mut conversation = Conversation::begin(parts, &records).await?;
     let mut looking = Some(Box::pin(Gateway::connect(&job.settings.gateway)));
@@ -136,7 +135,6 @@ async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: 
             }
             op = asked.recv() => {
                 let Some(op) = op else { break };
-                interrupt.rearm();
                 conversation.attend(op).await;
                 if conversation.is_connected() {
                     looking = None;

@@ -147,7 +147,10 @@ impl Conversation {
         .await?;
         let ran = ran?;
         if self.parts.interrupt.token().is_cancelled() {
-            self.finished(turn, ran, String::new()).await?;
+            // No script shapes it any more, and the model has to know what came of its run.
+            let body = feedback::streams(&ran.stdout, &ran.stderr);
+            let outcome = feedback::run_outcome(number, &ran.report, &body);
+            self.finished(turn, ran, outcome).await?;
             return Err(Stopped::Interrupted);
         }
         let body = self.shaped(turn, &ran).await?;

@@ -1,12 +1,14 @@
 //! The conversation at a terminal, as a person sees it: what is typed, what is on the screen, what the server was sent,
 //! what is on disk. Each file below is one part of it; what they share is [`Chat`].
 
+use std::time::Duration;
+
 use faos::playback::{Player, Reply};
 use serde_json::Value;
 
 use crate::support::env::TestEnv;
 use crate::support::model_server::serve;
-use crate::support::terminal::Terminal;
+use crate::support::terminal::{Screen, Terminal};
 
 mod back;
 mod commands;
@@ -25,6 +27,7 @@ struct Chat {
 }
 
 const USUAL: (u16, u16) = (80, 24);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Chat {
     /// Connected, and at its first prompt.
@@ -61,10 +64,12 @@ impl Chat {
     /// Types a line at the open prompt, and Enter once it stands there.
     #[track_caller]
     fn say(&mut self, line: &str) {
+        // The prompt wraps by itself, with rows that end.
+        let stands_there = |screen: &Screen| screen.text.replace('\n', "").ends_with(line);
         self.terminal.send(line);
-        self.terminal.wait_for(&format!("{line:?} at the prompt"), |screen| screen.text.ends_with(line));
+        self.terminal.wait_for(&format!("{line:?} at the prompt"), stands_there);
         self.terminal.send("\r");
-        self.terminal.wait_for(&format!("the end of {line:?}"), |screen| !screen.cursor_row.ends_with(line));
+        self.terminal.wait_for(&format!("the end of {line:?}"), |screen| !stands_there(screen) || screen.cursor.1 == 0);
     }
 
     /// Says a line, and waits for the next prompt.

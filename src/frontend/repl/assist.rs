@@ -10,6 +10,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Result};
 
 use crate::base::printable::{in_place, printable};
+use crate::frontend::repl::line::goes_on;
 use crate::frontend::slash::{self, Argument};
 
 /// Candidates that are offered at once.
@@ -120,22 +121,9 @@ impl Highlighter for Assist {
 
 impl Helper for Assist {}
 
-/// Enter takes another line after a backslash at the end and inside `"""`.
-pub fn goes_on(line: &str) -> bool {
-    line.ends_with('\\') || line.matches("\"\"\"").count() % 2 == 1
-}
-
-/// What was typed as it was meant: without the backslashes that took another line, and without the `"""` around it.
-pub fn meant(line: &str) -> String {
-    let line = line.replace("\\\n", "\n");
-    let trimmed = line.trim();
-    let inner = trimmed.strip_prefix("\"\"\"").and_then(|rest| rest.strip_suffix("\"\"\""));
-    inner.unwrap_or(trimmed).trim_matches('\n').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Assist, Known, meant};
+    use super::{Assist, Known};
 
     #[test]
     fn commands_their_arguments_and_paths_are_completed() {
@@ -147,12 +135,5 @@ mod tests {
         assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
         assert_eq!(assist.candidates("/model q"), (7, vec!["qwen3-coder".to_owned()]));
         assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_holds_lines_together_is_no_part_of_them() {
-        assert_eq!(meant("one \\\ntwo"), "one \ntwo");
-        assert_eq!(meant("\"\"\"\none\n\ntwo\n\"\"\""), "one\n\ntwo");
-        assert_eq!(meant("say \"\"\"x\"\"\" twice"), "say \"\"\"x\"\"\" twice");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::frontend::repl::assist::goes_on;
 use crate::frontend::repl::keys::Key;
+use crate::frontend::repl::line::goes_on;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {

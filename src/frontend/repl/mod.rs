@@ -8,9 +8,10 @@ mod assist;
 mod draft;
 mod editor;
 mod keys;
+mod line;
 mod status;
 pub mod terminal;
-mod tint;
+mod told;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -22,21 +23,21 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::base::printable::printable;
-use crate::core::event::{Event, Move, Moved};
-use crate::core::op::{Interrupt, Op, Source, Stop, Told, Topic};
-use crate::core::view::{DeltaKind, Verdict, View};
+use crate::core::event::{Event, Moved};
+use crate::core::op::{Interrupt, Op, Stop, Topic};
+use crate::core::view::{DeltaKind, View};
 use crate::frontend::lines::{Left, Narrator};
 use crate::frontend::render::{Look, Pane, Size, Style};
-use crate::frontend::slash::{self, Leave, Step};
+use crate::frontend::slash::{Leave, Step};
 use crate::frontend::views;
 
-use assist::{Known, meant};
+use assist::Known;
 use draft::{Draft, Wish};
 use editor::{Editor, Line};
 use keys::{Key, Keys};
 use status::Status;
 use terminal::KeyByKey;
-use tint::tinted;
+use told::told;
 
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
@@ -151,7 +152,7 @@ impl Repl {
                     Prompted::Leave(leave) => return leave,
                 },
             };
-            let leave = match step(&meant(&line)) {
+            let leave = match line::step(&line) {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {
@@ -231,7 +232,7 @@ impl Repl {
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => tinted(self.look, &event, &self.narrator.lines(&event)),
+            event => told(self.look, &mut self.narrator, &event),
         }
     }
 
@@ -242,6 +243,8 @@ impl Repl {
         self.pane.resize(size());
         self.pane.restart();
         self.status = Status::of(&op);
+        // Here and not where it is taken up: a key that is pressed in between counts.
+        self.ends.interrupt.rearm();
         self.ask(op, asked);
         let leave = loop {
             tokio::select! {
@@ -331,31 +334,26 @@ impl Repl {
                 }
             }
             Event::Ready => drop(self.asked.pop_front()),
-            Event::Question(question) => {
-                let question = self.look.paint(Style::Bold, &format!("a script asks: {question} [y/N]"));
-                self.pane.lines(&format!("{question}\n"));
-            }
             Event::GivenBack(text) => self.draft.put_back(&text),
-            Event::HeadMoved(moved) => {
-                let text = told(&moved);
-                self.pane.lines(&text);
-                if self.asked.front() == Some(&Asked::ToEdit)
-                    && let Some(message) = moved.message
+            Event::Shown(view) => {
+                let text = self.shown(&view);
+                self.lines(&text);
+            }
+            event => {
+                let text = told(self.look, &mut self.narrator, &event);
+                self.lines(&text);
+                if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
+                    && self.asked.front() == Some(&Asked::ToEdit)
                 {
                     self.draft.put_back(&message);
                 }
             }
-            Event::Shown(view) => {
-                let text = self.shown(&view);
-                self.pane.lines(&text);
-            }
-            event => {
-                let mut text = self.narrator.lines(&event);
-                text.push_str(way_on(&event));
-                if !text.is_empty() {
-                    self.pane.lines(&tinted(self.look, &event, &text));
-                }
-            }
+        }
+    }
+
+    fn lines(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.pane.lines(text);
         }
     }
 
@@ -429,78 +427,5 @@ async fn pressed(keys: &mut Option<Keys>) -> Option<Key> {
     match keys {
         Some(keys) => keys.received.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-/// What a line asks for; `None` for an empty one.
-fn step(line: &str) -> Result<Option<Step>, String> {
-    let run = |command: &str, told| {
-        if command.trim().is_empty() {
-            return Err("which command? `!ls` runs `ls` in the sandbox".to_owned());
-        }
-        Ok(Some(Step::Do(Op::Run { command: command.trim().to_owned(), told })))
-    };
-    if line.is_empty() {
-        Ok(None)
-    } else if let Some(command) = line.strip_prefix("!!") {
-        run(command, Told::UserAlone)
-    } else if let Some(command) = line.strip_prefix('!') {
-        run(command, Told::Model)
-    } else if let Some(command) = line.strip_prefix('/') {
-        slash::parse(command).map(Some)
-    } else {
-        Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
-    }
-}
-
-/// What can be done where a request did not come to its end.
-fn way_on(event: &Event) -> &'static str {
-    match event {
-        Event::Finished(finished) => match finished.verdict {
-            Verdict::Interrupted => "what came is kept: /retry goes on with it, or say something else\n",
-            Verdict::Error if finished.usage.requests > 0 => "/retry goes on from here\n",
-            Verdict::Error | Verdict::Passed | Verdict::Failed | Verdict::Unchecked => "",
-        },
-        _ => "",
-    }
-}
-
-fn told(moved: &Moved) -> String {
-    let first = |text: &str| {
-        let line = printable(text).lines().next().unwrap_or_default().to_owned();
-        match line.char_indices().nth(60) {
-            Some((cut, _)) => format!("{}…", &line[..cut]),
-            None => line,
-        }
-    };
-    let message = moved.message.as_deref().map(|text| format!(": {}", first(text))).unwrap_or_default();
-    let what = match moved.why {
-        Move::Undo => format!("took back{message}"),
-        Move::Redo => format!("brought back{message}"),
-        Move::Retry => format!("answering again{message}"),
-        Move::Restore => "files brought back; the conversation goes on as it was".to_owned(),
-    };
-    let files = match views::changes(&moved.files) {
-        changes if changes.is_empty() => "no file differs".to_owned(),
-        changes => format!("files as in version {} ({changes})", moved.version),
-    };
-    format!("{what}\n{files}\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::step;
-    use crate::core::op::{Op, Source, Told};
-    use crate::frontend::slash::Step;
-
-    #[test]
-    fn lines_are_messages_commands_or_runs() {
-        let say = Op::Say { text: "write it".to_owned(), source: Source::Keyboard };
-        assert_eq!(step("write it"), Ok(Some(Step::Do(say))));
-        assert_eq!(step(""), Ok(None));
-        let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told })));
-        assert_eq!(step("!ls -l"), run(Told::Model));
-        assert_eq!(step("!! ls -l"), run(Told::UserAlone));
-        assert!(step("!").is_err());
     }
 }

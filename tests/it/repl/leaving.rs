@@ -80,6 +80,15 @@ fn a_window_that_is_closed_ends_the_program_and_keeps_what_came() {
 }
 
 #[test]
+fn a_window_that_is_closed_at_the_prompt_ends_the_program() {
+    let mut chat = Chat::new([Reply::text("Words.\n")]);
+    chat.ask("hello");
+    chat.terminal.hang_up();
+    assert!(chat.terminal.wait_for_end().code().is_some(), "it ends by itself");
+    assert_eq!(chat.env.session().records().last().unwrap()["reason"], "left");
+}
+
+#[test]
 fn a_stop_at_the_prompt_gives_the_terminal_back_until_the_program_goes_on() {
     for by_key in [true, false] {
         let mut chat = Chat::new([Reply::text("Next.\n")]);

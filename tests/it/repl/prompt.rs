@@ -1,8 +1,9 @@
 //! The prompt: it is there at once, takes lines of every kind, remembers and completes them, and is left.
 
-use faos::playback::{Gate, Reply, Step};
+use faos::playback::{Gate, Reply, Seen, Step};
+use regex::Regex;
 
-use super::{Chat, USUAL};
+use super::{Chat, PATIENCE, USUAL};
 use crate::support::env::TestEnv;
 use crate::support::model_server::{MODEL, serve_with_pages};
 
@@ -47,6 +48,41 @@ fn a_message_that_could_not_be_sent_comes_back_to_the_prompt() {
     terminal.send("\x03\x04");
     terminal.assert_end(0);
     assert!(env.sessions().is_empty());
+}
+
+#[test]
+fn looking_for_a_server_can_be_given_up() {
+    let gate = Gate::default();
+    let mut held = Reply::json(200, "{}");
+    held.steps.insert(0, Step::Wait(gate));
+    let server = serve_with_pages([], [("/v1/models", held)]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let mut chat = Chat { terminal: env.at_terminal::<&str>([]), env, server };
+    chat.wait_for_prompt();
+    chat.say("hello");
+    let looked = |seen: &Seen| seen.requests.iter().any(|request| request.path == "/v1/models");
+    assert!(chat.server.wait_until(PATIENCE, looked), "{}", chat.terminal.text());
+    chat.terminal.send("\x03");
+    chat.terminal.wait_for_text("interrupted");
+    chat.wait_for_prompt_with("hello");
+    chat.terminal.send("\x03\x04");
+    chat.terminal.assert_end(0);
+}
+
+#[test]
+fn without_colours_there_are_none() {
+    let mut env = TestEnv::new();
+    env.set("NO_COLOR", "1");
+    let mut chat =
+        Chat::begin(env, USUAL, &[], [Reply::text("**Bold** words and `code`.\n\nx.py\n```python\nx = 1\n```\n")]);
+    chat.ask("write it");
+    chat.ask("/undo");
+    chat.terminal.send("\x04");
+    chat.terminal.assert_end(0);
+    let raw = String::from_utf8_lossy(chat.terminal.raw()).into_owned();
+    let styles = Regex::new(r"\x1b\[[0-9;]*m").unwrap();
+    assert!(styles.find_iter(&raw).all(|found| found.as_str() == "\x1b[0m"), "{raw:?}");
 }
 
 #[test]

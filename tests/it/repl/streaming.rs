@@ -1,8 +1,8 @@
 //! While the model writes: what is on the screen by then, what keys do, and what an interruption leaves.
 
-use faos::playback::Reply;
+use faos::playback::{Reply, Step};
 
-use super::Chat;
+use super::{Chat, PATIENCE};
 use crate::support::env::TestEnv;
 use crate::support::model_server::{gated, held, serve};
 
@@ -82,6 +82,38 @@ fn an_interruption_keeps_what_came_and_retry_goes_on() {
 
 fn since_last_message(text: &str) -> &str {
     &text[text.rfind("› round").unwrap_or_default()..]
+}
+
+#[test]
+fn an_interruption_may_come_before_the_first_word() {
+    let (mut reply, gate) = held(["Never shown.\n"]);
+    reply.steps.insert(0, Step::Wait(gate));
+    let mut chat = Chat::new([reply, Reply::text("Answered.\n")]);
+    chat.say("hello");
+    assert!(chat.server.wait_until(PATIENCE, |seen| seen.requests.iter().any(|request| request.method == "POST")));
+    chat.terminal.send("\x03");
+    chat.terminal.wait_for_text("interrupted");
+    chat.wait_for_prompt();
+    chat.ask("/retry");
+    chat.assert_shown("Answered.");
+    assert_eq!(chat.asked(), "hello");
+    chat.quit();
+}
+
+#[test]
+fn an_interruption_stops_a_run_of_the_models() {
+    let mut chat =
+        Chat::new([Reply::text("```run\necho begun; exec tail -f /dev/null\n```\n"), Reply::text("I see.\n")]);
+    chat.say("run it");
+    chat.terminal.wait_for_text("  | begun");
+    chat.terminal.send("\x1b");
+    chat.terminal.wait_for_text("interrupted");
+    chat.wait_for_prompt();
+    chat.ask("what came of it?");
+    chat.assert_shown("I see.");
+    let asked = chat.asked();
+    assert!(asked.contains("begun") && asked.ends_with("what came of it?"), "{asked}");
+    chat.quit();
 }
 
 #[test]
@@ -207,8 +239,9 @@ fn the_window_may_change_while_the_model_writes() {
     }
     gate.open();
     chat.wait_for_prompt();
-    for n in 0..9 {
-        chat.assert_shown(&format!("line {n} of the answer"));
+    let shown = chat.terminal.text();
+    for line in &pieces {
+        assert_eq!(shown.matches(line.trim_end()).count(), 1, "{line:?} is there once:\n{shown}");
     }
     chat.ask("once more");
     chat.assert_shown("Still here.");

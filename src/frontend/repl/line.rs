@@ -1,0 +1,65 @@
+//! A line that was typed: whether it goes on, what was meant, and what it asks for.
+
+use crate::core::op::{Op, Source, Told};
+use crate::frontend::slash::{self, Step};
+
+/// Enter takes another line after a backslash at the end and inside `"""`.
+pub fn goes_on(line: &str) -> bool {
+    line.ends_with('\\') || line.matches("\"\"\"").count() % 2 == 1
+}
+
+/// What was typed as it was meant: without the backslashes that took another line, and without the `"""` around it.
+fn meant(line: &str) -> String {
+    let line = line.replace("\\\n", "\n");
+    let trimmed = line.trim();
+    let inner = trimmed.strip_prefix("\"\"\"").and_then(|rest| rest.strip_suffix("\"\"\""));
+    inner.unwrap_or(trimmed).trim_matches('\n').to_owned()
+}
+
+/// What a line asks for; `None` for an empty one.
+pub fn step(line: &str) -> Result<Option<Step>, String> {
+    let line = meant(line);
+    let line = line.as_str();
+    let run = |command: &str, told| {
+        if command.trim().is_empty() {
+            return Err("which command? `!ls` runs `ls` in the sandbox".to_owned());
+        }
+        Ok(Some(Step::Do(Op::Run { command: command.trim().to_owned(), told })))
+    };
+    if line.is_empty() {
+        Ok(None)
+    } else if let Some(command) = line.strip_prefix("!!") {
+        run(command, Told::UserAlone)
+    } else if let Some(command) = line.strip_prefix('!') {
+        run(command, Told::Model)
+    } else if let Some(command) = line.strip_prefix('/') {
+        slash::parse(command).map(Some)
+    } else {
+        Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{meant, step};
+    use crate::core::op::{Op, Source, Told};
+    use crate::frontend::slash::Step;
+
+    #[test]
+    fn lines_are_messages_commands_or_runs() {
+        let say = Op::Say { text: "write it".to_owned(), source: Source::Keyboard };
+        assert_eq!(step("write it"), Ok(Some(Step::Do(say))));
+        assert_eq!(step(""), Ok(None));
+        let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told })));
+        assert_eq!(step("!ls -l"), run(Told::Model));
+        assert_eq!(step("!! ls -l"), run(Told::UserAlone));
+        assert!(step("!").is_err());
+    }
+
+    #[test]
+    fn what_holds_lines_together_is_no_part_of_them() {
+        assert_eq!(meant("one \\\ntwo"), "one \ntwo");
+        assert_eq!(meant("\"\"\"\none\n\ntwo\n\"\"\""), "one\n\ntwo");
+        assert_eq!(meant("say \"\"\"x\"\"\" twice"), "say \"\"\"x\"\"\" twice");
+    }
+}
