@@ -9,6 +9,7 @@
 )]
 
 mod child;
+mod prompt;
 mod screen;
 mod server;
 mod table;
@@ -55,6 +56,7 @@ fn main() -> Outcome<ExitCode> {
     let mut rows = vec![bench.startup()?];
     rows.extend(bench.short_request()?);
     rows.extend(bench.long_reply()?);
+    rows.extend(prompt::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);

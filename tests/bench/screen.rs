@@ -104,7 +104,7 @@ fn prose_text() -> String {
     PROSE.repeat(100)
 }
 
-fn code_text() -> String {
+pub fn code_text() -> String {
     blocks("```")
 }
 

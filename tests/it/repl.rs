@@ -16,6 +16,7 @@ mod guide;
 mod hostile;
 mod leaving;
 mod prompt;
+mod questions;
 mod recorded;
 mod streaming;
 
