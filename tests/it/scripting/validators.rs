@@ -1,0 +1,203 @@
+//! The built-in validators on real files: what passes, what fails and with which words, and what they cannot tell.
+//!
+//! The programs are those of the recorded conversations.
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends")]
+
+use std::path::Path;
+
+use faos::scripting::{Opinion, Validation};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::bash::{Bash, built_in, wait};
+
+fn validate(bash: &Bash) -> Vec<Validation> {
+    let scripts = built_in();
+    let (at, cancel) = (bash.setting(), CancellationToken::new());
+    let changed = bash.files().into_iter().map(|path| json!({"path": path, "kind": "created"})).collect();
+    let hooked = wait(scripts.on_validate(&at, changed, bash.files(), bash.host(), &cancel)).expect("the thread lives");
+    let broken: Vec<_> = hooked.hooks.iter().filter(|hook| hook.outcome == "failed").collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    hooked.decision
+}
+
+/// The one opinion there is.
+fn opinion(bash: &Bash) -> (Opinion, String) {
+    let opinions = validate(bash);
+    let [opinion] = opinions.as_slice() else { panic!("{opinions:?}") };
+    (opinion.outcome, opinion.feedback.clone())
+}
+
+fn recorded(slug: &str, state: &str) -> Bash {
+    Bash::copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validation").join(slug).join(state))
+}
+
+#[test]
+fn finished_programs_pass() {
+    for slug in [
+        "01-todo",
+        "02-csv-json",
+        "03-markdown",
+        "06-backup-rotate",
+        "07-snake",
+        "09-notes-api",
+        "10-shop-generator",
+        "11-todo-followup",
+        "12-bugfix",
+    ] {
+        let bash = recorded(slug, "passing");
+        let before = bash.files();
+        assert_eq!(opinion(&bash), (Opinion::Passed, String::new()), "{slug}");
+        assert!(!bash.files().iter().any(|path| path.contains("__pycache__")), "{slug}");
+        assert!(bash.files().len() >= before.len(), "{slug}");
+    }
+}
+
+#[test]
+fn first_replies_fail_with_what_a_model_needs() {
+    for (slug, command, told) in [
+        (
+            "01-todo",
+            "python3 -B -m unittest discover -p 'test*.py'",
+            &["FAIL: ", "test_todo.py", "FAILED (failures=2)"][..],
+        ),
+        ("02-csv-json", "unittest discover", &["ERROR: ", "JSONDecodeError", "FAILED (errors=1)"]),
+        ("07-snake", "unittest discover -s 'tests'", &["FAIL: ", "AssertionError", "FAILED (failures=1)"]),
+        (
+            "09-notes-api",
+            "unittest discover",
+            &["SQLite objects created in a thread can only be used in that same thread"],
+        ),
+        ("03-markdown", "npm test", &["not ok", "snake_case_name", "<strong>both"]),
+    ] {
+        let bash = recorded(slug, "failing");
+        let (outcome, feedback) = opinion(&bash);
+        assert_eq!(outcome, Opinion::Failed, "{slug}: {feedback}");
+        assert!(feedback.starts_with('`') && feedback.contains(command), "{slug}: {feedback}");
+        for part in told {
+            assert!(feedback.contains(part), "{slug}: `{part}` is not in\n{feedback}");
+        }
+        assert!(!feedback.contains(&bash.root()), "{slug}: {feedback}");
+        assert!(!feedback.contains("/unittest/"), "{slug}: {feedback}");
+        assert!(feedback.chars().count() <= 6_500, "{slug}: {} characters", feedback.chars().count());
+    }
+}
+
+#[test]
+fn files_that_do_not_compile_fail_before_any_test() {
+    let bash = Bash::with(&[
+        ("good.py", "x = 1\n"),
+        ("bad file.py", "def f(:\n    pass\n"),
+        ("test_x.py", "import nothing\n"),
+    ]);
+    let (outcome, feedback) = opinion(&bash);
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.starts_with("compiling the Python files failed"), "{feedback}");
+    assert!(feedback.contains("File \"bad file.py\", line 1") && feedback.contains("SyntaxError"), "{feedback}");
+}
+
+#[test]
+fn what_is_missing_from_the_sandbox_is_no_fault() {
+    for (files, needs) in [
+        (
+            &[("app.py", "import no_such_package\n"), ("test_app.py", "import unittest\nimport app\n")][..],
+            "needs no_such_package",
+        ),
+        (
+            &[
+                ("test_app.py", "import pytest\n\ndef test_it():\n    assert True\n"),
+                ("pytest.py", "raise ImportError\n"),
+            ],
+            "needs pytest",
+        ),
+        (&[("a.py", "x = 1\n"), ("Makefile", "test:\n\tno-such-program a.py\n")], "needs no-such-program"),
+    ] {
+        let (outcome, feedback) = opinion(&Bash::with(files));
+        assert_eq!((outcome, feedback.as_str()), (Opinion::None, needs));
+    }
+}
+
+#[test]
+fn a_module_that_the_project_should_have_is_a_fault() {
+    let test = "import unittest\nimport shop\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n";
+    let (outcome, feedback) = opinion(&Bash::with(&[("test_shop.py", test)]));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.contains("No module named 'shop'"), "{feedback}");
+}
+
+#[test]
+fn a_projects_own_target_comes_first() {
+    let failing = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
+    let bash = Bash::with(&[("test_a.py", failing), ("Makefile", "all:\n\ntest :\n\t@echo own target\n")]);
+    assert_eq!(opinion(&bash).0, Opinion::Passed);
+    let bash = Bash::with(&[("it's/shop_test.py", failing), ("latest.py", "raise SystemExit(7)\n")]);
+    assert_eq!(opinion(&bash).0, Opinion::Failed);
+    let bash = Bash::with(&[("latest.py", "raise SystemExit(7)\n"), ("test_b.py", "x = 1\n")]);
+    assert_eq!(opinion(&bash).0, Opinion::Passed);
+    let bash = Bash::with(&[("test_a.py", failing), ("package.json", "{\"scripts\": {\"build\": \"x\"}}")]);
+    assert_eq!(opinion(&bash).0, Opinion::Failed);
+}
+
+#[test]
+fn shell_scripts_must_be_readable_for_bash() {
+    let bash =
+        Bash::with(&[("a.sh", "echo ok\n"), ("deep/run me", "#!/bin/bash\nif true; then\n"), ("notes.txt", "if (")]);
+    let (outcome, feedback) = opinion(&bash);
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.contains("deep/run me: line"), "{feedback}");
+    assert_eq!(validate(&Bash::with(&[("notes.txt", "if (")])), []);
+}
+
+/// Each of these files is judged with these words.
+fn judged(cases: &[(&[(&str, &str)], Opinion, &str)]) {
+    for (files, wanted, part) in cases {
+        let (outcome, feedback) = opinion(&Bash::with(files));
+        assert_eq!(outcome, *wanted, "{files:?}: {feedback}");
+        assert!(feedback.contains(part), "{files:?}: `{part}` is not in\n{feedback}");
+    }
+}
+
+#[test]
+fn javascript_is_read_and_tested() {
+    let test = "const test = require('node:test');\nconst { add } = require('../add.js');\n\
+                test('adds', () => require('node:assert').strictEqual(add(1, 2), 3));\n";
+    let good = "exports.add = (a, b) => a + b;\n";
+    judged(&[
+        (&[("add.js", good)], Opinion::Passed, ""),
+        (&[("add.js", good), ("test/add.test.js", test)], Opinion::Passed, ""),
+        (&[("add.js", "exports.add = (a, b) => a - b;\n"), ("test/add.test.js", test)], Opinion::Failed, "-1 !== 3"),
+        (&[("it's.js", "let x = ;\n")], Opinion::Failed, "it's.js:1\nlet x = ;"),
+        (&[("web/app.js", "import { a } from './a.js';\nlet x = ;\n")], Opinion::Failed, "web/app.js:2"),
+        (&[("app.js", "import { a } from './a.js';\na();\n")], Opinion::Passed, ""),
+        (&[("a.mjs", "require = 1;\nexport let b\n")], Opinion::Passed, ""),
+        (
+            &[("package.json", "{\"type\": \"module\"}"), ("src/a.js", "await 1;\nlet;;\n")],
+            Opinion::Failed,
+            "src/a.js:2",
+        ),
+    ]);
+}
+
+#[test]
+fn what_javascript_lacks_is_no_fault() {
+    let package = |script: &str| format!("{{\"scripts\": {{\"test\": \"{script}\"}}}}");
+    let (jest, own) = (package("jest"), package("node check.js"));
+    judged(&[
+        (&[("package.json", &jest), ("a.js", "")], Opinion::None, "needs jest"),
+        (&[("package.json", &own), ("check.js", "require('left-pad/lib');\n")], Opinion::None, "needs left-pad"),
+        (
+            &[("package.json", &own), ("check.js", "require('./lost');\n")],
+            Opinion::Failed,
+            "Cannot find module './lost'",
+        ),
+        (
+            &[("package.json", &own), ("check.js", "process.exit(3);\n")],
+            Opinion::Failed,
+            "`npm test` failed (exit code",
+        ),
+        (&[("a.test.js", "describe('x', () => { require('assert'); });\n")], Opinion::None, "has `describe`"),
+        (&[("a.ts", "let x: number = 1;\n")], Opinion::None, "tsc"),
+    ]);
+    let bash = Bash::with_only(&["bash"], &[("a.js", "let x = ;\n")]);
+    assert_eq!(opinion(&bash), (Opinion::None, "needs node".to_owned()));
+}
