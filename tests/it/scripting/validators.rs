@@ -38,6 +38,8 @@ fn finished_programs_pass() {
         "01-todo",
         "02-csv-json",
         "03-markdown",
+        "04-rust-wordfreq",
+        "08-c-matmul",
         "06-backup-rotate",
         "07-snake",
         "09-notes-api",
@@ -69,6 +71,12 @@ fn first_replies_fail_with_what_a_model_needs() {
             &["SQLite objects created in a thread can only be used in that same thread"],
         ),
         ("03-markdown", "npm test", &["not ok", "snake_case_name", "<strong>both"]),
+        ("08-c-matmul", "make test", &["main.c:18:5: error: implicit declaration of function", "clock_gettime"]),
+        (
+            "04-rust-wordfreq",
+            "cargo check",
+            &["expected `String`, found `&str`", "can't compare", "--> src/lib.rs:73:9"],
+        ),
     ] {
         let bash = recorded(slug, "failing");
         let (outcome, feedback) = opinion(&bash);
@@ -148,12 +156,13 @@ fn shell_scripts_must_be_readable_for_bash() {
     assert_eq!(validate(&Bash::with(&[("notes.txt", "if (")])), []);
 }
 
-/// Each of these files is judged with these words.
+/// Each of these projects is judged with these words, or with those after a `|`.
 fn judged(cases: &[(&[(&str, &str)], Opinion, &str)]) {
     for (files, wanted, part) in cases {
         let (outcome, feedback) = opinion(&Bash::with(files));
         assert_eq!(outcome, *wanted, "{files:?}: {feedback}");
-        assert!(feedback.contains(part), "{files:?}: `{part}` is not in\n{feedback}");
+        let found = part.split('|').any(|part| feedback.contains(part));
+        assert!(found, "{files:?}: `{part}` is not in\n{feedback}");
     }
 }
 
@@ -200,4 +209,99 @@ fn what_javascript_lacks_is_no_fault() {
     ]);
     let bash = Bash::with_only(&["bash"], &[("a.js", "let x = ;\n")]);
     assert_eq!(opinion(&bash), (Opinion::None, "needs node".to_owned()));
+}
+
+#[test]
+fn rust_is_built_and_tested() {
+    let manifest = "[package]\nname = \"adding\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    let library =
+        "pub fn add(a: u8, b: u8) -> u8 {\n    a - b\n}\n\n#[test]\nfn adds() {\n    assert_eq!(add(2, 1), 3);\n}\n";
+    let mended = library.replace("a - b", "a + b");
+    judged(&[
+        (&[("Cargo.toml", manifest), ("src/lib.rs", &mended)], Opinion::Passed, ""),
+        (&[("Cargo.toml", manifest), ("src/lib.rs", library)], Opinion::Failed, "panicked at src/lib.rs:7"),
+        (&[("Cargo.toml", "[package]\nname = 3\n"), ("src/lib.rs", library)], Opinion::Failed, "invalid type"),
+        (&[("it's/Cargo.toml", manifest), ("it's/src/lib.rs", "fn f() -> u8 {}\n")], Opinion::Failed, "E0308"),
+        (&[("hello.rs", "fn main() {\n    println!(\"{}\", name);\n}\n")], Opinion::Failed, "`rustc"),
+        (&[("hello.rs", "fn main() {}\n"), ("other.rs", "pub fn f( {}\n")], Opinion::Passed, ""),
+    ]);
+}
+
+#[test]
+fn what_rust_lacks_is_no_fault() {
+    let with = |dependency: &str| {
+        format!("[package]\nname = \"needy\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\n{dependency}\n")
+    };
+    let (absent, lost) = (with("no-such-crate = \"1\""), with("near = { path = \"../near\" }"));
+    judged(&[
+        (&[("Cargo.toml", &absent), ("src/lib.rs", "")], Opinion::None, "needs the crate no-such-crate"),
+        (&[("Cargo.toml", &lost), ("src/lib.rs", "")], Opinion::Failed, "failed to get `near`"),
+        (&[("notes.rs", "pub fn f() {}\n")], Opinion::None, "needs a Cargo.toml"),
+    ]);
+    let bash = Bash::with_only(&["bash"], &[("Cargo.toml", &absent)]);
+    assert_eq!(opinion(&bash), (Opinion::None, "needs cargo".to_owned()));
+}
+
+#[test]
+fn c_is_built_as_the_project_says() {
+    let main = "#include <stdio.h>\n#include <math.h>\n#include \"area.h\"\nint main(void) {\n    printf(\"%g\\n\", sqrt(area(2)));\n    return 0;\n}\n";
+    let header = "double area(double side);\n";
+    let area = "#include \"area.h\"\ndouble area(double side) { return side * side; }\n";
+    judged(&[
+        (&[("main.c", main), ("area.h", header), ("area.c", area)], Opinion::Passed, ""),
+        (&[("main.c", main), ("area.h", header)], Opinion::Failed, "undefined reference to `area'"),
+        (&[("main.c", main)], Opinion::Failed, "area.h: No such file or directory"),
+        (&[("it's.cpp", "#include <vector>\nint main() { std::vector<int> x = 1 }\n")], Opinion::Failed, "it's.cpp:2:"),
+        (&[("tool.c", "int helper(void) { return 1; }\n")], Opinion::Passed, ""),
+        (&[("a.c", "int a;\n"), ("Makefile", "all:\n\t@echo not built; exit 4\n")], Opinion::Failed, "`make` failed"),
+        (
+            &[("a.c", "int a;\n"), ("Makefile", "prog: lost.o\n\tcc lost.o\n")],
+            Opinion::Failed,
+            "No rule to make target",
+        ),
+        (
+            &[("a.c", "int a;\n"), ("Makefile", "test:\n\t./prog\n")],
+            Opinion::Failed,
+            "prog: not found|prog: No such file",
+        ),
+        (&[("notes.txt", "x"), ("Makefile", "test:\n\tfalse\n")], Opinion::Failed, "`make test` failed"),
+    ]);
+}
+
+#[test]
+fn what_c_lacks_is_no_fault() {
+    judged(&[
+        (&[("a.c", "#include <no/such.h>\nint a;\n")], Opinion::None, "needs no/such.h"),
+        (&[("a.c", "#include <own.h>\nint a;\n"), ("deep/own.h", "")], Opinion::Failed, "own.h: No such file"),
+        (
+            &[("a.c", "int main(void) { return 0; }\n"), ("Makefile", "a: a.c\n\tcc a.c -o a -lno-such\n")],
+            Opinion::None,
+            "needs the library no-such",
+        ),
+        (&[("a.c", "int a;\n"), ("Makefile", "a: a.c\n\tno-such-cc a.c\n")], Opinion::None, "needs no-such-cc"),
+    ]);
+    for (files, needs) in [
+        (&[("a.c", "int a;\n")][..], "needs cc"),
+        (&[("a.c", "int a;\n"), ("Makefile", "a.o: a.c\n")], "needs make"),
+        (&[("a.cpp", "int a;\n"), ("CMakeLists.txt", "project(a)\n")], "needs cmake"),
+    ] {
+        assert_eq!(opinion(&Bash::with_only(&["bash"], files)), (Opinion::None, needs.to_owned()));
+    }
+}
+
+/// A Makefile's tests are made once, whatever languages there are.
+#[test]
+fn a_makefiles_tests_are_made_by_one_validator() {
+    for files in [
+        &[("a.c", "int a;\n"), ("b.py", "x = 1\n"), ("c.js", "1;\n"), ("d.sh", "true\n")][..],
+        &[("b.py", "x = 1\n"), ("c.js", "1;\n"), ("d.sh", "true\n")],
+        &[("c.js", "1;\n"), ("package.json", "{\"scripts\": {\"test\": \"false\"}}")],
+        &[("d.sh", "true\n")],
+    ] {
+        let bash = Bash::with(files);
+        bash.put("Makefile", "test:\n\t@echo made >>made.txt\n");
+        let opinions = validate(&bash);
+        assert!(opinions.iter().all(|opinion| opinion.outcome == Opinion::Passed), "{opinions:?}");
+        assert_eq!(std::fs::read_to_string(bash.path("made.txt")).expect("made"), "made\n", "{files:?}");
+    }
 }
