@@ -133,6 +133,17 @@ fn a_project_is_run_as_it_is_by_custom() {
     for (files, want) in [
         (&[("Makefile", "run: all\n\t./x\n"), ("main.py", "")][..], "make run"),
         (&[("package.json", "{\"scripts\": {\"start\": \"node x\"}}")], "npm start --silent"),
+        (&[("package.json", "{\"scripts\": {\"test\": \"x\"}}"), ("index.js", "")], "node index.js"),
+        (&[("Cargo.toml", ""), ("src/main.rs", "")], "cargo run --quiet"),
+        (&[("go.mod", ""), ("main.go", "")], "go run ."),
+        (
+            &[("Makefile", "CC = gcc\nOBJ = main.o\n\nall: matmul\n\nmatmul: $(OBJ)\n"), ("main.c", "")],
+            "make && ./matmul",
+        ),
+        (&[("makefile", "NAME := bin/x\n$(NAME): x.o\n\tcc\n"), ("x.c", "")], "make && ./bin/x"),
+        (&[("index.html", ""), ("app.js", ""), ("life.js", "")], "denied: index.html is a page: open it in a browser"),
+        (&[("index.html", ""), ("server.js", "")], "node server.js"),
+        (&[("index.html", ""), ("app.py", "")], "python3 app.py"),
         (&[("snake/__main__.py", ""), ("snake/ui.py", "")], "python3 -m snake"),
         (&[("main.py", ""), ("other.py", "")], "python3 main.py"),
         (&[("todo.py", ""), ("test_todo.py", "")], "python3 todo.py"),

@@ -15,14 +15,20 @@ use tempfile::TempDir;
 #[derive(Clone)]
 pub struct Bash {
     folder: Arc<TempDir>,
-    /// PATH, where it is not this process's own.
+    environment: Vec<(String, PathBuf)>,
+    /// The only folder of PATH, where there is one.
     path: Option<Arc<TempDir>>,
     said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Bash {
     pub fn with(files: &[(&str, &str)]) -> Self {
-        let bash = Self { folder: Arc::new(tempfile::tempdir().expect("a folder")), path: None, said: Arc::default() };
+        let bash = Self {
+            folder: Arc::new(tempfile::tempdir().expect("a folder")),
+            environment: Vec::new(),
+            path: None,
+            said: Arc::default(),
+        };
         files.iter().for_each(|(path, text)| bash.put(path, text));
         bash
     }
@@ -46,6 +52,11 @@ impl Bash {
             bash.put(&path, &fs::read_text(&folder.join(&path)).expect("text"));
         }
         bash
+    }
+
+    /// Sets a variable for every run.
+    pub fn set(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
     }
 
     pub fn put(&self, path: &str, text: &str) {
@@ -114,6 +125,7 @@ impl Host for Bash {
             .join(format!("{}.stdin", self.folder.path().file_name().expect("a name").to_string_lossy()));
         fs::replace(&stdin, request.stdin.as_bytes()).map_err(|error| error.to_string())?;
         let mut bash = Command::new("/bin/bash");
+        bash.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(path) = &self.path {
             bash.env("PATH", path.path());
         }
