@@ -71,7 +71,7 @@ fn first_replies_fail_with_what_a_model_needs() {
             "unittest discover",
             &["SQLite objects created in a thread can only be used in that same thread"],
         ),
-        ("03-markdown", "npm test", &["not ok", "snake_case_name", "<strong>both"]),
+        ("03-markdown", "npm test", &["bold in italic", "snake_case_name", "<strong>both"]),
         ("08-c-matmul", "make test", &["main.c:18:5: error: implicit declaration of function", "clock_gettime"]),
         (
             "04-rust-wordfreq",
@@ -157,8 +157,11 @@ fn shell_scripts_must_be_readable_for_bash() {
     assert_eq!(validate(&Bash::with(&[("notes.txt", "if (")])), []);
 }
 
+/// Paths and texts.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// Each of these projects is judged with these words, or with those after a `|`.
-fn judged(cases: &[(&[(&str, &str)], Opinion, &str)]) {
+fn judged(cases: &[(Files<'_>, Opinion, &str)]) {
     for (files, wanted, part) in cases {
         let (outcome, feedback) = opinion(&Bash::with(files));
         assert_eq!(outcome, *wanted, "{files:?}: {feedback}");
@@ -206,8 +209,15 @@ fn what_javascript_lacks_is_no_fault() {
             "`npm test` failed (exit code",
         ),
         (&[("a.test.js", "describe('x', () => { require('assert'); });\n")], Opinion::None, "has `describe`"),
-        (&[("a.ts", "let x: number = 1;\n")], Opinion::None, "tsc"),
+        (&[("a.ts", "let x: number = 1;\n")], Opinion::None, "needs a test script"),
     ]);
+    let element = "export default () => <p className='a'>b</p>;\n";
+    let jsx = [("package.json", "{\"dependencies\": {\"react\": \"19\"}}"), ("App.js", element)];
+    assert_eq!(opinion(&Bash::with(&jsx)).0, Opinion::None);
+    assert_eq!(opinion(&Bash::with(&[("App.js", element)])).0, Opinion::Failed);
+    let files = [("package.json", own.as_str()), ("check.js", "process.exit(3);\n")];
+    let (outcome, told) = opinion(&Bash::with_only(&["bash", "node"], &files));
+    assert_eq!((outcome, told.trim()), (Opinion::Failed, "`npm test` failed (exit code 3):"), "no npm is needed");
     let bash = Bash::with_only(&["bash"], &[("a.js", "let x = ;\n")]);
     assert_eq!(opinion(&bash), (Opinion::None, "needs node".to_owned()));
 }
@@ -251,6 +261,7 @@ fn c_is_built_as_the_project_says() {
     judged(&[
         (&[("main.c", main), ("area.h", header), ("area.c", area)], Opinion::Passed, ""),
         (&[("main.c", main), ("area.h", header)], Opinion::Failed, "undefined reference to `area'"),
+        (&[("src/main.c", main), ("my lib/area.h", header), ("my lib/area.c", area)], Opinion::Passed, ""),
         (&[("main.c", main)], Opinion::Failed, "area.h: No such file or directory"),
         (&[("it's.cpp", "#include <vector>\nint main() { std::vector<int> x = 1 }\n")], Opinion::Failed, "it's.cpp:2:"),
         (&[("tool.c", "int helper(void) { return 1; }\n")], Opinion::Passed, ""),
@@ -273,7 +284,11 @@ fn c_is_built_as_the_project_says() {
 fn what_c_lacks_is_no_fault() {
     judged(&[
         (&[("a.c", "#include <no/such.h>\nint a;\n")], Opinion::None, "needs no/such.h"),
-        (&[("a.c", "#include <own.h>\nint a;\n"), ("deep/own.h", "")], Opinion::Failed, "own.h: No such file"),
+        (
+            &[("a.c", "#include <own.h>\nint a;\n"), ("deep/own.h", ""), ("Makefile", "a.o: a.c\n")],
+            Opinion::Failed,
+            "own.h: No such file",
+        ),
         (
             &[("a.c", "int main(void) { return 0; }\n"), ("Makefile", "a: a.c\n\tcc a.c -o a -lno-such\n")],
             Opinion::None,
@@ -333,9 +348,13 @@ fn what_pages_refer_to_is_there() {
 
 #[test]
 fn data_can_be_read() {
+    let entries: Vec<String> = (0..9_000).map(|number| format!("\"key {number}\": [{number}]")).collect();
+    let large = format!("{{{}}}", entries.join(", "));
     judged(&[
         (&[("a.json", "{\"a\": [1, 2]}\n"), ("b.toml", "a = 1\n"), ("README.md", "")], Opinion::Passed, ""),
         (&[("a.json", "{\"a\": 1,}\n")], Opinion::Failed, "These files cannot be read:\n\na.json: "),
+        (&[("a.json", &large), ("b.json", "\u{feff}{}")], Opinion::Passed, ""),
+        (&[("a.json", &large[1..])], Opinion::Failed, "a.json: Extra data"),
         (&[("b.toml", "a = 1\na = 2\n"), ("main.go", "")], Opinion::Failed, "b.toml: Cannot overwrite a value"),
     ]);
     for nothing in [
