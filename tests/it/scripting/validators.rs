@@ -204,6 +204,12 @@ fn what_javascript_lacks_is_no_fault() {
             "Cannot find module './lost'",
         ),
         (
+            &[("package.json", &own), ("check.js", "require('near');\n"), ("near.js", "")],
+            Opinion::Failed,
+            "Cannot find module 'near'",
+        ),
+        (&[("setup.js", ""), ("src/a.ts", "let x: number = 1;\n")], Opinion::None, "needs a test script"),
+        (
             &[("package.json", &own), ("check.js", "process.exit(3);\n")],
             Opinion::Failed,
             "`npm test` failed (exit code",
@@ -305,6 +311,9 @@ fn what_c_lacks_is_no_fault() {
     }
 }
 
+const FAILING_CRATE: &str =
+    "[package]\nname = \"failing\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\npath = \"lib.rs\"\n";
+
 /// A Makefile's tests are made once, whatever languages there are.
 #[test]
 fn a_makefiles_tests_are_made_by_one_validator() {
@@ -313,6 +322,7 @@ fn a_makefiles_tests_are_made_by_one_validator() {
         &[("b.py", "x = 1\n"), ("c.js", "1;\n"), ("d.sh", "true\n")],
         &[("c.js", "1;\n"), ("package.json", "{\"scripts\": {\"test\": \"false\"}}")],
         &[("d.sh", "true\n")],
+        &[("a.c", "int a;\n"), ("Cargo.toml", FAILING_CRATE), ("lib.rs", "#[test]\nfn fails() {\n    panic!()\n}\n")],
     ] {
         let bash = Bash::with(files);
         bash.put("Makefile", "test:\n\t@echo made >>made.txt\n");
