@@ -174,7 +174,7 @@ impl Sandbox {
         let sandbox = Self {
             isolation,
             program: options.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe")),
-            environment: environment(&home, &visible.path, &options.environment),
+            environment: environment(&home, &visible, &options.environment),
             read_only: visible.read_only,
             home,
         };
@@ -286,8 +286,8 @@ pub fn helper_main() -> Option<i32> {
     is_helper.then(helper::main)
 }
 
-fn environment(home: &Path, path: &[PathBuf], named: &[String]) -> Vec<(String, String)> {
-    let path = path.iter().cloned().chain([PathBuf::from(helper::OWN_PROGRAMS)]);
+fn environment(home: &Path, visible: &paths::Visible, named: &[String]) -> Vec<(String, String)> {
+    let path = visible.path.iter().cloned().chain([PathBuf::from(helper::OWN_PROGRAMS)]);
     let path = env::join_paths(path).unwrap_or_default().to_string_lossy().into_owned();
     let mut all = vec![
         ("PATH".to_owned(), path),
@@ -297,6 +297,8 @@ fn environment(home: &Path, path: &[PathBuf], named: &[String]) -> Vec<(String, 
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
         ("FAOS_INSIDE".to_owned(), "1".to_owned()),
     ];
+    let cargo_home = visible.cargo_home.as_ref();
+    all.extend(cargo_home.map(|folder| ("CARGO_HOME".to_owned(), folder.display().to_string())));
     let passed = ["LANG", "TZ"].into_iter().chain(named.iter().map(String::as_str));
     all.extend(passed.filter_map(|name| Some((name.to_owned(), env::var(name).ok()?))));
     all

@@ -49,12 +49,17 @@ const HOME: [&str; 8] = [
     ".npm/_cacache",
 ];
 
+/// The same below the folders that these variables name, for what is not in HOME.
+const NAMED: [(&str, &[&str]); 2] = [("CARGO_HOME", &["bin", "registry", "git"]), ("RUSTUP_HOME", &["toolchains"])];
+
 /// What of the machine is seen inside, worked out once.
 pub struct Visible {
     /// Mounted read-only, each at its own path.
     pub read_only: Vec<PathBuf>,
     /// The user's PATH as it works inside.
     pub path: Vec<PathBuf>,
+    /// Where cargo has to look for crates, where that is not below HOME.
+    pub cargo_home: Option<PathBuf>,
 }
 
 impl Visible {
@@ -70,7 +75,7 @@ impl Visible {
                 path.push(entry);
             }
         }
-        Self { read_only: read_only(&homes, &path), path }
+        Self { read_only: read_only(&homes, &path), path, cargo_home: named("CARGO_HOME") }
     }
 }
 
@@ -94,7 +99,7 @@ fn homes(home: &Path, path: &[PathBuf]) -> Vec<PathBuf> {
 
 fn read_only(homes: &[PathBuf], path: &[PathBuf]) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = SYSTEM.iter().chain(&ETC).map(PathBuf::from).collect();
-    found.extend(homes.iter().flat_map(|home| HOME.iter().map(|below| home.join(below))));
+    found.extend(tools(homes));
     if path.iter().any(|entry| entry.starts_with("/nix")) {
         found.push(PathBuf::from("/nix/store"));
     }
@@ -106,20 +111,30 @@ fn read_only(homes: &[PathBuf], path: &[PathBuf]) -> Vec<PathBuf> {
     found
 }
 
+fn tools(homes: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let of_homes = homes.iter().flat_map(|home| HOME.iter().map(|below| home.join(below)));
+    let of_named = NAMED.iter().filter_map(|(name, below)| Some((named(name)?, below)));
+    of_homes.chain(of_named.flat_map(|(folder, below)| below.iter().map(move |below| folder.join(below))))
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute())
+}
+
 fn works_as(entry: &Path) -> Option<PathBuf> {
     let home = entry.parent().and_then(Path::parent)?;
     if entry.ends_with(".pyenv/shims") {
         return pyenv(home);
     }
-    if entry.ends_with(".cargo/bin") {
+    if entry.ends_with(".cargo/bin") || named("CARGO_HOME").is_some_and(|cargo| *entry == cargo.join("bin")) {
         return rustup(home).or_else(|| Some(entry.to_owned()));
     }
     Some(entry.to_owned())
 }
 
 fn is_visible(entry: &Path, homes: &[PathBuf]) -> bool {
-    let tools = homes.iter().flat_map(|home| HOME.iter().map(|below| home.join(below)));
-    let mut roots = SYSTEM.iter().map(PathBuf::from).chain(["/opt", "/nix/store"].map(PathBuf::from)).chain(tools);
+    let system = SYSTEM.iter().map(PathBuf::from).chain(["/opt", "/nix/store"].map(PathBuf::from));
+    let mut roots = system.chain(tools(homes));
     roots.any(|root| entry.starts_with(root)) && fs::exists(entry)
 }
 
@@ -132,8 +147,9 @@ fn pyenv(home: &Path) -> Option<PathBuf> {
 
 /// The default toolchain's own programs: rustup's proxies want settings that are not mounted.
 fn rustup(home: &Path) -> Option<PathBuf> {
-    let settings: toml::Table = fs::read_text(&home.join(".rustup/settings.toml")).ok()?.parse().ok()?;
+    let rustup = named("RUSTUP_HOME").unwrap_or_else(|| home.join(".rustup"));
+    let settings: toml::Table = fs::read_text(&rustup.join("settings.toml")).ok()?.parse().ok()?;
     let name = settings.get("default_toolchain")?.as_str()?;
-    let bin = home.join(".rustup/toolchains").join(name).join("bin");
+    let bin = rustup.join("toolchains").join(name).join("bin");
     fs::exists(&bin).then_some(bin)
 }

@@ -20,11 +20,18 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("10-name-unnamed.rhai", include_str!("../../scripts/10-name-unnamed.rhai")),
     ("20-tidy.rhai", include_str!("../../scripts/20-tidy.rhai")),
     ("30-guard.rhai", include_str!("../../scripts/30-guard.rhai")),
+    ("50-validate-c.rhai", include_str!("../../scripts/50-validate-c.rhai")),
+    ("50-validate-data.rhai", include_str!("../../scripts/50-validate-data.rhai")),
+    ("50-validate-javascript.rhai", include_str!("../../scripts/50-validate-javascript.rhai")),
     ("50-validate-python.rhai", include_str!("../../scripts/50-validate-python.rhai")),
+    ("50-validate-rust.rhai", include_str!("../../scripts/50-validate-rust.rhai")),
     ("50-validate-shell.rhai", include_str!("../../scripts/50-validate-shell.rhai")),
+    ("50-validate-web.rhai", include_str!("../../scripts/50-validate-web.rhai")),
     ("60-run.rhai", include_str!("../../scripts/60-run.rhai")),
     ("80-feedback.rhai", include_str!("../../scripts/80-feedback.rhai")),
+    ("lib/opinion.rhai", include_str!("../../scripts/lib/opinion.rhai")),
     ("lib/output.rhai", include_str!("../../scripts/lib/output.rhai")),
+    ("lib/project.rhai", include_str!("../../scripts/lib/project.rhai")),
 ];
 
 /// Name and text of every script that is compiled in from the repository's `scripts/`; modules stand under `lib/`.

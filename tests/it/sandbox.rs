@@ -242,3 +242,27 @@ fn no_temporary_folder_stays() {
     }
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
+
+/// As in containers, where Rust is in `/usr/local` for everybody: rustup's proxies in PATH do not work inside.
+#[test]
+fn rust_is_seen_where_its_own_variables_name_it() {
+    let (mut env, _server) = env_with("cargo\necho crate >$CARGO_HOME/registry/new || cat $CARGO_HOME/registry/old");
+    for (path, text) in [
+        ("rust/cargo/bin/cargo", "#!/bin/sh\necho proxy\n"),
+        ("rust/cargo/registry/old", "crate\n"),
+        ("rust/cargo/credentials.toml", "secret\n"),
+        ("rust/rustup/settings.toml", "default_toolchain = \"mine\"\n"),
+        ("rust/rustup/toolchains/mine/bin/cargo", "#!/bin/sh\necho mine; ls -A $CARGO_HOME\n"),
+    ] {
+        env.write(path, text);
+        std::fs::set_permissions(env.root().join(path), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let cargo = env.root().join("rust/cargo");
+    let path = format!("{}:{}", cargo.join("bin").display(), std::env::var("PATH").unwrap());
+    env.set("PATH", path);
+    env.set("CARGO_HOME", &cargo);
+    env.set("RUSTUP_HOME", env.root().join("rust/rustup"));
+    let (printed, _) = run(&env);
+    assert!(printed.starts_with("mine\nbin\nregistry\ncrate\n"), "{printed}");
+    assert!(printed.contains("Read-only file system"), "{printed}");
+}

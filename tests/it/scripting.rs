@@ -1,311 +1,17 @@
-//! The built-in scripts on real files: what a validator says of a workspace, what a guard refuses, what a model is shown.
-//!
-//! Runs are plain bash in a temporary copy; the programs are those of the recorded conversations.
+//! The built-in scripts on real files: what a guard refuses, what a model is shown, and in [`validators`] what
+//! each validator says of a workspace. Runs are plain bash in a temporary folder.
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod validators;
 
-use faos::base::fs;
-use faos::base::report::{Backend, ChangeKind, Exit, ExitKind, FileChange, MemoryMethod, Network, RunReport};
+use faos::base::report::{ChangeKind, FileChange};
 use faos::scripting::{
-    FileWrite, Host, Level, Opinion, Options, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunRequest, RunResult,
-    RunResultDecision, Scripts, Setting, Validation, WriteDecision,
+    FileWrite, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunResult, RunResultDecision, WriteDecision,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// A workspace on disk, and bash in it.
-#[derive(Clone)]
-struct Bash {
-    folder: Arc<TempDir>,
-    said: Arc<Mutex<Vec<String>>>,
-}
-
-impl Bash {
-    fn with(files: &[(&str, &str)]) -> Self {
-        let bash =
-            Self { folder: Arc::new(tempfile::tempdir().expect("a folder")), said: Arc::new(Mutex::new(Vec::new())) };
-        files.iter().for_each(|(path, text)| bash.put(path, text));
-        bash
-    }
-
-    fn copy_of(folder: &Path) -> Self {
-        let bash = Self::with(&[]);
-        for path in files_below(folder) {
-            bash.put(&path, &fs::read_text(&folder.join(&path)).expect("text"));
-        }
-        bash
-    }
-
-    fn put(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::make_folders(path.parent().expect("a folder")).expect("made");
-        fs::replace(&path, text.as_bytes()).expect("written");
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn root(&self) -> String {
-        self.folder.path().display().to_string()
-    }
-
-    fn files(&self) -> Vec<String> {
-        files_below(self.folder.path())
-    }
-
-    fn said(&self) -> Vec<String> {
-        self.said.lock().expect("no panic").clone()
-    }
-
-    fn setting(&self) -> Setting {
-        Setting {
-            session: "20261122-200000-abcd".to_owned(),
-            turn: 1,
-            attempt: 1,
-            workspace: self.root(),
-            model: "some-model".to_owned(),
-            headless: true,
-        }
-    }
-
-    fn host(&self) -> Box<dyn Host> {
-        Box::new(self.clone())
-    }
-}
-
-impl Host for Bash {
-    fn read(&mut self, path: &str) -> Result<String, String> {
-        fs::read_text(&self.path(path)).map_err(|error| error.to_string())
-    }
-
-    fn write(&mut self, path: &str, content: &str) -> Result<(), String> {
-        self.put(path, content);
-        Ok(())
-    }
-
-    fn exists(&mut self, path: &str) -> bool {
-        self.path(path).exists()
-    }
-
-    fn list(&mut self, _glob: &str) -> Result<Vec<String>, String> {
-        Ok(self.files())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the test's own stand-in for the sandbox")]
-    fn run(&mut self, request: &RunRequest) -> Result<RunResult, String> {
-        let stdin = self
-            .folder
-            .path()
-            .parent()
-            .expect("a folder")
-            .join(format!("{}.stdin", self.folder.path().file_name().expect("a name").to_string_lossy()));
-        fs::replace(&stdin, request.stdin.as_bytes()).map_err(|error| error.to_string())?;
-        let output = Command::new("bash")
-            .args(["-eo", "pipefail", "-c", &request.cmd])
-            .current_dir(self.folder.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::from(fs::open_to_read(&stdin).map_err(|error| error.to_string())?))
-            .output()
-            .map_err(|error| error.to_string())?;
-        fs::remove_file(&stdin).map_err(|error| error.to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let code = output.status.code().unwrap_or(-1);
-        Ok(report(&request.cmd, &self.root(), code, (&text(&output.stdout), &text(&output.stderr))))
-    }
-
-    fn ask(&mut self, _question: &str) -> bool {
-        false
-    }
-
-    fn say(&mut self, _level: Level, text: &str) {
-        self.said.lock().expect("no panic").push(text.to_owned());
-    }
-}
-
-fn files_below(folder: &Path) -> Vec<String> {
-    walkdir::WalkDir::new(folder)
-        .sort_by_file_name()
-        .into_iter()
-        .map(|entry| entry.expect("listed"))
-        .filter(|entry| entry.file_type().is_file())
-        .map(|entry| entry.path().strip_prefix(folder).expect("below").to_string_lossy().into_owned())
-        .collect()
-}
-
-fn report(cmd: &str, cwd: &str, code: i32, (stdout, stderr): (&str, &str)) -> RunResult {
-    let report = RunReport {
-        command: cmd.to_owned(),
-        cwd: cwd.to_owned(),
-        backend: Backend::Off,
-        guarantees: Vec::new(),
-        missing: Vec::new(),
-        network: Network::Off,
-        wall_s: 0.1,
-        setup_s: 0.0,
-        user_s: 0.1,
-        system_s: 0.0,
-        peak_memory_bytes: 0,
-        peak_memory_method: MemoryMethod::Sampled,
-        processes_left_killed: 0,
-        written_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        truncated: false,
-        files_changed: Vec::new(),
-        exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
-    };
-    RunResult { cmd: cmd.to_owned(), report, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
-}
-
-fn built_in() -> Scripts {
-    // Tests are not optimised, and share a machine.
-    Scripts::load(&Options { budget: Some(Duration::from_secs(10)), ..Options::default() }).expect("they compile")
-}
-
-fn wait<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(work)
-}
-
-fn validate(bash: &Bash) -> Vec<Validation> {
-    let scripts = built_in();
-    let (at, cancel) = (bash.setting(), CancellationToken::new());
-    let hooked =
-        wait(scripts.on_validate(&at, Vec::new(), bash.files(), bash.host(), &cancel)).expect("the thread lives");
-    let broken: Vec<_> = hooked.hooks.iter().filter(|hook| hook.outcome == "failed").collect();
-    assert!(broken.is_empty(), "{broken:?}");
-    hooked.decision
-}
-
-/// The one opinion there is.
-fn opinion(bash: &Bash) -> (Opinion, String) {
-    let opinions = validate(bash);
-    let [opinion] = opinions.as_slice() else { panic!("{opinions:?}") };
-    (opinion.outcome, opinion.feedback.clone())
-}
-
-fn recorded(slug: &str, state: &str) -> Bash {
-    Bash::copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validation").join(slug).join(state))
-}
-
-#[test]
-fn finished_programs_pass() {
-    for slug in [
-        "01-todo",
-        "02-csv-json",
-        "06-backup-rotate",
-        "07-snake",
-        "09-notes-api",
-        "10-shop-generator",
-        "11-todo-followup",
-        "12-bugfix",
-    ] {
-        let bash = recorded(slug, "passing");
-        let before = bash.files();
-        assert_eq!(opinion(&bash), (Opinion::Passed, String::new()), "{slug}");
-        assert!(!bash.files().iter().any(|path| path.contains("__pycache__")), "{slug}");
-        assert!(bash.files().len() >= before.len(), "{slug}");
-    }
-}
-
-#[test]
-fn first_replies_fail_with_what_a_model_needs() {
-    for (slug, command, told) in [
-        (
-            "01-todo",
-            "python3 -B -m unittest discover -p 'test*.py'",
-            &["FAIL: ", "test_todo.py", "FAILED (failures=2)"][..],
-        ),
-        ("02-csv-json", "unittest discover", &["ERROR: ", "JSONDecodeError", "FAILED (errors=1)"]),
-        ("07-snake", "unittest discover -s 'tests'", &["FAIL: ", "AssertionError", "FAILED (failures=1)"]),
-        (
-            "09-notes-api",
-            "unittest discover",
-            &["SQLite objects created in a thread can only be used in that same thread"],
-        ),
-    ] {
-        let bash = recorded(slug, "failing");
-        let (outcome, feedback) = opinion(&bash);
-        assert_eq!(outcome, Opinion::Failed, "{slug}: {feedback}");
-        assert!(feedback.starts_with('`') && feedback.contains(command), "{slug}: {feedback}");
-        for part in told {
-            assert!(feedback.contains(part), "{slug}: `{part}` is not in\n{feedback}");
-        }
-        assert!(!feedback.contains(&bash.root()), "{slug}: {feedback}");
-        assert!(!feedback.contains("/unittest/"), "{slug}: {feedback}");
-        assert!(feedback.chars().count() <= 6_500, "{slug}: {} characters", feedback.chars().count());
-    }
-}
-
-#[test]
-fn files_that_do_not_compile_fail_before_any_test() {
-    let bash = Bash::with(&[
-        ("good.py", "x = 1\n"),
-        ("bad file.py", "def f(:\n    pass\n"),
-        ("test_x.py", "import nothing\n"),
-    ]);
-    let (outcome, feedback) = opinion(&bash);
-    assert_eq!(outcome, Opinion::Failed);
-    assert!(feedback.starts_with("compiling the Python files failed"), "{feedback}");
-    assert!(feedback.contains("File \"bad file.py\", line 1") && feedback.contains("SyntaxError"), "{feedback}");
-}
-
-#[test]
-fn what_is_missing_from_the_sandbox_is_no_fault() {
-    for (files, needs) in [
-        (
-            &[("app.py", "import no_such_package\n"), ("test_app.py", "import unittest\nimport app\n")][..],
-            "needs no_such_package",
-        ),
-        (
-            &[
-                ("test_app.py", "import pytest\n\ndef test_it():\n    assert True\n"),
-                ("pytest.py", "raise ImportError\n"),
-            ],
-            "needs pytest",
-        ),
-        (&[("a.py", "x = 1\n"), ("Makefile", "test:\n\tno-such-program a.py\n")], "needs no-such-program"),
-    ] {
-        let (outcome, feedback) = opinion(&Bash::with(files));
-        assert_eq!((outcome, feedback.as_str()), (Opinion::None, needs));
-    }
-}
-
-#[test]
-fn a_module_that_the_project_should_have_is_a_fault() {
-    let test = "import unittest\nimport shop\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        pass\n";
-    let (outcome, feedback) = opinion(&Bash::with(&[("test_shop.py", test)]));
-    assert_eq!(outcome, Opinion::Failed);
-    assert!(feedback.contains("No module named 'shop'"), "{feedback}");
-}
-
-#[test]
-fn a_projects_own_target_comes_first() {
-    let failing = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
-    let bash = Bash::with(&[("test_a.py", failing), ("Makefile", "all:\n\ntest :\n\t@echo own target\n")]);
-    assert_eq!(opinion(&bash).0, Opinion::Passed);
-    let bash = Bash::with(&[("it's/shop_test.py", failing), ("latest.py", "raise SystemExit(7)\n")]);
-    assert_eq!(opinion(&bash).0, Opinion::Failed);
-    let bash = Bash::with(&[("latest.py", "raise SystemExit(7)\n"), ("test_b.py", "x = 1\n")]);
-    assert_eq!(opinion(&bash).0, Opinion::Passed);
-    let bash = Bash::with(&[("test_a.py", failing), ("package.json", "{\"scripts\": {\"build\": \"x\"}}")]);
-    assert_eq!(opinion(&bash).0, Opinion::Failed);
-}
-
-#[test]
-fn shell_scripts_must_be_readable_for_bash() {
-    let bash =
-        Bash::with(&[("a.sh", "echo ok\n"), ("deep/run me", "#!/bin/bash\nif true; then\n"), ("notes.txt", "if (")]);
-    let (outcome, feedback) = opinion(&bash);
-    assert_eq!(outcome, Opinion::Failed);
-    assert!(feedback.contains("deep/run me: line"), "{feedback}");
-    assert_eq!(validate(&Bash::with(&[("notes.txt", "if (")])), []);
-}
+use crate::support::bash::{Bash, built_in, report, wait};
 
 fn write(path: &str, old: Option<&str>, content: &str) -> WriteDecision {
     let bash = Bash::with(&[]);
@@ -427,6 +133,17 @@ fn a_project_is_run_as_it_is_by_custom() {
     for (files, want) in [
         (&[("Makefile", "run: all\n\t./x\n"), ("main.py", "")][..], "make run"),
         (&[("package.json", "{\"scripts\": {\"start\": \"node x\"}}")], "npm start --silent"),
+        (&[("package.json", "{\"scripts\": {\"test\": \"x\"}}"), ("index.js", "")], "node index.js"),
+        (&[("Cargo.toml", ""), ("src/main.rs", "")], "cargo run --quiet"),
+        (&[("go.mod", ""), ("main.go", "")], "go run ."),
+        (
+            &[("Makefile", "CC = gcc\nOBJ = main.o\n\nall: matmul\n\nmatmul: $(OBJ)\n"), ("main.c", "")],
+            "make && ./matmul",
+        ),
+        (&[("makefile", "NAME := bin/x\n$(NAME): x.o\n\tcc\n"), ("x.c", "")], "make && ./bin/x"),
+        (&[("index.html", ""), ("app.js", ""), ("life.js", "")], "denied: index.html is a page: open it in a browser"),
+        (&[("index.html", ""), ("server.js", "")], "node server.js"),
+        (&[("index.html", ""), ("app.py", "")], "python3 app.py"),
         (&[("snake/__main__.py", ""), ("snake/ui.py", "")], "python3 -m snake"),
         (&[("main.py", ""), ("other.py", "")], "python3 main.py"),
         (&[("todo.py", ""), ("test_todo.py", "")], "python3 todo.py"),

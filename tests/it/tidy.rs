@@ -50,7 +50,7 @@ const TOP: &[&str] = &[
 ];
 
 /// Recorded material, which may hold any text.
-const DATA: &[&str] = &["tests/cases", "tests/replies", "tests/captures"];
+const DATA: &[&str] = &["tests/cases", "tests/replies", "tests/captures", "tests/validation"];
 
 /// Names that stand for anybody's in a path below the folder of homes, beside every single letter.
 const ANYBODY: &[&str] = &["user", "you", "me", "alice", "bob", "ada"];

@@ -1,6 +1,7 @@
-//! What the integration tests share: a hermetic environment, the processes in it, their terminals, the scripted
-//! model server, the recorded conversations, and the published schemas.
+//! What the integration tests share: a hermetic environment, the processes in it, their terminals, the scripted model
+//! server, bash in the sandbox's place, the recorded conversations, and the published schemas.
 
+pub mod bash;
 pub mod corpus;
 pub mod env;
 pub mod model_server;

@@ -1,0 +1,198 @@
+//! A workspace on disk and plain bash in it, in the sandbox's place: what scripts that run things are tried on.
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use faos::base::fs;
+use faos::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
+use faos::scripting::{Host, Level, Options, RunRequest, RunResult, Scripts, Setting};
+use tempfile::TempDir;
+
+/// A workspace on disk, and bash in it.
+#[derive(Clone)]
+pub struct Bash {
+    folder: Arc<TempDir>,
+    environment: Vec<(String, PathBuf)>,
+    /// The only folder of PATH, where there is one.
+    path: Option<Arc<TempDir>>,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bash {
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let bash = Self {
+            folder: Arc::new(tempfile::tempdir().expect("a folder")),
+            environment: Vec::new(),
+            path: None,
+            said: Arc::default(),
+        };
+        files.iter().for_each(|(path, text)| bash.put(path, text));
+        bash
+    }
+
+    /// The same, on a machine that has no other programs than these.
+    pub fn with_only(programs: &[&str], files: &[(&str, &str)]) -> Self {
+        let path = tempfile::tempdir().expect("a folder");
+        for program in programs {
+            let found = std::env::split_paths(&std::env::var_os("PATH").expect("a PATH"))
+                .map(|folder| folder.join(program))
+                .find(|file| file.exists())
+                .expect("a program");
+            std::os::unix::fs::symlink(found, path.path().join(program)).expect("a link");
+        }
+        Self { path: Some(Arc::new(path)), ..Self::with(files) }
+    }
+
+    pub fn copy_of(folder: &Path) -> Self {
+        let bash = Self::with(&[]);
+        for path in files_below(folder) {
+            bash.put(&path, &fs::read_text(&folder.join(&path)).expect("text"));
+        }
+        bash
+    }
+
+    /// Sets a variable for every run.
+    pub fn set(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
+    }
+
+    pub fn put(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::make_folders(path.parent().expect("a folder")).expect("made");
+        fs::replace(&path, text.as_bytes()).expect("written");
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub fn root(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
+    pub fn files(&self) -> Vec<String> {
+        files_below(self.folder.path())
+    }
+
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().expect("no panic").clone()
+    }
+
+    pub fn setting(&self) -> Setting {
+        Setting {
+            session: "20261122-200000-abcd".to_owned(),
+            turn: 1,
+            attempt: 1,
+            workspace: self.root(),
+            model: "some-model".to_owned(),
+            headless: true,
+        }
+    }
+
+    pub fn host(&self) -> Box<dyn Host> {
+        Box::new(self.clone())
+    }
+}
+
+impl Host for Bash {
+    fn read(&mut self, path: &str) -> Result<String, String> {
+        fs::read_text(&self.path(path)).map_err(|error| error.to_string())
+    }
+
+    fn write(&mut self, path: &str, content: &str) -> Result<(), String> {
+        self.put(path, content);
+        Ok(())
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    fn list(&mut self, _glob: &str) -> Result<Vec<String>, String> {
+        Ok(self.files())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test's own stand-in for the sandbox")]
+    fn run(&mut self, request: &RunRequest) -> Result<RunResult, String> {
+        let stdin = self
+            .folder
+            .path()
+            .parent()
+            .expect("a folder")
+            .join(format!("{}.stdin", self.folder.path().file_name().expect("a name").to_string_lossy()));
+        fs::replace(&stdin, request.stdin.as_bytes()).map_err(|error| error.to_string())?;
+        let mut bash = Command::new("/bin/bash");
+        bash.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(path) = &self.path {
+            bash.env("PATH", path.path());
+        }
+        let output = bash
+            .args(["-eo", "pipefail", "-c", &request.cmd])
+            .current_dir(self.folder.path())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::from(fs::open_to_read(&stdin).map_err(|error| error.to_string())?))
+            .output()
+            .map_err(|error| error.to_string())?;
+        fs::remove_file(&stdin).map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        Ok(report(&request.cmd, &self.root(), code, (&text(&output.stdout), &text(&output.stderr))))
+    }
+
+    fn ask(&mut self, _question: &str) -> bool {
+        false
+    }
+
+    fn say(&mut self, _level: Level, text: &str) {
+        self.said.lock().expect("no panic").push(text.to_owned());
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<String> {
+    walkdir::WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .map(|entry| entry.expect("listed"))
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.path().strip_prefix(folder).expect("below").to_string_lossy().into_owned())
+        .collect()
+}
+
+/// The report of a run that ended with this code.
+pub fn report(cmd: &str, cwd: &str, code: i32, (stdout, stderr): (&str, &str)) -> RunResult {
+    let report = RunReport {
+        command: cmd.to_owned(),
+        cwd: cwd.to_owned(),
+        backend: Backend::Off,
+        guarantees: Vec::new(),
+        missing: Vec::new(),
+        network: Network::Off,
+        wall_s: 0.1,
+        setup_s: 0.0,
+        user_s: 0.1,
+        system_s: 0.0,
+        peak_memory_bytes: 0,
+        peak_memory_method: MemoryMethod::Sampled,
+        processes_left_killed: 0,
+        written_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        truncated: false,
+        files_changed: Vec::new(),
+        exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
+    };
+    RunResult { cmd: cmd.to_owned(), report, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+}
+
+/// The scripts of the program alone.
+pub fn built_in() -> Scripts {
+    // Tests are not optimised, and share a machine.
+    Scripts::load(&Options { budget: Some(Duration::from_secs(10)), ..Options::default() }).expect("they compile")
+}
+
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(work)
+}
