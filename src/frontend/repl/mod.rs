@@ -39,6 +39,9 @@ use terminal::KeyByKey;
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Bytes of one write, about: keys are looked at between two.
+const BATCH: usize = 16 * 1024;
+
 #[derive(Clone, Debug)]
 pub struct Options {
     pub look: Look,
@@ -270,10 +273,14 @@ impl Repl {
         leave
     }
 
-    /// What is there already goes out in the same write.
+    /// What is there already goes out in the same write, up to a limit: a program may print without an end.
     fn batch(&mut self, event: Event) {
+        let mut written = weight(&event);
         self.event(event);
-        while let Ok(event) = self.ends.events.try_recv() {
+        while written < BATCH
+            && let Ok(event) = self.ends.events.try_recv()
+        {
+            written += weight(&event);
             self.event(event);
         }
     }
@@ -285,6 +292,8 @@ impl Repl {
             Event::ReplyFinished => self.pane.finish_reply(),
             Event::Ready => drop(self.asked.pop_front()),
             Event::GivenBack(text) => self.draft.put_back(&text),
+            // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
+            Event::RunOutput { .. } if self.status.is_stopping() => {}
             Event::HeadMoved(moved) => {
                 let text = told(&moved);
                 self.pane.lines(&text);
@@ -361,6 +370,15 @@ impl Repl {
         if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
             self.ends.interrupt.stop(Stop::OutputClosed);
         }
+    }
+}
+
+/// About how much an event writes.
+fn weight(event: &Event) -> usize {
+    const LINE: usize = 80;
+    match event {
+        Event::Delta { text, .. } | Event::RunOutput { text, .. } => LINE + text.len(),
+        _ => LINE,
     }
 }
 

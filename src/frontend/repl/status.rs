@@ -59,6 +59,10 @@ impl Status {
         self.stopping = true;
     }
 
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     pub fn tick(&mut self) {
         self.frame = (self.frame + 1) % FRAMES.len();
     }
