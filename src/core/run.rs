@@ -146,15 +146,12 @@ impl Conversation {
         })
         .await?;
         let ran = ran?;
+        let body = self.shaped(turn, &ran).await?;
+        let outcome = feedback::run_outcome(number, &ran.report, &body);
         if self.parts.interrupt.token().is_cancelled() {
-            // No script shapes it any more, and the model has to know what came of its run.
-            let body = feedback::streams(&ran.stdout, &ran.stderr);
-            let outcome = feedback::run_outcome(number, &ran.report, &body);
             self.finished(turn, ran, outcome).await?;
             return Err(Stopped::Interrupted);
         }
-        let body = self.shaped(turn, &ran).await?;
-        let outcome = feedback::run_outcome(number, &ran.report, &body);
         if !ran.report.succeeded() {
             turn.repeats.note("the same failing run", (&ran.report.command, ran.report.exit.code, &body));
         }
@@ -186,10 +183,6 @@ impl Conversation {
         })
         .await??;
         let feedback = match told {
-            // No script is asked any more, and the outcome counts all the same.
-            Told::Model if self.parts.interrupt.token().is_cancelled() => {
-                feedback::user_run_outcome(&ran.report, &feedback::streams(&ran.stdout, &ran.stderr))
-            }
             Told::Model => {
                 let body = self.shaped(&mut turn, &ran).await?;
                 feedback::user_run_outcome(&ran.report, &body)
@@ -225,7 +218,9 @@ impl Conversation {
     /// The outcome's body as `on_run_result` wants it shown.
     async fn shaped(&mut self, turn: &mut Turn, ran: &Ran) -> Result<String, Stopped> {
         let plain = feedback::streams(&ran.stdout, &ran.stderr);
-        let Some(scripts) = &self.parts.scripts else { return Ok(plain) };
+        // Once the work is stopped no script is asked, and the model still has to know what came of the run.
+        let stopped = self.parts.interrupt.token().is_cancelled();
+        let Some(scripts) = self.parts.scripts.as_ref().filter(|_| !stopped) else { return Ok(plain) };
         let result = RunResult {
             cmd: ran.report.command.clone(),
             report: ran.report.clone(),

@@ -45,6 +45,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// What the model says stands apart from what is said of it.
 const BLANK: &str = "\n";
 
+/// Bytes of one write, about: keys are looked at between two.
+const BATCH: usize = 16 * 1024;
+
 #[derive(Clone, Debug)]
 pub struct Options {
     pub look: Look,
@@ -310,10 +313,14 @@ impl Repl {
         let _ = self.ends.answer.send(yes);
     }
 
-    /// What is there already goes out in the same write.
+    /// What is there already goes out in the same write, up to a limit: a program may print without an end.
     fn batch(&mut self, event: Event) {
+        let mut written = weight(&event);
         self.event(event);
-        while let Ok(event) = self.ends.events.try_recv() {
+        while written < BATCH
+            && let Ok(event) = self.ends.events.try_recv()
+        {
+            written += weight(&event);
             self.event(event);
         }
     }
@@ -335,6 +342,8 @@ impl Repl {
             }
             Event::Ready => drop(self.asked.pop_front()),
             Event::GivenBack(text) => self.draft.put_back(&text),
+            // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
+            Event::RunOutput { .. } if self.status.is_stopping() => {}
             Event::Shown(view) => {
                 let text = self.shown(&view);
                 self.lines(&text);
@@ -416,6 +425,15 @@ impl Repl {
 fn size() -> Size {
     let (columns, rows) = terminal::size();
     Size { columns, rows }
+}
+
+/// About how much an event writes.
+fn weight(event: &Event) -> usize {
+    const LINE: usize = 80;
+    match event {
+        Event::Delta { text, .. } | Event::RunOutput { text, .. } => LINE + text.len(),
+        _ => LINE,
+    }
 }
 
 enum Prompted {

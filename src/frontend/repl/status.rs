@@ -69,6 +69,10 @@ impl Status {
         self.question = false;
     }
 
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
     pub fn tick(&mut self) {
         self.frame = (self.frame + 1) % FRAMES.len();
     }

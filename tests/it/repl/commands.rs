@@ -86,7 +86,23 @@ fn a_run_can_be_stopped() {
     chat.terminal.send("\x03");
     chat.wait_for_prompt();
     chat.ask("what was that?");
-    assert!(chat.asked().contains("begun"), "{}", chat.asked());
+    let asked = chat.asked();
+    assert!(asked.contains("cancelled") && asked.contains("--- stdout ---\nbegun"), "{asked}");
+    assert!(!chat.terminal.text().contains("80-feedback.rhai"), "no script is asked any more");
+    chat.quit();
+}
+
+#[test]
+fn a_run_that_prints_without_an_end_can_be_stopped() {
+    let mut chat = Chat::new([]);
+    chat.say("!yes endless");
+    chat.terminal.wait_for_text("  | endless");
+    chat.terminal.send("\x03");
+    // The limit of what a run may print ends it too.
+    chat.terminal.wait_for("the run's end", |screen| {
+        screen.text.contains("run 1: cancelled") || screen.text.contains("run 1: output_limit")
+    });
+    chat.wait_for_prompt();
     chat.quit();
 }
 

@@ -86,6 +86,41 @@ fn without_colours_there_are_none() {
 }
 
 #[test]
+fn a_prompt_of_the_command_line_is_answered_first() {
+    let mut chat = Chat::begin(TestEnv::new(), USUAL, &["say hello"], [Reply::text("Hello.\n"), Reply::text("Bye.\n")]);
+    chat.assert_shown("› say hello\n");
+    chat.assert_shown("Hello.");
+    chat.ask("say bye");
+    chat.assert_shown("Bye.");
+    chat.quit();
+}
+
+#[test]
+fn resume_asks_which_one() {
+    let mut chat = Chat::new([Reply::text("One.\n"), Reply::text("Two.\n"), Reply::text("Three.\n")]);
+    chat.ask("the first message");
+    chat.terminal.send("\x04");
+    chat.terminal.assert_end(0);
+    let other = chat.env.root().join("other");
+    chat.terminal = chat.env.at_terminal(["-w", other.to_str().unwrap()]);
+    chat.wait_for_prompt();
+    chat.ask("the second message");
+    chat.terminal.send("\x04");
+    chat.terminal.assert_end(0);
+
+    chat.terminal = chat.env.at_terminal(["resume"]);
+    chat.terminal.wait_for_text("which one? [1-2]");
+    chat.assert_shown("the first message");
+    chat.terminal.send("2\r");
+    chat.wait_for_prompt();
+    chat.assert_shown("› the first message\nOne.\n");
+    chat.ask("more");
+    let said: Vec<String> = chat.last_messages().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(said[1..], ["the first message", "One.\n", "more"]);
+    chat.quit();
+}
+
+#[test]
 fn a_message_has_several_lines_by_backslash_quotes_or_ctrl_j() {
     let mut chat = Chat::new(["One.\n", "Two.\n", "Three.\n"].map(Reply::text));
     for (typed, meant, answer) in [

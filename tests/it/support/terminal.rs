@@ -26,7 +26,7 @@ use rustix::termios::tcgetattr;
 /// Only a test that fails ever waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines above the screen that can still be read.
-const SCROLLBACK: usize = 5_000;
+const SCROLLBACK: usize = 2_000;
 
 pub struct Terminal {
     child: Child,
