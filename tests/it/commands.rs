@@ -195,7 +195,7 @@ fn a_projects_files_are_shown_once_they_are_trusted() {
     let workspace = workspace.to_str().unwrap();
     let before = env.run(["scripts", "-w", workspace]);
     before.assert_code(0);
-    assert!(!before.stdout.contains("project") && before.stderr.contains("not trusted"), "{}", before.stderr);
+    assert!(!before.stdout.contains("project: ") && before.stderr.contains("not trusted"), "{}", before.stderr);
     let after = env.run(["scripts", "list", "-w", workspace, "--trust-scripts"]);
     after.assert_code(0);
     let list = env.redact(&after.stdout);
