@@ -111,6 +111,7 @@ fn a_stop_in_mid_stream_gives_the_terminal_back_until_the_program_goes_on() {
     for by_key in [true, false] {
         let (mut chat, gate) = streaming();
         stop(&mut chat, by_key);
+        assert_eq!(chat.terminal.screen().cursor.1, 0, "the shell goes on in a row of its own");
         gate.open();
         chat.terminal.signal(Signal::CONT);
         chat.terminal.wait_for_text("More words.");
@@ -118,6 +119,7 @@ fn a_stop_in_mid_stream_gives_the_terminal_back_until_the_program_goes_on() {
         gate.open();
         gate.open();
         chat.wait_for_prompt_with("next");
+        chat.assert_shown("Some words.");
         chat.terminal.send("\r");
         chat.terminal.wait_for_text("Next.");
         chat.wait_for_prompt();
