@@ -141,7 +141,7 @@ pub fn error(message: &str, hints: &[String]) -> String {
 fn session(info: &SessionInfo) -> String {
     let window = info.context_window.map_or_else(|| "unknown window".to_owned(), |tokens| format!("window {tokens}"));
     let word = if info.resumed { "resumed" } else { "session" };
-    format!("{word} {} · {} · {} · {window}\n", info.id, printable(&info.model), info.server)
+    format!("{word} {} · {} · {} · {window}\n", info.id, printable(&info.model), printable(&info.server))
 }
 
 fn action(action: &ActionEvent) -> String {
@@ -229,7 +229,7 @@ fn finished(finished: &Finished, goes_on: bool) -> String {
     }
     let requests = if usage.requests == 1 { "1 request".to_owned() } else { format!("{} requests", usage.requests) };
     let _ = write!(out, " · {requests}, {} tokens in, {} out", usage.prompt_tokens, usage.completion_tokens);
-    let _ = write!(out, "\nfiles: {}\n", finished.workspace.display());
+    let _ = write!(out, "\nfiles: {}\n", printable(&finished.workspace.display().to_string()));
     if goes_on {
         let _ = writeln!(out, "go on: faos resume {} \"what comes next\"", finished.session);
     }
