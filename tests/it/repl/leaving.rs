@@ -185,11 +185,14 @@ fn no_folder_is_let_in_by_a_key_that_ends_the_question() {
 }
 
 #[test]
-fn a_second_program_in_the_same_workspace_is_told_who_is_there() {
-    let chat = Chat::new([]);
-    let workspace = chat.env.workspace().to_str().unwrap().to_owned();
-    let mut second = chat.env.at_terminal(["-w", &workspace]);
-    second.assert_end(1);
-    assert!(second.text().contains(&chat.terminal.pid().to_string()), "{}", second.text());
+fn a_second_program_in_the_same_workspace_or_session_is_told_who_is_there() {
+    let mut chat = Chat::new([Reply::text("Hello.\n")]);
+    chat.ask("hello");
+    let (workspace, pid) = (chat.env.workspace(), chat.terminal.pid().to_string());
+    for arguments in [["-w", workspace.to_str().unwrap()], ["resume", "--last"]] {
+        let mut second = chat.env.at_terminal(arguments);
+        second.assert_end(1);
+        assert!(second.text().contains(&pid), "{}", second.text());
+    }
     chat.quit();
 }
