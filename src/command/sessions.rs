@@ -80,7 +80,11 @@ fn conversation(records: &[Record]) -> String {
 fn shown(entry: &Entry) -> String {
     match entry {
         Entry::SessionStarted(started) => {
-            format!("session {} · workspace {}\n\n", started.session, started.workspace.display())
+            format!(
+                "session {} · workspace {}\n\n",
+                started.session,
+                printable(&started.workspace.display().to_string())
+            )
         }
         Entry::UserMessage { text } => format!("> {}\n\n", printable(text).trim_end().replace('\n', "\n> ")),
         Entry::ReplyDelta { kind: DeltaKind::Text, text } => printable(text),
