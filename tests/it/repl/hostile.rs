@@ -192,5 +192,9 @@ fn names_of_models_and_of_the_folder() {
     chat.terminal.send("\x03");
     chat.wait_for_prompt();
     assert_only_ours(&mut chat);
-    chat.quit();
+    for command in ["list", "show"] {
+        chat.terminal = chat.env.at_terminal(["sessions", command]);
+        chat.terminal.assert_end(0);
+        assert_only_ours(&mut chat);
+    }
 }
