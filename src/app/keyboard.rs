@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::app::home::{self, Home, Inside};
 use crate::app::parts::{self, EVENTS, Outside, Ways};
 use crate::base::fs;
+use crate::base::printable::printable;
 use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Place, Words};
@@ -158,9 +159,12 @@ fn first_ops(words: &Words, place: &Place) -> Vec<Op> {
 
 fn greeting(workspace: &Path, notices: &[String]) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut out = format!("faos {version} · files in {} · /help lists the commands\n", workspace.display());
+    let mut out = format!(
+        "faos {version} · files in {} · /help lists the commands\n",
+        printable(&workspace.display().to_string())
+    );
     for notice in notices {
-        out.push_str(&format!("{notice}\n"));
+        out.push_str(&format!("{}\n", printable(notice)));
     }
     out
 }

@@ -198,7 +198,7 @@ pub fn error(message: &str, hints: &[String]) -> String {
 fn session(info: &SessionInfo) -> String {
     let window = info.context_window.map_or_else(|| "unknown window".to_owned(), |tokens| format!("window {tokens}"));
     let word = if info.resumed { "resumed" } else { "session" };
-    format!("{word} {} · {} · {} · {window}\n", info.id, printable(&info.model), info.server)
+    format!("{word} {} · {} · {} · {window}\n", info.id, printable(&info.model), printable(&info.server))
 }
 
 fn action(action: &ActionEvent) -> String {

@@ -5,7 +5,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use rustix::process::{Signal, getpid, kill_process};
 use rustyline::config::{BellStyle, Builder, ColorMode, CompletionType};
@@ -48,12 +49,14 @@ impl Editor {
     pub fn start(options: Options) -> io::Result<Self> {
         let (asks, asked) = mpsc::channel::<String>();
         let (entered, lines) = channel::unbounded_channel();
-        let mut editor = editor(&options).map_err(to_io)?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let mut editor = editor(&options, &interrupted).map_err(to_io)?;
         let printer = editor.create_external_printer().map_err(to_io)?;
         let prompt = Prompt { styled: if options.color { "\x1b[1;36m›\x1b[0m " } else { "› " } };
         std::thread::Builder::new().name("prompt".to_owned()).spawn(move || {
             while let Ok(initial) = asked.recv() {
                 let line = read(&mut editor, &prompt, &initial, options.history.as_deref());
+                let line = if interrupted.swap(false, Ordering::Relaxed) { Line::Interrupted } else { line };
                 if entered.send(line).is_err() {
                     return;
                 }
@@ -82,7 +85,7 @@ impl Editor {
 
 type Readline = rustyline::Editor<Assist, FileHistory>;
 
-fn editor(options: &Options) -> rustyline::Result<Readline> {
+fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result<Readline> {
     let config = Builder::new()
         .max_history_size(HISTORY)?
         .history_ignore_dups(true)?
@@ -95,7 +98,7 @@ fn editor(options: &Options) -> rustyline::Result<Readline> {
         .build();
     let mut editor = Readline::with_config(config)?;
     editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
-    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearFirst)));
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearFirst(Arc::clone(interrupted)))));
     editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
     editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
     if let Some(history) = &options.history {
@@ -122,12 +125,17 @@ fn read(editor: &mut Readline, prompt: &Prompt, initial: &str, history: Option<&
     }
 }
 
-/// Ctrl-C clears what was typed; on an empty line it is told.
-struct ClearFirst;
+/// Ctrl-C clears what was typed; on an empty line it is told. The line is accepted then: after any other end, keys that
+/// follow at once would be lost.
+struct ClearFirst(Arc<AtomicBool>);
 
 impl ConditionalEventHandler for ClearFirst {
     fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeBuffer) })
+        if !context.line().is_empty() {
+            return Some(Cmd::Kill(Movement::WholeBuffer));
+        }
+        self.0.store(true, Ordering::Relaxed);
+        Some(Cmd::AcceptLine)
     }
 }
 

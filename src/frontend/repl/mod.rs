@@ -395,6 +395,8 @@ impl Repl {
     fn suspend(&mut self) {
         self.pane.live(None);
         self.flush();
+        // What the shell says gets a row of its own, and so does what comes afterwards.
+        self.write("\r\n");
         terminal::suspend();
         self.pane.resize(size());
         self.pane.restart();

@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 
 use faos::playback::{Reply, Step};
 use regex::bytes::Regex;
+use serde_json::json;
 
 use super::{Chat, USUAL};
 use crate::support::env::TestEnv;
-use crate::support::model_server::held;
+use crate::support::model_server::{held, serve_with_pages};
 
 /// Bracketed paste, synchronised output, the cursor shown or hidden; moves, and erasing from the cursor on; our styles.
 static OURS: LazyLock<Regex> =
@@ -95,7 +96,7 @@ fn names_of_files() {
     for sequence in HOSTILE {
         env.write(&format!("workspace/a{}b.txt", sequence.replace('/', "")), "x");
     }
-    env.write("faos/state/trust.json", serde_json::json!({"workspaces": [env.workspace()]}).to_string());
+    env.write("faos/state/trust.json", json!({"workspaces": [env.workspace()]}).to_string());
     let blocks: String =
         HOSTILE.iter().map(|name| format!("n{}.txt\n```\nx\n```\n\n", name.replace(['/', '\r'], ""))).collect();
     let mut chat = Chat::begin(env, USUAL, &[], [Reply::text(&blocks), Reply::text("Done.\n")]);
@@ -151,15 +152,16 @@ fn what_is_pasted() {
     chat.terminal.wait_for("the message again", |screen| screen.cursor_row.ends_with(" REST"));
     chat.terminal.send("\x03");
     chat.wait_for_prompt();
+    chat.ask("/sessions");
     assert_only_ours(&mut chat);
     chat.quit();
 }
 
 #[test]
 fn what_a_server_answers() {
-    let message = serde_json::json!({"error": {"message": hostile(), "code": 400}}).to_string();
+    let message = json!({"error": {"message": hostile(), "code": 400}}).to_string();
     let plain = Reply { status: 500, headers: Vec::new(), steps: vec![Step::Bytes(hostile().into_bytes())] };
-    let event = format!("data: {}\n\n", serde_json::json!({"error": {"message": hostile()}}));
+    let event = format!("data: {}\n\n", json!({"error": {"message": hostile()}}));
     let broken = Reply::stream(vec![Step::Text("Some. ".to_owned()), Step::Bytes(event.into_bytes())]);
     let mut chat = Chat::new([Reply::json(400, &message), plain, broken, Reply::text("Fine.\n")]);
     for words in ["first", "second", "third"] {
@@ -168,4 +170,31 @@ fn what_a_server_answers() {
     chat.assert_shown("error: ");
     assert_only_ours(&mut chat);
     chat.quit();
+}
+
+#[test]
+fn names_of_models_and_of_the_folder() {
+    let names: Vec<_> = HOSTILE.iter().map(|name| json!({"id": format!("m{name}x"), "max_model_len": 4096})).collect();
+    let models = Reply::json(200, &json!({"object": "list", "data": names}).to_string()).header("Server", "x");
+    let server = serve_with_pages([Reply::text("Hello.\n")], [("/v1/models", models)]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let folder = env.root().join(format!("w{}", HOSTILE.concat().replace('/', "")));
+    let arguments = ["-w", folder.to_str().unwrap(), "--model", "m\x1b[8mx"];
+    let mut chat = Chat { terminal: env.at_terminal(arguments), env, server };
+    chat.terminal.wait_for_text("window 4096");
+    chat.wait_for_prompt();
+    for line in ["hello", "/model", "/sessions"] {
+        chat.ask(line);
+    }
+    chat.terminal.send("/model m\t\t");
+    chat.terminal.wait_for("the line", |screen| screen.cursor_row.starts_with("› /model m"));
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    assert_only_ours(&mut chat);
+    for command in ["list", "show"] {
+        chat.terminal = chat.env.at_terminal(["sessions", command]);
+        chat.terminal.assert_end(0);
+        assert_only_ours(&mut chat);
+    }
 }

@@ -111,6 +111,7 @@ fn a_stop_in_mid_stream_gives_the_terminal_back_until_the_program_goes_on() {
     for by_key in [true, false] {
         let (mut chat, gate) = streaming();
         stop(&mut chat, by_key);
+        assert_eq!(chat.terminal.screen().cursor.1, 0, "the shell goes on in a row of its own");
         gate.open();
         chat.terminal.signal(Signal::CONT);
         chat.terminal.wait_for_text("More words.");
@@ -118,6 +119,7 @@ fn a_stop_in_mid_stream_gives_the_terminal_back_until_the_program_goes_on() {
         gate.open();
         gate.open();
         chat.wait_for_prompt_with("next");
+        chat.assert_shown("Some words.");
         chat.terminal.send("\r");
         chat.terminal.wait_for_text("Next.");
         chat.wait_for_prompt();
@@ -183,11 +185,14 @@ fn no_folder_is_let_in_by_a_key_that_ends_the_question() {
 }
 
 #[test]
-fn a_second_program_in_the_same_workspace_is_told_who_is_there() {
-    let chat = Chat::new([]);
-    let workspace = chat.env.workspace().to_str().unwrap().to_owned();
-    let mut second = chat.env.at_terminal(["-w", &workspace]);
-    second.assert_end(1);
-    assert!(second.text().contains(&chat.terminal.pid().to_string()), "{}", second.text());
+fn a_second_program_in_the_same_workspace_or_session_is_told_who_is_there() {
+    let mut chat = Chat::new([Reply::text("Hello.\n")]);
+    chat.ask("hello");
+    let (workspace, pid) = (chat.env.workspace(), chat.terminal.pid().to_string());
+    for arguments in [["-w", workspace.to_str().unwrap()], ["resume", "--last"]] {
+        let mut second = chat.env.at_terminal(arguments);
+        second.assert_end(1);
+        assert!(second.text().contains(&pid), "{}", second.text());
+    }
     chat.quit();
 }

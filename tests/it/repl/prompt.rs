@@ -140,7 +140,7 @@ fn a_message_has_several_lines_by_backslash_quotes_or_ctrl_j() {
 #[test]
 fn lines_that_are_typed_at_once_are_all_taken() {
     let mut chat = Chat::new(["One.\n", "Two.\n"].map(Reply::text));
-    chat.terminal.send("first\r/help undo\rsecond\r/quit\r");
+    chat.terminal.send("\x03first\r/help undo\rhalf\x03second\r/quit\r");
     chat.terminal.assert_end(0);
     chat.assert_answered("second", "Two.");
     assert_eq!(chat.asked(), "second");
