@@ -396,3 +396,19 @@ fn yaml_is_read_where_python_can() {
         assert_eq!(opinion(&bash), (outcome, told.to_owned()), "{text}");
     }
 }
+
+/// Starting Node for each of hundreds of files takes long, and a message is not to blame for what it left alone.
+#[test]
+fn of_many_javascript_files_those_that_changed_are_read() {
+    let bash = Bash::with(&[("old.js", "let x = ;\n"), ("mine.js", "let y = 1;\n")]);
+    (0..100).for_each(|number| bash.put(&format!("part{number}.js"), "1;\n"));
+    let told = |changed: &str| {
+        let (at, cancel) = (bash.setting(), CancellationToken::new());
+        let changed = vec![json!({"path": changed, "kind": "modified"})];
+        let hooked = wait(built_in().on_validate(&at, changed, bash.files(), bash.host(), &cancel));
+        hooked.expect("the thread lives").decision.first().map(|opinion| opinion.outcome)
+    };
+    assert_eq!(told("mine.js"), Some(Opinion::Passed));
+    assert_eq!(told("old.js"), Some(Opinion::Failed));
+    assert_eq!(told("notes.md"), None);
+}
