@@ -110,10 +110,10 @@ fn the_guides_examples_work() {
         .into_iter()
         .filter_map(|(lang, content)| (lang == "rhai").then_some(content))
         .collect();
-    let [careful, node, patience] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let [careful, lua, patience] = examples.as_slice() else { panic!("{} examples", examples.len()) };
     let (_folders, scripts) = load(&[
         ("user/40-careful.rhai", careful.as_str()),
-        ("user/50-node.rhai", node.as_str()),
+        ("user/50-lua.rhai", lua.as_str()),
         ("user/90-patience.rhai", patience.as_str()),
     ]);
     let (at, no, world) = (setting(), never(), World::default());
@@ -123,7 +123,7 @@ fn the_guides_examples_work() {
     wait(scripts.on_run(&at, run_event("rm -rf build"), world.host(), &no)).expect("lives");
     assert_eq!(*world.asked.lock().expect("no panic"), ["Run this? rm -rf build"]);
 
-    let checked = wait(scripts.on_validate(&at, vec![], vec!["a.js".into()], world.host(), &no)).expect("lives");
+    let checked = wait(scripts.on_validate(&at, vec![], vec!["a.lua".into()], world.host(), &no)).expect("lives");
     assert_eq!(checked.decision.len(), 1, "{checked:?}");
 
     wait(scripts.on_prompt(&at, "x", "user", world.host(), &no)).expect("lives");
