@@ -106,6 +106,9 @@ impl Conversation {
     /// Does one thing at the keyboard; the last event is `Ready`.
     pub async fn attend(&mut self, op: Op) {
         match op {
+            Op::Retry if !self.history.has_message() => {
+                self.emit(Event::Notice("there is no message to answer again".to_owned())).await;
+            }
             Op::Say { .. } | Op::GoOn | Op::Retry => {
                 self.handle(op).await;
             }
@@ -151,9 +154,7 @@ impl Conversation {
                 self.keep_version_beside("before the message", turn);
             }
             Op::Retry if !self.is_open() => {
-                if let Some(ending) = self.take_back_the_answer(turn).await? {
-                    return Ok(ending);
-                }
+                self.take_back_the_answer(turn).await?;
             }
             Op::GoOn | Op::Retry => {
                 self.keep_version_beside("before going on", turn);

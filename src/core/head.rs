@@ -10,7 +10,7 @@ use crate::core::event::{Event, Move, Moved};
 use crate::core::history::{History, path};
 use crate::core::run::blocking;
 use crate::core::turn::Turn;
-use crate::core::verdict::{Ending, Stopped};
+use crate::core::verdict::Stopped;
 use crate::session::record::{AttachedBy, Entry, Record};
 use crate::session::{self};
 use crate::workspace::Restored;
@@ -61,18 +61,15 @@ impl Conversation {
     }
 
     /// The last message is to be answered again, from the files as they were before it.
-    pub(super) async fn take_back_the_answer(&mut self, turn: &mut Turn) -> Result<Option<Ending>, Stopped> {
+    pub(super) async fn take_back_the_answer(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
         self.keep_version("before retry").await?;
         let records = self.records().await?;
         let path = path(&records);
-        let Some(at) = last_message(&path) else {
-            self.emit(Event::Notice("there is no message to answer again".to_owned())).await;
-            return Ok(Some(Ending::Done));
-        };
+        let Some(at) = last_message(&path) else { return Ok(()) };
         let target = Target { to: path[at].seq, version: version_before(&path, at), message: message_of(path[at]) };
         self.move_head(Move::Retry, target).await?;
         self.keep_version_beside("before the message", turn);
-        Ok(None)
+        Ok(())
     }
 
     /// Everything that is in the log by now.

@@ -115,6 +115,11 @@ impl History {
         (!pending.is_empty()).then(|| pending.take())
     }
 
+    /// The user has said something.
+    pub fn has_message(&self) -> bool {
+        self.messages.iter().any(|message| message.role == Role::User)
+    }
+
     pub fn system_prompt(&self) -> Option<&str> {
         self.messages.first().filter(|message| message.role == Role::System).map(|message| message.content.as_str())
     }

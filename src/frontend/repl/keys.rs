@@ -174,9 +174,8 @@ impl Parser {
     /// A paste, or a sequence of a key that means nothing here (arrows, function keys), which is passed over.
     fn escape(&mut self) -> Option<usize> {
         if self.rest.starts_with(PASTE_BEGIN) {
-            let end = find(&self.rest, PASTE_END)?;
-            let text =
-                String::from_utf8_lossy(&self.rest[PASTE_BEGIN.len()..end]).replace("\r\n", "\n").replace('\r', "\n");
+            let Some(end) = find(&self.rest, PASTE_END) else { return self.endless_paste() };
+            let text = lines_of(&self.rest[PASTE_BEGIN.len()..end]);
             self.keys.push(Key::Paste(text));
             return Some(end + PASTE_END.len());
         }
@@ -193,6 +192,19 @@ impl Parser {
             }
         }
     }
+
+    /// Of a paste whose end never comes, Ctrl-C makes an end: nothing else would bring the keys back.
+    fn endless_paste(&mut self) -> Option<usize> {
+        let text = self.rest[PASTE_BEGIN.len()..].strip_suffix(b"\x03")?;
+        self.keys.push(Key::Paste(lines_of(text)));
+        self.keys.push(Key::Interrupt);
+        Some(self.rest.len())
+    }
+}
+
+/// Terminals send a carriage return for each line's end.
+fn lines_of(pasted: &[u8]) -> String {
+    String::from_utf8_lossy(pasted).replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
@@ -245,6 +257,12 @@ mod tests {
         let bytes = b"\x1b[200~one\rtwo \x1b[Ax\x1b[201~\r";
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
         assert_eq!(keys(&single), pasted);
+    }
+
+    #[test]
+    fn ctrl_c_ends_a_paste_that_has_no_end() {
+        let pasted = Key::Paste("one\ntwo".to_owned());
+        assert_eq!(keys(&[b"\x1b[200~one\rtw", b"o\x03", b"x"]), [pasted, Key::Interrupt, Key::Text("x".to_owned())]);
     }
 
     #[test]
