@@ -170,6 +170,7 @@ fn judged(cases: &[(Files<'_>, Opinion, &str)]) {
         assert_eq!(outcome, *wanted, "{files:?}: {feedback}");
         let found = part.split('|').any(|part| feedback.contains(part));
         assert!(found, "{files:?}: `{part}` is not in\n{feedback}");
+        assert!(!feedback.contains("node:internal") && !feedback.contains("file:"), "{feedback}");
     }
 }
 
@@ -182,6 +183,11 @@ fn javascript_is_read_and_tested() {
         (&[("add.js", good)], Opinion::Passed, ""),
         (&[("add.js", good), ("test/add.test.js", test)], Opinion::Passed, ""),
         (&[("add.js", "exports.add = (a, b) => a - b;\n"), ("test/add.test.js", test)], Opinion::Failed, "-1 !== 3"),
+        (
+            &[("a.test.mjs", "import assert from 'node:assert';\n\nassert.equal(1, 2);\n")],
+            Opinion::Failed,
+            "(a.test.mjs:3:8)|a.test.mjs:3:8\n",
+        ),
         (&[("it's.js", "let x = ;\n")], Opinion::Failed, "it's.js:1\nlet x = ;"),
         (&[("web/app.js", "import { a } from './a.js';\nlet x = ;\n")], Opinion::Failed, "web/app.js:2"),
         (&[("app.js", "import { a } from './a.js';\na();\n")], Opinion::Passed, ""),
