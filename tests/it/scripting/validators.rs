@@ -328,11 +328,33 @@ fn a_makefiles_tests_are_made_by_one_validator() {
         &[("a.c", "int a;\n"), ("Cargo.toml", FAILING_CRATE), ("lib.rs", "#[test]\nfn fails() {\n    panic!()\n}\n")],
     ] {
         let bash = Bash::with(files);
-        bash.put("Makefile", "test:\n\t@echo made >>made.txt\n");
+        bash.put("Makefile", "check test: all\n\t@echo made >>made.txt\nall:\n");
         let opinions = validate(&bash);
         assert!(opinions.iter().all(|opinion| opinion.outcome == Opinion::Passed), "{opinions:?}");
         assert_eq!(std::fs::read_to_string(bash.path("made.txt")).expect("made"), "made\n", "{files:?}");
     }
+}
+
+/// A justfile stands for the whole project too; without just, a language's own tests count.
+#[test]
+fn a_justfile_is_a_target_where_just_is() {
+    let just = "test := \"x\"\n\ntest filter=\"all\": build\n    exit 1\n";
+    let failing = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
+    let mut bash = Bash::with(&[("justfile", just), ("test_a.py", failing), ("b.sh", "true\n")]);
+    let failed = |bash: &Bash| {
+        let opinions = validate(bash).into_iter().filter(|opinion| opinion.outcome == Opinion::Failed);
+        opinions.map(|opinion| opinion.feedback).collect::<String>()
+    };
+    let told = failed(&bash);
+    assert!(told.contains("unittest discover") && told.contains("FAILED (failures=1)"), "{told}");
+    let tools = Bash::with(&[("just", "#!/bin/sh\necho \"just was asked to $1\"\nexit 3\n")]);
+    std::fs::set_permissions(tools.path("just"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    bash.set("PATH", format!("{}:{}", tools.root(), std::env::var("PATH").expect("a PATH")).into());
+    let told = failed(&bash);
+    assert_eq!(told, "`just test` failed (exit code 3):\n\njust was asked to test");
+    judged(&[(&[("justfile", "test:\n    go test\n"), ("main.go", "")], Opinion::None, "needs just")]);
+}
+
 }
 
 #[test]
