@@ -244,6 +244,22 @@ fn rust_is_built_and_tested() {
         (&[("it's/Cargo.toml", manifest), ("it's/src/lib.rs", "fn f() -> u8 {}\n")], Opinion::Failed, "E0308"),
         (&[("hello.rs", "fn main() {\n    println!(\"{}\", name);\n}\n")], Opinion::Failed, "`rustc"),
         (&[("hello.rs", "fn main() {}\n"), ("other.rs", "pub fn f( {}\n")], Opinion::Passed, ""),
+        (
+            &[("hello.rs", "fn main() {}\n#[test]\nfn fails() {\n    panic!()\n}\n")],
+            Opinion::Failed,
+            "`rustc --edition 2021 --test 'hello.rs'` failed (exit code 101)",
+        ),
+        // Crates side by side are each their own.
+        (
+            &[
+                ("a/Cargo.toml", manifest),
+                ("a/src/lib.rs", ""),
+                ("bb/Cargo.toml", FAILING_CRATE),
+                ("bb/lib.rs", "fn f( {}\n"),
+            ],
+            Opinion::Failed,
+            "`cd './bb/' && cargo check",
+        ),
     ]);
 }
 
