@@ -288,6 +288,8 @@ fn c_is_built_as_the_project_says() {
         (&[("main.c", main), ("area.h", header)], Opinion::Failed, "undefined reference to `area'"),
         (&[("src/main.c", main), ("my lib/area.h", header), ("my lib/area.c", area)], Opinion::Passed, ""),
         (&[("main.c", main)], Opinion::Failed, "area.h: No such file or directory"),
+        (&[("a.c", "int f(void) { return lost(); }\n")], Opinion::Failed, "a.c:1:22: error: "),
+        (&[("a.cpp", "#include <concepts>\nint main() { return std::integral<int> ? 0 : 1; }\n")], Opinion::Passed, ""),
         (&[("it's.cpp", "#include <vector>\nint main() { std::vector<int> x = 1 }\n")], Opinion::Failed, "it's.cpp:2:"),
         (&[("tool.c", "int helper(void) { return 1; }\n")], Opinion::Passed, ""),
         (&[("a.c", "int a;\n"), ("Makefile", "all:\n\t@echo not built; exit 4\n")], Opinion::Failed, "`make` failed"),
@@ -320,6 +322,7 @@ fn what_c_lacks_is_no_fault() {
             "needs the library no-such",
         ),
         (&[("a.c", "int a;\n"), ("Makefile", "a: a.c\n\tno-such-cc a.c\n")], Opinion::None, "needs no-such-cc"),
+        (&[("a.c", "#include \"config.h\"\n"), ("meson.build", "")], Opinion::None, "needs Meson to build it"),
     ]);
     for (files, needs) in [
         (&[("a.c", "int a;\n")][..], "needs cc"),
