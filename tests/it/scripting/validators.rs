@@ -374,6 +374,19 @@ fn a_justfile_is_a_target_where_just_is() {
     judged(&[(&[("justfile", "test:\n    go test\n"), ("main.go", "")], Opinion::None, "needs just")]);
 }
 
+/// What only looks like a reference: text of scripts and of code that is shown, routes, pages whose base is elsewhere.
+#[test]
+fn what_only_a_server_or_a_script_knows_is_no_reference() {
+    let shown = "<pre><script src='a.js'></script></pre><script>x = \"<a href='b.html'>\"</script>\n\
+                 <a href='login'>in</a><a href='docs/'>docs</a><a href='example.com'>out</a>\n";
+    for page in [shown, "<base href='/app/'><script src='a.js'></script>\n"] {
+        assert_eq!(validate(&Bash::with(&[("index.html", page)])), [], "{page}");
+    }
+    let page = "<link rel=stylesheet href=a.css>\n<script type='module' src='app.js'></script>\n";
+    let script = "import {\n  b,\n} from './b.js';\nimport './c.js';\nimport d from 'd';\nb(d);\n";
+    let opinions = validate(&Bash::with(&[("index.html", page), ("app.js", script), ("css/a.css", "")]));
+    let told = "These references lead to no file of the project:\n\nindex.html: a.css (there is css/a.css)\napp.js: ./b.js\napp.js: ./c.js";
+    assert_eq!(opinions.last().map(|opinion| opinion.feedback.as_str()), Some(told));
 }
 
 #[test]
