@@ -421,12 +421,14 @@ fn data_can_be_read() {
         (&[("a.json", "{\"a\": [1, 2]}\n"), ("b.toml", "a = 1\n"), ("README.md", "")], Opinion::Passed, ""),
         (&[("a.json", "{\"a\": 1,}\n")], Opinion::Failed, "These files cannot be read:\n\na.json: "),
         (&[("a.json", &large), ("b.json", "\u{feff}{}")], Opinion::Passed, ""),
+        (&[("a.json", "{}"), ("empty.json", "\n")], Opinion::Passed, ""),
         (&[("a.json", &large[1..])], Opinion::Failed, "a.json: Extra data"),
         (&[("b.toml", "a = 1\na = 2\n"), ("main.go", "")], Opinion::Failed, "b.toml: Cannot overwrite a value"),
     ]);
     for nothing in [
         &[("tsconfig.json", "{ // strict\n}\n")][..],
         &[(".vscode/settings.json", "{ /* mine */ }\n")],
+        &[("turbo.json", "// mine\n{}\n")],
         &[("tests/broken.json", "{")],
         &[("main.go", ""), ("a.json", "{}")],
     ] {
