@@ -142,6 +142,7 @@ fn a_project_is_run_as_it_is_by_custom() {
         ),
         (&[("makefile", "NAME := bin/x\n$(NAME): x.o\n\tcc\n"), ("x.c", "")], "make && ./bin/x"),
         (&[("index.html", ""), ("app.js", ""), ("life.js", "")], "denied: index.html is a page: open it in a browser"),
+        (&[("public/index.html", "")], "denied: public/index.html is a page: open it in a browser"),
         (&[("index.html", ""), ("server.js", "")], "node server.js"),
         (&[("index.html", ""), ("app.py", "")], "python3 app.py"),
         (&[("snake/__main__.py", ""), ("snake/ui.py", "")], "python3 -m snake"),
@@ -149,6 +150,9 @@ fn a_project_is_run_as_it_is_by_custom() {
         (&[("todo.py", ""), ("test_todo.py", "")], "python3 todo.py"),
         (&[("report.py", "if __name__ == '__main__':\n    x()\n"), ("inventory.py", "")], "python3 report.py"),
         (&[("rotate me.sh", "#!/bin/bash\n"), ("test-rotate.sh", "#!/bin/bash\n")], "bash 'rotate me.sh'"),
+        (&[("justfile", "run *args: build\n    ./x\n"), ("main.py", "")], "just run"),
+        (&[("it.c", ""), ("it.h", "")], "cc -o /tmp/program it.c -lm && /tmp/program"),
+        (&[("it.rs", "")], "rustc -o /tmp/program it.rs && /tmp/program"),
         (&[("notes.txt", "")], "denied: nothing here tells how the project is run; name the command: /run COMMAND"),
     ] {
         assert_eq!(command(files), want);

@@ -250,6 +250,22 @@ fn rust_is_built_and_tested() {
         (&[("it's/Cargo.toml", manifest), ("it's/src/lib.rs", "fn f() -> u8 {}\n")], Opinion::Failed, "E0308"),
         (&[("hello.rs", "fn main() {\n    println!(\"{}\", name);\n}\n")], Opinion::Failed, "`rustc"),
         (&[("hello.rs", "fn main() {}\n"), ("other.rs", "pub fn f( {}\n")], Opinion::Passed, ""),
+        (
+            &[("hello.rs", "fn main() {}\n#[test]\nfn fails() {\n    panic!()\n}\n")],
+            Opinion::Failed,
+            "`rustc --edition 2021 --test 'hello.rs'` failed (exit code 101)",
+        ),
+        // Crates side by side are each their own.
+        (
+            &[
+                ("a/Cargo.toml", manifest),
+                ("a/src/lib.rs", ""),
+                ("bb/Cargo.toml", FAILING_CRATE),
+                ("bb/lib.rs", "fn f( {}\n"),
+            ],
+            Opinion::Failed,
+            "`cd './bb/' && cargo check",
+        ),
     ]);
 }
 
@@ -278,6 +294,8 @@ fn c_is_built_as_the_project_says() {
         (&[("main.c", main), ("area.h", header)], Opinion::Failed, "undefined reference to `area'"),
         (&[("src/main.c", main), ("my lib/area.h", header), ("my lib/area.c", area)], Opinion::Passed, ""),
         (&[("main.c", main)], Opinion::Failed, "area.h: No such file or directory"),
+        (&[("a.c", "int f(void) { return lost(); }\n")], Opinion::Failed, "a.c:1:22: error: "),
+        (&[("a.cpp", "#include <concepts>\nint main() { return std::integral<int> ? 0 : 1; }\n")], Opinion::Passed, ""),
         (&[("it's.cpp", "#include <vector>\nint main() { std::vector<int> x = 1 }\n")], Opinion::Failed, "it's.cpp:2:"),
         (&[("tool.c", "int helper(void) { return 1; }\n")], Opinion::Passed, ""),
         (&[("a.c", "int a;\n"), ("Makefile", "all:\n\t@echo not built; exit 4\n")], Opinion::Failed, "`make` failed"),
@@ -310,6 +328,7 @@ fn what_c_lacks_is_no_fault() {
             "needs the library no-such",
         ),
         (&[("a.c", "int a;\n"), ("Makefile", "a: a.c\n\tno-such-cc a.c\n")], Opinion::None, "needs no-such-cc"),
+        (&[("a.c", "#include \"config.h\"\n"), ("meson.build", "")], Opinion::None, "needs Meson to build it"),
     ]);
     for (files, needs) in [
         (&[("a.c", "int a;\n")][..], "needs cc"),
@@ -334,11 +353,46 @@ fn a_makefiles_tests_are_made_by_one_validator() {
         &[("a.c", "int a;\n"), ("Cargo.toml", FAILING_CRATE), ("lib.rs", "#[test]\nfn fails() {\n    panic!()\n}\n")],
     ] {
         let bash = Bash::with(files);
-        bash.put("Makefile", "test:\n\t@echo made >>made.txt\n");
+        bash.put("Makefile", "check test: all\n\t@echo made >>made.txt\nall:\n");
         let opinions = validate(&bash);
         assert!(opinions.iter().all(|opinion| opinion.outcome == Opinion::Passed), "{opinions:?}");
         assert_eq!(std::fs::read_to_string(bash.path("made.txt")).expect("made"), "made\n", "{files:?}");
     }
+}
+
+/// A justfile stands for the whole project too; without just, a language's own tests count.
+#[test]
+fn a_justfile_is_a_target_where_just_is() {
+    let just = "test := \"x\"\n\ntest filter=\"all\": build\n    exit 1\n";
+    let failing = "import unittest\n\nclass T(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
+    let mut bash = Bash::with(&[("justfile", just), ("test_a.py", failing), ("b.sh", "true\n")]);
+    let failed = |bash: &Bash| {
+        let opinions = validate(bash).into_iter().filter(|opinion| opinion.outcome == Opinion::Failed);
+        opinions.map(|opinion| opinion.feedback).collect::<String>()
+    };
+    let told = failed(&bash);
+    assert!(told.contains("unittest discover") && told.contains("FAILED (failures=1)"), "{told}");
+    let tools = Bash::with(&[("just", "#!/bin/sh\necho \"just was asked to $1\"\nexit 3\n")]);
+    std::fs::set_permissions(tools.path("just"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    bash.set("PATH", format!("{}:{}", tools.root(), std::env::var("PATH").expect("a PATH")).into());
+    let told = failed(&bash);
+    assert_eq!(told, "`just test` failed (exit code 3):\n\njust was asked to test");
+    judged(&[(&[("justfile", "test:\n    go test\n"), ("main.go", "")], Opinion::None, "needs just")]);
+}
+
+/// What only looks like a reference: text of scripts and of code that is shown, routes, pages whose base is elsewhere.
+#[test]
+fn what_only_a_server_or_a_script_knows_is_no_reference() {
+    let shown = "<pre><script src='a.js'></script></pre><script>x = \"<a href='b.html'>\"</script>\n\
+                 <a href='login'>in</a><a href='docs/'>docs</a><a href='example.com'>out</a>\n";
+    for page in [shown, "<base href='/app/'><script src='a.js'></script>\n"] {
+        assert_eq!(validate(&Bash::with(&[("index.html", page)])), [], "{page}");
+    }
+    let page = "<link rel=stylesheet href=a.css>\n<script type='module' src='app.js'></script>\n";
+    let script = "import {\n  b,\n} from './b.js';\nimport './c.js';\nimport d from 'd';\nb(d);\n";
+    let opinions = validate(&Bash::with(&[("index.html", page), ("app.js", script), ("css/a.css", "")]));
+    let told = "These references lead to no file of the project:\n\nindex.html: a.css (there is css/a.css)\napp.js: ./b.js\napp.js: ./c.js";
+    assert_eq!(opinions.last().map(|opinion| opinion.feedback.as_str()), Some(told));
 }
 
 #[test]
@@ -373,12 +427,14 @@ fn data_can_be_read() {
         (&[("a.json", "{\"a\": [1, 2]}\n"), ("b.toml", "a = 1\n"), ("README.md", "")], Opinion::Passed, ""),
         (&[("a.json", "{\"a\": 1,}\n")], Opinion::Failed, "These files cannot be read:\n\na.json: "),
         (&[("a.json", &large), ("b.json", "\u{feff}{}")], Opinion::Passed, ""),
+        (&[("a.json", "{}"), ("empty.json", "\n")], Opinion::Passed, ""),
         (&[("a.json", &large[1..])], Opinion::Failed, "a.json: Extra data"),
         (&[("b.toml", "a = 1\na = 2\n"), ("main.go", "")], Opinion::Failed, "b.toml: Cannot overwrite a value"),
     ]);
     for nothing in [
         &[("tsconfig.json", "{ // strict\n}\n")][..],
         &[(".vscode/settings.json", "{ /* mine */ }\n")],
+        &[("turbo.json", "// mine\n{}\n")],
         &[("tests/broken.json", "{")],
         &[("main.go", ""), ("a.json", "{}")],
     ] {
