@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::{Bench, Outcome, millis, screen};
 
 /// The end of a prompt, ours and the shell's.
 const PROMPT: &str = "› ";
+const ROWS: NonZeroU16 = NonZeroU16::MIN.saturating_add(39);
+const COLUMNS: NonZeroU16 = NonZeroU16::MIN.saturating_add(79);
 /// Between two pieces of a reply: about 250 tokens a second.
 const PACE: Duration = Duration::from_millis(4);
 
@@ -64,16 +67,15 @@ struct Terminal {
 impl Terminal {
     fn start(mut command: Command) -> Outcome<Self> {
         let (mut pty, slave) = open()?;
-        pty.resize(Size::new(40, 80))?;
+        pty.resize(Size::new(ROWS.get(), COLUMNS.get()))?;
         command.env("TERM", "xterm-256color");
         let begun = Instant::now();
         let child = pty_process::blocking::Command::from(command).spawn(slave)?;
-        let mut shown = Vec::new();
+        let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
         let mut buffer = [0; 65536];
-        // Our own words come back first where there are any: the prompt is the last thing on its line.
-        while !is_prompt(&shown) {
+        while !is_prompt(screen.screen()) {
             let length = pty.read(&mut buffer)?;
-            shown.extend_from_slice(&buffer[..length]);
+            screen.process(&buffer[..length]);
         }
         Ok(Self { child, pty, ready: begun.elapsed() })
     }
@@ -89,7 +91,8 @@ impl Terminal {
     }
 }
 
-/// Without the sequences that move the cursor and choose colours, the text ends with an empty prompt.
-fn is_prompt(shown: &[u8]) -> bool {
-    faos::base::printable::printable(&String::from_utf8_lossy(shown)).ends_with(PROMPT)
+/// The cursor stands behind an empty prompt.
+fn is_prompt(screen: &vt100::Screen) -> bool {
+    let (row, _) = screen.cursor_position();
+    screen.rows(0, COLUMNS.get()).nth(usize::from(row)).is_some_and(|row| row.trim_end() == PROMPT.trim_end())
 }
