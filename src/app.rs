@@ -52,24 +52,25 @@ pub fn main() -> u8 {
     })
 }
 
-/// Clap's own words, with the hint that a second PROMPT needs.
+/// Clap's own words; of a second PROMPT ours.
 fn usage(error: &clap::Error) -> u8 {
+    let code = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => 2,
+    };
+    if let ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand = error.kind() {
+        // An option that is unknown has clap's own tip.
+        let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+        let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+        if !word.starts_with('-') && usage.contains("[PROMPT]") {
+            let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
+            headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, code);
+            return code;
+        }
+    }
     // Help that cannot be printed is no reason for another exit code.
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand => {
-            // An option that is unknown has clap's own tip.
-            let word = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-            let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-            if !word.starts_with('-') && usage.contains("[PROMPT]") {
-                let hint = Failure::usage("PROMPT is one argument", "quote it: faos \"what you want\"");
-                headless::show_failed_start(headless::Options::default(), &hint.message, &hint.hints, 2);
-            }
-            2
-        }
-        _ => 2,
-    }
+    code
 }
 
 /// `-v` and `-vv`: what the program does, on stderr.

@@ -46,6 +46,13 @@ impl Drop for Passing {
 impl Home {
     pub fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
         let mut passing = None;
+        // A folder that is in use is told before a session is made for it.
+        let lock = match place {
+            Place::New { workspace: Some(workspace) } | Place::Passing { workspace: Some(workspace) } => {
+                Some(session::lock_workspace(&settings.folders.state, workspace)?)
+            }
+            Place::New { workspace: None } | Place::Passing { workspace: None } | Place::Saved { .. } => None,
+        };
         let is_missing = matches!(place, Place::Saved { folder } if !fs::exists(&folder.join("workspace")));
         let Opened { session, records, mut repaired } = match place {
             Place::Saved { folder } => Session::open(folder)?,
@@ -56,7 +63,10 @@ impl Home {
                 new(&folder, workspace.as_deref())?
             }
         };
-        let lock = session::lock_workspace(&settings.folders.state, session.workspace())?;
+        let lock = match lock {
+            Some(lock) => lock,
+            None => session::lock_workspace(&settings.folders.state, session.workspace())?,
+        };
         let workspace = Workspace::open(session.workspace())?;
         let mut versions = Versions::open(&session.folder().join("versions"))?;
         let is_own = session.workspace().starts_with(session.folder());

@@ -1,6 +1,9 @@
 //! The actions of one reply, walked in order over a virtual tree: each sees the ones before it, and each is checked
 //! before anything is written.
 
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
 use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event, LineCount};
@@ -11,8 +14,8 @@ use crate::core::verdict::Stopped;
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Files, apply_edit, apply_write};
 use crate::scripting::{FileWrite, WriteDecision};
-use crate::session::record::{Applied, Entry};
-use crate::workspace::{FileOp, Workspace, changed_lines, diff};
+use crate::session::record::{self, Applied};
+use crate::workspace::{Entry, FileOp, Workspace, changed_lines, diff};
 
 /// What the walk found, in order.
 #[derive(Default)]
@@ -100,7 +103,7 @@ impl Walked {
 impl Conversation {
     pub(super) async fn walk(&mut self, turn: &mut Turn, actions: Vec<Action>) -> Result<Walked, Stopped> {
         let workspace: Workspace = self.parts.workspace.clone();
-        let mut tree = Tree::new(&workspace);
+        let mut tree = Tree::new(&workspace).keeping_off(self.unversioned(&actions)?);
         let mut walked = Walked::default();
         let mut draft: Option<Draft> = None;
         for action in actions {
@@ -129,6 +132,24 @@ impl Conversation {
         }
         walked.steps = tree.into_steps();
         Ok(walked)
+    }
+
+    /// Of the files that the actions would change, those that no version could bring back.
+    fn unversioned(&self, actions: &[Action]) -> Result<Vec<RelPath>, Stopped> {
+        let protected = self.parts.workspace.protected()?;
+        if protected.is_empty() {
+            return Ok(Vec::new());
+        }
+        let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = Vec::new();
+        for path in actions.iter().flat_map(changed_by) {
+            let below = |folder: &PathBuf| Path::new(path.as_str()).starts_with(folder);
+            let is_there = matches!(self.parts.workspace.entry(path), Entry::File { .. });
+            if is_there && protected.iter().any(below) && !versions.holds(path)? {
+                paths.push(path.clone());
+            }
+        }
+        Ok(paths)
     }
 
     async fn write(
@@ -232,7 +253,7 @@ impl Conversation {
         for Outcome { kind, path, result, diff, lines } in outcomes {
             let (outcome, reason) = match result {
                 Went::Applied { note } => {
-                    let entry = Entry::ActionApplied {
+                    let entry = record::Entry::ActionApplied {
                         kind,
                         path: path.clone(),
                         outcome: Applied::Applied,
@@ -242,8 +263,12 @@ impl Conversation {
                     (ActionOutcome::Applied, note)
                 }
                 Went::Noop { note } => {
-                    let entry =
-                        Entry::ActionApplied { kind, path: path.clone(), outcome: Applied::Noop, note: note.clone() };
+                    let entry = record::Entry::ActionApplied {
+                        kind,
+                        path: path.clone(),
+                        outcome: Applied::Noop,
+                        note: note.clone(),
+                    };
                     self.record(entry);
                     (ActionOutcome::Noop, note)
                 }
@@ -251,7 +276,8 @@ impl Conversation {
                     if kind != ActionKind::Edit {
                         turn.repeats.note("the same refused action", (word_of(kind), &path, &reason));
                     }
-                    let entry = Entry::ActionRefused { kind, path: path.clone(), reason: reason.clone(), feedback };
+                    let entry =
+                        record::Entry::ActionRefused { kind, path: path.clone(), reason: reason.clone(), feedback };
                     self.record(entry);
                     (ActionOutcome::Refused, Some(reason))
                 }
@@ -312,7 +338,20 @@ fn laid_over(tree: &mut Tree<'_>, path: &RelPath, old: Option<&str>, content: &s
     Went::Applied { note }
 }
 
+/// The paths whose files an action writes or takes away.
+fn changed_by(action: &Action) -> Vec<&RelPath> {
+    match action {
+        Action::Write { path, .. } | Action::Edit { path, .. } | Action::Delete { path } => vec![path],
+        Action::Move { from, to } => vec![from, to],
+        Action::Run { .. } | Action::Read { .. } | Action::Refused { .. } => Vec::new(),
+    }
+}
+
 fn delete(tree: &mut Tree<'_>, walked: &mut Walked, path: &RelPath) {
+    if let Some(why) = tree.is_kept(path) {
+        walked.refuse(ActionKind::Delete, path.as_str(), why);
+        return;
+    }
     match tree.state(path) {
         crate::reply::FileState::Folder => {
             walked.refuse(ActionKind::Delete, path.as_str(), "a folder; name its files".to_owned());
@@ -330,7 +369,8 @@ fn delete(tree: &mut Tree<'_>, walked: &mut Walked, path: &RelPath) {
 
 fn rename(tree: &mut Tree<'_>, walked: &mut Walked, from: &RelPath, to: &RelPath) -> Result<(), Stopped> {
     let both = format!("{from} -> {to}");
-    let obstacle = if tree.is_file(to) { Some(format!("`{to}` exists")) } else { tree.obstacle(to) };
+    let taken = tree.is_file(to).then(|| format!("`{to}` exists"));
+    let obstacle = taken.or_else(|| tree.is_kept(from)).or_else(|| tree.obstacle(to));
     match (tree.bytes(from)?, obstacle) {
         (None, _) => walked.refuse(ActionKind::Move, &both, format!("no such file: `{from}`")),
         (Some(_), Some(obstacle)) => walked.refuse(ActionKind::Move, &both, obstacle),

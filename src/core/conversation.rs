@@ -201,9 +201,18 @@ impl Conversation {
             gateway = Gateway::connect(&self.parts.server) => gateway?,
             () = token.cancelled() => return Err(Stopped::Interrupted),
         };
+        self.take_gateway(gateway).await;
+        Ok(())
+    }
+
+    async fn take_gateway(&mut self, gateway: Gateway) {
+        let model = gateway.server().model.clone();
         self.parts.gateway = Some(gateway);
         self.emit(Event::Session(self.info())).await;
-        Ok(())
+        if self.resumed && !self.history.model.is_empty() && self.history.model != model {
+            let text = format!("the conversation was with `{}` until now", self.history.model);
+            self.emit(Event::Notice(text)).await;
+        }
     }
 
     async fn use_model(&mut self, name: String) -> Result<(), Stopped> {
@@ -211,6 +220,10 @@ impl Conversation {
         if let Err(stopped) = self.connect().await {
             self.parts.server.model = before;
             return Err(stopped);
+        }
+        let listed = Gateway::models(&self.parts.server).await.unwrap_or_default();
+        if !listed.is_empty() && !listed.iter().any(|server| server.model == name) {
+            self.emit(Event::Notice(format!("the server does not list `{name}`; `/model` shows what it has"))).await;
         }
         if self.history.system_prompt().is_some() {
             self.record(Entry::SettingChanged { key: "model.name".to_owned(), value: name.into() });
@@ -238,10 +251,7 @@ impl Conversation {
     /// What the search beside an open prompt came to.
     pub async fn found(&mut self, found: Result<Gateway, GatewayError>) {
         match found {
-            Ok(gateway) => {
-                self.parts.gateway = Some(gateway);
-                self.emit(Event::Session(self.info())).await;
-            }
+            Ok(gateway) => self.take_gateway(gateway).await,
             Err(error) => {
                 self.error(&error.into(), 0).await;
                 self.emit(Event::Notice("it is looked for again when you say something".to_owned())).await;

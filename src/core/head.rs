@@ -25,7 +25,7 @@ struct Target {
 
 impl Conversation {
     pub(super) async fn undo(&mut self) -> Result<(), Stopped> {
-        self.keep_version("before undo").await?;
+        self.keep_what_the_user_changed("before undo").await?;
         match before_the_last_message(&self.records().await?) {
             Some(target) => self.move_head(Move::Undo, target).await,
             None => {
@@ -36,7 +36,7 @@ impl Conversation {
     }
 
     pub(super) async fn redo(&mut self) -> Result<(), Stopped> {
-        self.keep_version("before redo").await?;
+        self.keep_what_the_user_changed("before redo").await?;
         match last_undone(&self.records().await?) {
             Some(target) => self.move_head(Move::Redo, target).await,
             None => {
@@ -48,7 +48,7 @@ impl Conversation {
 
     /// The files of a version. The model is told, since it knows others.
     pub(super) async fn restore(&mut self, version: u32) -> Result<(), Stopped> {
-        self.keep_version("before restore").await?;
+        self.keep_what_the_user_changed("before restore").await?;
         let records = self.records().await?;
         let is_kept =
             |record: &Record| matches!(record.entry, Entry::VersionKept { version: kept, .. } if kept == version);
@@ -62,13 +62,23 @@ impl Conversation {
 
     /// The last message is to be answered again, from the files as they were before it.
     pub(super) async fn take_back_the_answer(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
-        self.keep_version("before retry").await?;
+        self.keep_what_the_user_changed("before retry").await?;
         let records = self.records().await?;
         let path = path(&records);
         let Some(at) = last_message(&path) else { return Ok(()) };
         let target = Target { to: path[at].seq, version: version_before(&path, at), message: message_of(path[at]) };
         self.move_head(Move::Retry, target).await?;
         self.keep_version_beside("before the message", turn);
+        Ok(())
+    }
+
+    async fn keep_what_the_user_changed(&mut self, why: &str) -> Result<(), Stopped> {
+        let before = self.history.version;
+        self.keep_version(why).await?;
+        if let (Some(version), true) = (self.history.version, self.history.version != before && before.is_some()) {
+            let text = format!("what you changed since is version {version}: `/restore {version}` brings it back");
+            self.emit(Event::Notice(text)).await;
+        }
         Ok(())
     }
 

@@ -28,6 +28,8 @@ pub struct History {
     /// How the last reply ended.
     pub finish: Option<Finish>,
     pub turn: u32,
+    /// Who was asked last.
+    pub model: String,
     /// The newest version that the log knows.
     pub version: Option<u32>,
 }
@@ -130,7 +132,10 @@ impl History {
         match entry {
             Entry::SessionStarted(started) => self.messages.push(Message::new(Role::System, &started.system_prompt)),
             Entry::UserMessage { text } => self.user_message(text),
-            Entry::RequestSent { feedback, .. } => self.request_sent(feedback.as_deref()),
+            Entry::RequestSent { feedback, model, .. } => {
+                self.model.clone_from(model);
+                self.request_sent(feedback.as_deref());
+            }
             Entry::ReplyDelta { kind: DeltaKind::Text | DeltaKind::Tool, text } => {
                 self.in_reply = true;
                 self.partial.push_str(text);

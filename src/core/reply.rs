@@ -1,5 +1,8 @@
 //! What becomes of a finished reply: its actions, its runs and reads, the validation, and whether the model is asked again.
 
+use std::sync::PoisonError;
+
+use crate::base::path::RelPath;
 use crate::core::actions::{Outcome, Refusals, Task, Walked, Went};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event};
@@ -14,6 +17,7 @@ use crate::core::view::ActionKind;
 use crate::reply::{Action, Parsed, Parser};
 use crate::scripting::{ReplyDecision, ReplyEvent};
 use crate::session::record::{AttachedBy, Entry, Finish};
+use crate::workspace::FileOp;
 
 const HELD_BACK: &str = "held back, since not all of the reply was applied";
 
@@ -185,8 +189,11 @@ impl Conversation {
         let Walked { steps, outcomes, tasks } = walked;
         let paths = applied_paths(&outcomes);
         if !steps.is_empty() {
-            let workspace = self.parts.workspace.clone();
+            let (workspace, versions) = (self.parts.workspace.clone(), self.parts.versions.clone());
+            let written: Vec<RelPath> = steps.iter().filter_map(written_by).cloned().collect();
             blocking(move || workspace.apply(&steps)).await??;
+            // What the model writes can be taken back, ignored or not.
+            versions.lock().unwrap_or_else(PoisonError::into_inner).adopt(written);
         }
         let changed = !paths.is_empty();
         self.log_outcomes(turn, outcomes).await?;
@@ -280,6 +287,14 @@ struct Written {
     /// What was written, edited, moved or deleted.
     paths: Vec<String>,
     tasks: Vec<Task>,
+}
+
+fn written_by(step: &FileOp) -> Option<&RelPath> {
+    match step {
+        FileOp::Write { path, .. } | FileOp::Put { path, .. } | FileOp::Link { path, .. } => Some(path),
+        FileOp::Move { to, .. } => Some(to),
+        FileOp::Delete { .. } => None,
+    }
 }
 
 fn applied_paths(outcomes: &[Outcome]) -> Vec<String> {

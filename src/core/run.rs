@@ -61,8 +61,10 @@ impl Runner {
         let scratch = order.source == RunSource::Validation;
         let cache = self.session.folder().join("cache");
         let protected = if scratch { Vec::new() } else { self.workspace.protected()? };
+        // What the user types is meant as at a shell's prompt; a model's script stops at its first fault.
+        let lenient = format!("set +e +o pipefail\n{}", order.command);
         let spec = Spec {
-            script: order.command,
+            script: if order.source == RunSource::User { &lenient } else { order.command },
             stdin: order.stdin,
             workspace: self.workspace.root(),
             view: if scratch { View::Scratch { cache: &cache } } else { View::Direct },
@@ -81,7 +83,7 @@ impl Runner {
             self.tell(Event::RunStarted { run: number, source: order.source, command: order.command.to_owned() });
         }
         let finished = self.sandbox.run(&spec, &self.cancel, &mut live)?;
-        let mut report = finished.report;
+        let mut report = RunReport { command: order.command.to_owned(), ..finished.report };
         let version = if scratch { None } else { self.keep_version(number)? };
         if let Some(version) = &version {
             report.files_changed.clone_from(&version.changes);

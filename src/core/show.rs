@@ -171,7 +171,19 @@ fn utf8(bytes: Option<Vec<u8>>) -> Result<Option<String>, std::string::FromUtf8E
 }
 
 fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {
-    let kept = records.iter().filter_map(|record| match &record.entry {
+    // A version that was found without its record gets it later, so one may be told twice: the last word counts.
+    let last: BTreeMap<u32, u64> = records
+        .iter()
+        .filter_map(|record| match record.entry {
+            Entry::VersionKept { version, .. } => Some((version, record.seq)),
+            _ => None,
+        })
+        .collect();
+    let is_last = |record: &&Record| match record.entry {
+        Entry::VersionKept { version, .. } => last.get(&version) == Some(&record.seq),
+        _ => false,
+    };
+    let kept = records.iter().filter(is_last).filter_map(|record| match &record.entry {
         Entry::VersionKept { version, why, files, .. } => {
             Some(KeptVersion { version: *version, time: record.time.clone(), why: why.clone(), files: files.clone() })
         }

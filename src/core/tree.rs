@@ -15,11 +15,25 @@ pub struct Tree<'a> {
     /// `None`: the path is gone.
     over: BTreeMap<RelPath, Option<Vec<u8>>>,
     steps: Vec<FileOp>,
+    /// Files that no version holds: what was in them could not be brought back.
+    kept_off: Vec<RelPath>,
 }
+
+const UNVERSIONED: &str = "no version holds what is in it (it is ignored, or too large), so only the user changes it";
 
 impl<'a> Tree<'a> {
     pub fn new(workspace: &'a Workspace) -> Self {
-        Self { workspace, over: BTreeMap::new(), steps: Vec::new() }
+        Self { workspace, over: BTreeMap::new(), steps: Vec::new(), kept_off: Vec::new() }
+    }
+
+    pub fn keeping_off(mut self, paths: Vec<RelPath>) -> Self {
+        self.kept_off = paths;
+        self
+    }
+
+    /// Why what stands at the path may not go; `None` where it may.
+    pub fn is_kept(&self, path: &RelPath) -> Option<String> {
+        self.kept_off.contains(path).then(|| UNVERSIONED.to_owned())
     }
 
     /// The file's bytes; `None` where no regular file stands there.
@@ -36,6 +50,9 @@ impl<'a> Tree<'a> {
 
     /// Why nothing can be written at the path; `None` where something can.
     pub fn obstacle(&self, path: &RelPath) -> Option<String> {
+        if let Some(why) = self.is_kept(path) {
+            return Some(why);
+        }
         if self.state(path) == FileState::Folder {
             return Some("a folder stands there".to_owned());
         }

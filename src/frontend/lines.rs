@@ -246,7 +246,15 @@ fn outcome(report: &RunReport) -> String {
     let end = match exit.kind {
         ExitKind::Exited => format!("exit {}", exit.code.unwrap_or_default()),
         ExitKind::Signaled => format!("signal {}", exit.signal.unwrap_or_default()),
-        kind => serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+        ExitKind::WallLimit => "stopped: it took too long".to_owned(),
+        ExitKind::CpuLimit => "stopped: it took too much CPU time".to_owned(),
+        ExitKind::MemoryLimit => "stopped: it took too much memory".to_owned(),
+        ExitKind::OutputLimit => "stopped: it printed too much".to_owned(),
+        ExitKind::FileLimit => "stopped: a file grew too large".to_owned(),
+        ExitKind::ProcessLimit => "stopped: it started too many processes".to_owned(),
+        ExitKind::DiskLimit => "stopped: it wrote too much".to_owned(),
+        ExitKind::Cancelled => "stopped by you".to_owned(),
+        ExitKind::SetupFailed => "not started: the sandbox could not be set up".to_owned(),
     };
     let network = match report.network {
         Network::Off => "no network",

@@ -14,18 +14,78 @@ use crate::base::report::ExitKind;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     pub script: String,
+    #[serde(with = "raw")]
     pub workspace: PathBuf,
     pub isolation: Isolation,
     /// `Some`: the workspace is a scratch copy, and this folder is mounted for build outputs.
+    #[serde(with = "raw_list")]
     pub scratch: Option<PathBuf>,
     /// Read-only inside the workspace, relative to it.
+    #[serde(with = "raw_list")]
     pub protected: Vec<PathBuf>,
     /// Mounted read-only at their own paths, in this order.
+    #[serde(with = "raw_list")]
     pub read_only: Vec<PathBuf>,
+    #[serde(with = "raw")]
     pub home: PathBuf,
     pub environment: Vec<(String, String)>,
     pub network: bool,
     pub limits: Bounds,
+}
+
+/// A path is bytes, and JSON has none: a list of numbers.
+mod raw {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().as_bytes().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        Ok(PathBuf::from(OsString::from_vec(Vec::deserialize(deserializer)?)))
+    }
+}
+
+/// None, one or several.
+mod raw_list {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<'a, S: Serializer>(
+        paths: impl IntoIterator<Item = &'a PathBuf>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let paths: Vec<&[u8]> = paths.into_iter().map(|path| path.as_os_str().as_bytes()).collect();
+        paths.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: PathList>(deserializer: D) -> Result<T, D::Error> {
+        let paths: Vec<Vec<u8>> = Vec::deserialize(deserializer)?;
+        Ok(T::of(paths.into_iter().map(|path| PathBuf::from(OsString::from_vec(path)))))
+    }
+
+    pub trait PathList {
+        fn of(paths: impl Iterator<Item = PathBuf>) -> Self;
+    }
+
+    impl PathList for Vec<PathBuf> {
+        fn of(paths: impl Iterator<Item = PathBuf>) -> Self {
+            paths.collect()
+        }
+    }
+
+    impl PathList for Option<PathBuf> {
+        fn of(mut paths: impl Iterator<Item = PathBuf>) -> Self {
+            paths.next()
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

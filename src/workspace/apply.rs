@@ -11,6 +11,9 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt}
 use crate::base::path::RelPath;
 use crate::workspace::{Workspace, WorkspaceError, at};
 
+/// As an editor makes it.
+const NEW_FILE: u32 = 0o644;
+
 /// One step of a change that was already checked against a virtual tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileOp {
@@ -25,11 +28,11 @@ pub enum FileOp {
         from: RelPath,
         to: RelPath,
     },
-    /// Of a version: the file itself, whatever stood there, and whether it may be executed.
+    /// Of a version: the file itself, whatever stood there.
     Put {
         path: RelPath,
         content: Vec<u8>,
-        executable: bool,
+        mode: u32,
     },
     /// Of a version: a link, whose target is not looked at.
     Link {
@@ -96,14 +99,14 @@ impl Workspace {
         Ok(match step {
             FileOp::Write { path, content } => {
                 let staged = self.beside(number, path, self.written(path)?)?;
-                let mode = self.dir.metadata(&staged.target).ok().map(|existing| existing.permissions());
+                let mode = self.dir.metadata(&staged.target).map(|existing| existing.permissions());
+                let mode = mode.unwrap_or_else(|_| Permissions::from_mode(NEW_FILE));
                 self.fill(&staged, content, mode).map_err(at("write", path))?;
                 Some(staged)
             }
-            FileOp::Put { path, content, executable } => {
+            FileOp::Put { path, content, mode } => {
                 let staged = self.beside(number, path, PathBuf::from(path.as_str()))?;
-                let mode = Permissions::from_mode(if *executable { 0o755 } else { 0o644 });
-                self.fill(&staged, content, Some(mode)).map_err(at("write", path))?;
+                self.fill(&staged, content, Permissions::from_mode(*mode)).map_err(at("write", path))?;
                 Some(staged)
             }
             FileOp::Link { path, target } => {
@@ -131,14 +134,12 @@ impl Workspace {
         Ok(Staged { dir: &self.dir, beside, target, renamed: false })
     }
 
-    fn fill(&self, staged: &Staged<'_>, content: &[u8], mode: Option<Permissions>) -> io::Result<()> {
+    fn fill(&self, staged: &Staged<'_>, content: &[u8], mode: Permissions) -> io::Result<()> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o644);
+        options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = self.dir.open_with(&staged.beside, &options)?;
         file.write_all(content)?;
-        if let Some(mode) = mode {
-            file.set_permissions(mode)?;
-        }
+        file.set_permissions(mode)?;
         file.sync_all()
     }
 

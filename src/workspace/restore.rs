@@ -27,6 +27,7 @@ impl Versions {
         let deletes: Vec<_> =
             steps.iter().filter(is_delete).map(|step| FileOp::Delete { path: step.path.clone() }).collect();
         workspace.apply(&deletes)?;
+        let modes = self.private_modes(number)?;
         let mut writes = Vec::new();
         for Step { path, kind, blob, mode } in &steps {
             if *kind == ChangeKind::Created && workspace.entry(path) != Entry::Absent {
@@ -40,7 +41,11 @@ impl Versions {
             let content = self.repository().find_blob(*blob).map_err(failed)?.content().to_vec();
             writes.push(match mode {
                 FileMode::Link => FileOp::Link { path: path.clone(), target: content },
-                _ => FileOp::Put { path: path.clone(), content, executable: *mode == FileMode::BlobExecutable },
+                _ => {
+                    let usual = if *mode == FileMode::BlobExecutable { 0o755 } else { 0o644 };
+                    let mode = modes.get(path.as_str()).copied().unwrap_or(usual);
+                    FileOp::Put { path: path.clone(), content, mode }
+                }
             });
         }
         workspace.apply(&writes)?;

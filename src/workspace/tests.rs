@@ -28,6 +28,12 @@ fn open() -> (TempDir, Workspace) {
     (folder, workspace)
 }
 
+fn open_versions() -> (TempDir, Versions) {
+    let repository = tempdir().unwrap();
+    let versions = Versions::open(repository.path()).unwrap();
+    (repository, versions)
+}
+
 fn names(workspace: &Workspace) -> Vec<String> {
     workspace.files().unwrap().files.into_iter().map(|file| file.path.into()).collect()
 }
@@ -289,4 +295,65 @@ proptest! {
             .collect();
         prop_assert_eq!(found, model);
     }
+}
+
+#[test]
+fn a_restored_file_is_as_private_as_it_was() {
+    let ((_folder, workspace), (_repository, mut versions)) = (open(), open_versions());
+    for (name, mode) in [("key", 0o600), ("script", 0o755), ("text", 0o644), ("tool", 0o700)] {
+        let path = workspace.root().join(name);
+        fs::write(&path, name).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let kept = versions.keep(&workspace, "all").unwrap().unwrap();
+    for name in ["key", "script", "text", "tool"] {
+        fs::remove_file(workspace.root().join(name)).unwrap();
+    }
+    versions.keep(&workspace, "none").unwrap();
+    let restored = versions.restore(&workspace, kept.number).unwrap();
+    assert_eq!((restored.changes.len(), restored.left.len()), (4, 0));
+    for (name, mode) in [("key", 0o600), ("script", 0o755), ("text", 0o644), ("tool", 0o700)] {
+        let metadata = fs::metadata(workspace.root().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[test]
+fn versions_come_back_whole_whatever_stands_where_now() {
+    let ((_folder, workspace), (_repository, mut versions)) = (open(), open_versions());
+    let root = workspace.root().to_owned();
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::write(root.join("a/b/c"), "deep").unwrap();
+    fs::write(root.join("d"), "a file").unwrap();
+    symlink("d", root.join("link")).unwrap();
+    let first = versions.keep(&workspace, "first").unwrap().unwrap();
+    fs::remove_dir_all(root.join("a")).unwrap();
+    fs::write(root.join("a"), "a file now").unwrap();
+    fs::remove_file(root.join("d")).unwrap();
+    fs::create_dir(root.join("d")).unwrap();
+    fs::write(root.join("d/e"), "below").unwrap();
+    fs::remove_file(root.join("link")).unwrap();
+    let second = versions.keep(&workspace, "second").unwrap().unwrap();
+    versions.restore(&workspace, first.number).unwrap();
+    assert_eq!(fs::read_to_string(root.join("a/b/c")).unwrap(), "deep");
+    assert_eq!(fs::read_to_string(root.join("link")).unwrap(), "a file");
+    assert_eq!(versions.since(&workspace, first.number).unwrap(), []);
+    versions.restore(&workspace, second.number).unwrap();
+    assert_eq!(versions.since(&workspace, second.number).unwrap(), []);
+}
+
+#[test]
+fn what_is_ignored_by_now_is_left_alone() {
+    let ((_folder, workspace), (_repository, mut versions)) = (open(), open_versions());
+    let root = workspace.root().to_owned();
+    versions.keep(&workspace, "nothing").unwrap();
+    fs::write(root.join("notes"), "one").unwrap();
+    let with_notes = versions.keep(&workspace, "notes").unwrap().unwrap();
+    fs::remove_file(root.join("notes")).unwrap();
+    versions.keep(&workspace, "none").unwrap();
+    fs::write(root.join(".gitignore"), "notes\n").unwrap();
+    fs::write(root.join("notes"), "the user's own").unwrap();
+    let restored = versions.restore(&workspace, with_notes.number).unwrap();
+    assert_eq!(restored.left, ["notes"]);
+    assert_eq!(fs::read_to_string(root.join("notes")).unwrap(), "the user's own");
 }

@@ -3,29 +3,35 @@
 //! git2 gets blobs and trees alone: it never sees the work tree, its configuration or its hooks. Invariant: a version's
 //! objects are on disk before a ref names it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Metadata, MetadataExt};
-use git2::{FileMode, Oid, Repository, RepositoryInitOptions, Signature};
+use git2::{FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature, TreeWalkMode, TreeWalkResult};
 
 use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
-use crate::workspace::walk::Found;
+use crate::workspace::walk::{Found, LARGEST_VERSIONED};
 use crate::workspace::{Workspace, WorkspaceError};
 
-/// Larger files are not versioned.
-const LARGEST: u64 = 256 * 1024 * 1024;
 /// A file that changed less than this before it was looked at may change again within the same time stamp.
 const RACY: Duration = Duration::from_millis(50);
+/// Read permission for the group and for others.
+const EVERYBODY_READS: u32 = 0o044;
+/// What a line of a commit's message begins with that tells a file's mode.
+const MODE: &str = "Mode:";
 
 pub struct Versions {
     repository: Repository,
     newest: Option<u32>,
     /// What was read before, so that an unchanged file is not read again. Gone with the process.
     known: HashMap<RelPath, Known>,
+    /// Ignored files that the next version holds all the same; from then on it is what holds them.
+    adopted: BTreeSet<RelPath>,
+    /// Files of the tree that was built last that not everybody may read, with their modes, which git does not keep.
+    private: Vec<(RelPath, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +99,7 @@ impl Versions {
         };
         let repository = repository.map_err(failed)?;
         let newest = newest_tag(&repository)?;
-        Ok(Self { repository, newest, known: HashMap::new() })
+        Ok(Self { repository, newest, known: HashMap::new(), adopted: BTreeSet::new(), private: Vec::new() })
     }
 
     pub fn newest(&self) -> Option<u32> {
@@ -111,7 +117,7 @@ impl Versions {
             return Ok(None);
         }
         let number = self.newest.map_or(0, |newest| newest + 1);
-        let commit = self.commit(tree, before, why)?;
+        let commit = self.commit(tree, before, &message(why, &self.private))?;
         self.sync()?;
         // The tag makes it a version, so it comes last: on a full disk there is a whole one or none.
         self.repository.reference("refs/heads/main", commit, true, why).map_err(failed)?;
@@ -151,16 +157,63 @@ impl Versions {
         Ok(self.repository.find_blob(entry.id()).ok().map(|blob| blob.content().to_vec()))
     }
 
+    /// The modes of the version's files that not everybody may read.
+    pub(super) fn private_modes(&self, number: u32) -> Done<HashMap<String, u32>> {
+        let commit = self.repository.find_commit(self.commit_of(number)?).map_err(failed)?;
+        let message = commit.message().unwrap_or_default();
+        let line = |line: &str| {
+            let (mode, path) = line.strip_prefix(MODE)?.trim_start().split_once(' ')?;
+            Some((path.to_owned(), u32::from_str_radix(mode, 8).ok()? & 0o777))
+        };
+        Ok(message.lines().filter_map(line).collect())
+    }
+
     pub(super) fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// Files that were written though they are ignored: versions hold them from now on, as git holds what was added.
+    pub fn adopt(&mut self, paths: impl IntoIterator<Item = RelPath>) {
+        self.adopted.extend(paths);
+    }
+
+    /// Whether the newest version has a file there.
+    pub fn holds(&self, path: &RelPath) -> Done<bool> {
+        let Some(newest) = self.newest else { return Ok(false) };
+        Ok(self.read(newest, path)?.is_some())
+    }
+
+    /// Ignored files that are held all the same, where they are still there.
+    fn held(&self, workspace: &Workspace, walked: &HashSet<RelPath>) -> Done<Vec<Found>> {
+        let mut paths = self.adopted.clone();
+        if let Some(newest) = self.newest {
+            let tree = self.repository.find_commit(self.commit_of(newest)?).and_then(|commit| commit.tree());
+            tree.and_then(|tree| {
+                tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+                    let path = entry.name().ok().and_then(|name| RelPath::parse(&format!("{folder}{name}")).ok());
+                    paths.extend(path.filter(|path| entry.kind() == Some(ObjectType::Blob) && !walked.contains(path)));
+                    TreeWalkResult::Ok
+                })
+            })
+            .map_err(failed)?;
+        }
+        Ok(paths.into_iter().filter(|path| !walked.contains(path)).filter_map(|path| workspace.found(path)).collect())
     }
 
     pub(super) fn tree_of(&mut self, workspace: &Workspace) -> Done<Oid> {
         let looked = SystemTime::now();
         let mut known = HashMap::new();
         let mut root = Folder::default();
-        for found in workspace.walk()?.files {
+        let mut files = workspace.walk()?.files;
+        let walked = files.iter().map(|found| found.path.clone()).collect();
+        files.extend(self.held(workspace, &walked)?);
+        self.private.clear();
+        for found in files {
             let Some((blob, mode)) = self.blob_of(workspace, &found)? else { continue };
+            let bits = found.metadata.mode() & 0o777;
+            if !found.metadata.is_symlink() && bits & EVERYBODY_READS != EVERYBODY_READS {
+                self.private.push((found.path.clone(), bits));
+            }
             let stamp = Stamp::of(&found.metadata);
             if stamp.settled_before(looked) {
                 known.insert(found.path.clone(), Known { stamp, blob });
@@ -178,7 +231,7 @@ impl Versions {
             let blob = self.repository.blob(target.as_os_str().as_encoded_bytes()).map_err(failed)?;
             return Ok(Some((blob, FileMode::Link)));
         }
-        if found.metadata.size() > LARGEST {
+        if found.metadata.size() > LARGEST_VERSIONED {
             return Ok(None);
         }
         let mode = if found.metadata.mode() & 0o100 == 0 { FileMode::Blob } else { FileMode::BlobExecutable };
@@ -187,7 +240,7 @@ impl Versions {
         {
             return Ok(Some((known.blob, mode)));
         }
-        match workspace.read(&found.path, LARGEST)? {
+        match workspace.read(&found.path, LARGEST_VERSIONED)? {
             Some(bytes) => Ok(Some((self.repository.blob(&bytes).map_err(failed)?, mode))),
             None => Ok(None),
         }
@@ -229,6 +282,16 @@ impl Versions {
         };
         sync().map_err(WorkspaceError::Versions)
     }
+}
+
+/// The commit's message: why, and the modes that a restored file has to have again.
+fn message(why: &str, private: &[(RelPath, u32)]) -> String {
+    let mut message = why.to_owned();
+    for (at, (path, mode)) in private.iter().enumerate() {
+        message.push_str(if at == 0 { "\n\n" } else { "\n" });
+        message.push_str(&format!("{MODE} {mode:o} {path}"));
+    }
+    message
 }
 
 fn newest_tag(repository: &Repository) -> Done<Option<u32>> {

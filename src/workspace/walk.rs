@@ -16,6 +16,9 @@ const MOST_ENTRIES: usize = 200_000;
 /// A `.gitignore` larger than this is not one.
 const LARGEST_IGNORE: u64 = 1 << 20;
 
+/// Larger files are not versioned, so a run must not destroy them.
+pub(super) const LARGEST_VERSIONED: u64 = 256 * 1024 * 1024;
+
 /// Folders that tools make and can make again: never versioned, and a run may write them.
 const CACHES: [&str; 18] = [
     "__pycache__",
@@ -82,6 +85,12 @@ impl Workspace {
     /// Existing paths that no version holds and a run must not be able to destroy, with `.git` and `.faos`.
     pub fn protected(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
         Ok(self.walk()?.protected)
+    }
+
+    /// A file or link by its path alone, ignored or not.
+    pub(super) fn found(&self, path: RelPath) -> Option<Found> {
+        let metadata = self.dir.symlink_metadata(path.as_str()).ok()?;
+        (metadata.is_file() || metadata.is_symlink()).then_some(Found { path, metadata })
     }
 
     /// Files and links, sorted by path.
@@ -160,7 +169,12 @@ impl Walk {
             };
         }
         match path.to_str().map(RelPath::parse) {
-            Some(Ok(path)) if metadata.is_file() || metadata.is_symlink() => self.files.push(Found { path, metadata }),
+            Some(Ok(path)) if metadata.is_file() || metadata.is_symlink() => {
+                if metadata.is_file() && metadata.len() > LARGEST_VERSIONED {
+                    self.protected.push(PathBuf::from(path.as_str()));
+                }
+                self.files.push(Found { path, metadata });
+            }
             // Names that are no text, devices, sockets: no version can hold them.
             Some(_) | None => self.protected.push(path.to_owned()),
         }

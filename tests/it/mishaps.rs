@@ -302,3 +302,49 @@ fn a_start_that_fails_tells_a_program_why() {
     assert_eq!(lines[1]["type"], "result");
     crate::support::schema::assert_stream(&lines);
 }
+
+#[test]
+fn what_no_version_holds_is_not_changed_and_what_the_model_made_can_be() {
+    let writes = ".env\n```\nX=2\n```\n\n```delete\ndata.csv\n```\n\nnew.env\n```\nA=1\n```\n";
+    let again = "new.env\n```\nA=2\n```\n";
+    let (env, _server) = env_with([writes, "Then not.\n", again].map(Reply::text));
+    env.write("workspace/.gitignore", "*.env\n.env\n*.csv\n");
+    env.write("workspace/.env", "SECRET=1\n");
+    env.write("workspace/data.csv", "1,2\n");
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let output = env.run(["-w", &workspace, "--no-scripts", "set it up"]);
+    assert!(output.stderr.contains("refused: .env: no version holds what is in it"), "{}", output.stderr);
+    assert!(output.stderr.contains("refused: data.csv: no version holds"), "{}", output.stderr);
+    assert_eq!(env.read("workspace/.env"), "SECRET=1\n");
+    assert_eq!(env.read("workspace/data.csv"), "1,2\n");
+    // What was not there before is held by versions from then on, though it is ignored.
+    env.run(["-c", "-w", &workspace, "--no-scripts", "again"]).assert_code(0);
+    assert_eq!(env.read("workspace/new.env"), "A=2\n");
+    let mut git = env.command("git");
+    git.arg("-C").arg(env.session().path().join("versions")).args(["show", "v1:new.env"]).stdin(Stdio::null());
+    assert_eq!(env.start(&mut git).finish().stdout, "A=1\n");
+}
+
+#[test]
+fn a_name_that_is_no_text_stops_no_run() {
+    let (env, _server) = env_with(["```run\necho it ran\n```\n", "Fine.\n"].map(Reply::text));
+    env.write("workspace/a.txt", "");
+    std::fs::write(env.workspace().join(OsStr::from_bytes(b"latin\xe9.txt")), "").unwrap();
+    let output = env.run(["-w", env.workspace().to_str().unwrap(), "run it"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("  | it ran"), "{}", output.stderr);
+}
+
+#[test]
+fn a_workspace_in_use_leaves_no_session_behind() {
+    let (held, _gate) = crate::support::model_server::gated("The beginning", " and the end.\n");
+    let (env, _server) = env_with([held]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let mut first = env.spawn(["-w", &workspace, "hello"]);
+    first.wait_for_stdout("The beginning");
+    let second = env.run(["-w", &workspace, "hello"]);
+    second.assert_code(1);
+    assert_eq!(env.sessions().len(), 1, "{}", second.stderr);
+    first.signal(Signal::KILL);
+    first.finish();
+}
