@@ -22,6 +22,9 @@ use crate::frontend::repl::assist::{Assist, Known};
 
 const HISTORY: usize = 2_000;
 
+/// What follows an escape within this time belongs to it.
+const ESCAPE_ALONE_MS: u16 = 50;
+
 const PROMPT: &str = "› ";
 
 /// What came of one prompt.
@@ -129,6 +132,8 @@ fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result
         // Without colours, too: what is shown of a line goes through `Assist`.
         .color_mode(ColorMode::Enabled)
         .bracketed_paste(true)
+        // Escape alone is a key, and takes no other one along.
+        .keyseq_timeout(Some(ESCAPE_ALONE_MS))
         .build();
     let mut editor = Readline::with_config(config)?;
     editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
