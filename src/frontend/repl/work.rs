@@ -1,5 +1,8 @@
 //! One thing at a time is done: what comes of it as it comes, and the keys that are typed meanwhile.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use crate::core::event::{Event, Moved};
 use crate::core::op::{Op, Stop};
 use crate::core::view::DeltaKind;
@@ -13,6 +16,9 @@ use crate::frontend::slash::Leave;
 
 /// Bytes of one write, about: keys are looked at between two.
 const BATCH: usize = 16 * 1024;
+
+/// The prompt waits no longer than this for the colours of the lines above it.
+const COLOURS: Duration = Duration::from_millis(300);
 
 impl Repl {
     /// Does one thing and shows what comes of it.
@@ -57,8 +63,23 @@ impl Repl {
             self.pane.finish_reply();
         }
         self.flush();
+        self.settle(&mut keys).await;
         drop(keys);
         leave
+    }
+
+    /// The last lines may have their colours still to come, and the first ones of all take their time.
+    async fn settle(&mut self, keys: &mut Option<Keys>) {
+        let mut patience = pin!(tokio::time::sleep(COLOURS));
+        while !self.pane.is_settled() {
+            tokio::select! {
+                () = self.pane.recoloured() => self.flush(),
+                Some(key) = pressed(keys) => self.key(key),
+                _ = self.signals.resized.recv() => self.pane.resize(size()),
+                () = self.ends.interrupt.ended() => return,
+                () = &mut patience => return,
+            }
+        }
     }
 
     fn key(&mut self, key: Key) {
