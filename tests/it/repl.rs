@@ -15,6 +15,7 @@ mod commands;
 mod guide;
 mod hostile;
 mod leaving;
+mod plain;
 mod prompt;
 mod questions;
 mod recorded;

@@ -1,9 +1,10 @@
 //! The prompt: rustyline on a thread of its own, since reading a line blocks and cannot be given up.
 //!
 //! No prompt is open while the model writes. What has to be said while one is open goes through [`Editor::say`], which
-//! repaints the line below it.
+//! repaints the line below it. A terminal that only prints (`TERM=dumb`) is left in its own mode: it edits the line, and
+//! Ctrl-C is its signal.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -20,6 +21,11 @@ use tokio::sync::mpsc as channel;
 use crate::frontend::repl::assist::{Assist, Known};
 
 const HISTORY: usize = 2_000;
+
+/// What follows an escape within this time belongs to it.
+const ESCAPE_ALONE_MS: u16 = 50;
+
+const PROMPT: &str = "› ";
 
 /// What came of one prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +48,10 @@ pub struct Options {
 pub struct Editor {
     asks: mpsc::Sender<String>,
     lines: channel::UnboundedReceiver<Line>,
-    printer: Box<dyn ExternalPrinter + Send>,
+    /// `None` at a terminal that only prints.
+    printer: Option<Box<dyn ExternalPrinter + Send>>,
+    /// A line is being read.
+    is_open: bool,
 }
 
 impl Editor {
@@ -51,8 +60,13 @@ impl Editor {
         let (entered, lines) = channel::unbounded_channel();
         let interrupted = Arc::new(AtomicBool::new(false));
         let mut editor = editor(&options, &interrupted).map_err(to_io)?;
-        let printer = editor.create_external_printer().map_err(to_io)?;
-        let prompt = Prompt { styled: if options.color { "\x1b[1;36m›\x1b[0m " } else { "› " } };
+        let printer = match editor.create_external_printer() {
+            Ok(printer) => Some(Box::new(printer) as Box<dyn ExternalPrinter + Send>),
+            // Said of the terminals that rustyline reads whole lines from, whatever they are.
+            Err(ReadlineError::Errno(error)) if error as i32 == libc::ENOTTY => None,
+            Err(error) => return Err(to_io(error)),
+        };
+        let prompt = Prompt { styled: if options.color { "\x1b[1;36m›\x1b[0m " } else { PROMPT } };
         std::thread::Builder::new().name("prompt".to_owned()).spawn(move || {
             while let Ok(initial) = asked.recv() {
                 let line = read(&mut editor, &prompt, &initial, options.history.as_deref());
@@ -62,25 +76,48 @@ impl Editor {
                 }
             }
         })?;
-        Ok(Self { asks, lines, printer: Box::new(printer) })
+        Ok(Self { asks, lines, printer, is_open: false })
     }
 
-    /// Opens a prompt that holds this text already. [`Editor::entered`] tells how it ends.
-    pub fn open(&self, initial: String) {
+    /// Whether the terminal only prints.
+    pub fn is_plain(&self) -> bool {
+        self.printer.is_none()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Opens a prompt that holds this text already, where the terminal can. [`Editor::entered`] tells how it ends.
+    pub fn open(&mut self, initial: String) {
+        if std::mem::replace(&mut self.is_open, true) {
+            // What a plain terminal reads cannot be given up: the line that is awaited is this one's.
+            return print(PROMPT);
+        }
         // The thread ends with the editor alone.
         let _ = self.asks.send(initial);
     }
 
     /// Waits for the open prompt's end. May be given up and called again.
     pub async fn entered(&mut self) -> Line {
-        self.lines.recv().await.unwrap_or(Line::End)
+        let line = self.lines.recv().await.unwrap_or(Line::End);
+        self.is_open = false;
+        line
     }
 
-    /// Whole lines above the open prompt.
+    /// Whole lines above the open prompt; below it, with a prompt of their own, where nothing can be written over.
     pub fn say(&mut self, lines: &str) {
-        // A prompt that ended meanwhile prints it all the same; a terminal that is gone shows nothing.
-        let _ = self.printer.print(lines.to_owned());
+        match &mut self.printer {
+            // A prompt that ended meanwhile prints it all the same; a terminal that is gone shows nothing.
+            Some(printer) => drop(printer.print(lines.to_owned())),
+            None => print(&format!("\n{lines}{PROMPT}")),
+        }
     }
+}
+
+fn print(text: &str) {
+    // A terminal that is gone shows nothing, and is noticed by whoever reads from it.
+    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
 }
 
 type Readline = rustyline::Editor<Assist, FileHistory>;
@@ -95,6 +132,8 @@ fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result
         // Without colours, too: what is shown of a line goes through `Assist`.
         .color_mode(ColorMode::Enabled)
         .bracketed_paste(true)
+        // Escape alone is a key, and takes no other one along.
+        .keyseq_timeout(Some(ESCAPE_ALONE_MS))
         .build();
     let mut editor = Readline::with_config(config)?;
     editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
@@ -155,7 +194,7 @@ struct Prompt {
 
 impl rustyline::Prompt for Prompt {
     fn raw(&self) -> &str {
-        "› "
+        PROMPT
     }
 
     fn styled(&self) -> &str {

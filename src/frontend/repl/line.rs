@@ -1,7 +1,10 @@
 //! A line that was typed: whether it goes on, what was meant, and what it asks for.
 
 use crate::core::op::{Op, Source, Told};
-use crate::frontend::slash::{self, Step};
+use crate::frontend::slash::{self, Leave, Step};
+
+/// Words that alone are no message: whoever types them wants to be out.
+const WAYS_OUT: [&str; 2] = ["exit", "quit"];
 
 /// Enter takes another line after a backslash at the end and inside `"""`.
 pub fn goes_on(line: &str) -> bool {
@@ -34,6 +37,8 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
         run(command, Told::Model)
     } else if let Some(command) = line.strip_prefix('/') {
         slash::parse(command).map(Some)
+    } else if WAYS_OUT.contains(&line) {
+        Ok(Some(Step::Leave(Leave::Quit)))
     } else {
         Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
     }
@@ -43,7 +48,7 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
 mod tests {
     use super::{meant, step};
     use crate::core::op::{Op, Source, Told};
-    use crate::frontend::slash::Step;
+    use crate::frontend::slash::{Leave, Step};
 
     #[test]
     fn lines_are_messages_commands_or_runs() {
@@ -54,6 +59,8 @@ mod tests {
         assert_eq!(step("!ls -l"), run(Told::Model));
         assert_eq!(step("!! ls -l"), run(Told::UserAlone));
         assert!(step("!").is_err());
+        assert_eq!(step(" exit "), Ok(Some(Step::Leave(Leave::Quit))));
+        assert!(matches!(step("quit smoking"), Ok(Some(Step::Do(Op::Say { .. })))));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod line;
 mod status;
 pub mod terminal;
 mod told;
+mod work;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -23,18 +24,17 @@ use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::base::printable::printable;
-use crate::core::event::{Event, Moved};
+use crate::core::event::Event;
 use crate::core::op::{Interrupt, Op, Stop, Topic};
-use crate::core::view::{DeltaKind, View};
+use crate::core::view::View;
 use crate::frontend::lines::{Left, Narrator};
 use crate::frontend::render::{Look, Pane, Size, Style};
 use crate::frontend::slash::{Leave, Step};
 use crate::frontend::views;
 
 use assist::Known;
-use draft::{Draft, Wish};
+use draft::Draft;
 use editor::{Editor, Line};
-use keys::{Key, Keys};
 use status::Status;
 use terminal::KeyByKey;
 use told::told;
@@ -44,9 +44,6 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// What the model says stands apart from what is said of it.
 const BLANK: &str = "\n";
-
-/// Bytes of one write, about: keys are looked at between two.
-const BATCH: usize = 16 * 1024;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -99,10 +96,12 @@ struct Signals {
 impl Repl {
     /// Opens nothing yet.
     pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
-        terminal::remember();
         let known = Known::default();
         let color = options.look.color;
         let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
+        if !editor.is_plain() {
+            terminal::remember();
+        }
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let signals = Signals {
@@ -128,7 +127,7 @@ impl Repl {
 
     /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
     pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
-        let keys_are_ours = KeyByKey::begin();
+        let keys_are_ours = (!self.editor.is_plain()).then(KeyByKey::begin);
         self.print(greeting);
         let leave = self.converse(first).await;
         drop(keys_are_ours);
@@ -190,8 +189,13 @@ impl Repl {
     /// One line from the user. What the conversation has to say meanwhile goes above it.
     async fn prompt(&mut self) -> Prompted {
         self.ask(Op::Show(Topic::Files), Asked::Unseen);
-        self.editor.open(self.draft.take_line());
+        self.open();
+        let is_plain = self.editor.is_plain();
+        if is_plain {
+            self.ends.interrupt.rearm();
+        }
         loop {
+            let interrupted = self.ends.interrupt.token();
             tokio::select! {
                 line = self.editor.entered() => match line {
                     Line::Entered(line) => {
@@ -199,14 +203,17 @@ impl Repl {
                         return Prompted::Line(line);
                     }
                     Line::End => return Prompted::Leave(Leave::Quit),
-                    Line::Interrupted if std::mem::replace(&mut self.warned, true) => {
+                    Line::Interrupted if self.is_warned("") => return Prompted::Leave(Leave::Quit),
+                    Line::Interrupted => self.editor.open(String::new()),
+                },
+                // A terminal in its own mode makes a signal of the key.
+                () = interrupted.cancelled(), if is_plain => {
+                    self.ends.interrupt.rearm();
+                    if self.is_warned(BLANK) {
                         return Prompted::Leave(Leave::Quit);
                     }
-                    Line::Interrupted => {
-                        self.print("(Ctrl-C again or Ctrl-D leaves; the session is kept)\n");
-                        self.editor.open(String::new());
-                    }
-                },
+                    self.editor.open(String::new());
+                }
                 event = self.ends.events.recv() => {
                     let Some(event) = event else { return Prompted::Leave(Leave::Quit) };
                     let text = self.beside(event);
@@ -227,6 +234,28 @@ impl Repl {
         }
     }
 
+    fn open(&mut self) {
+        let initial = self.draft.take_line();
+        if self.editor.is_plain() && !initial.is_empty() {
+            let text = printable(&initial);
+            self.print(&format!(
+                "this terminal cannot bring it back to the prompt; copy what you need of it:\n{text}\n"
+            ));
+        }
+        self.editor.open(initial);
+    }
+
+    /// Ctrl-C on an empty line: the first one warns, on a row that begins after this.
+    fn is_warned(&mut self, before: &str) -> bool {
+        let before_that = std::mem::replace(&mut self.warned, true);
+        if before_that {
+            self.print(before);
+        } else {
+            self.print(&format!("{before}(Ctrl-C again or Ctrl-D leaves; the session is kept)\n"));
+        }
+        before_that
+    }
+
     /// What an event says while a prompt is open.
     fn beside(&mut self, event: Event) -> String {
         match event {
@@ -236,127 +265,6 @@ impl Repl {
             }
             Event::Shown(view) => self.shown(&view),
             event => told(self.look, &mut self.narrator, &event),
-        }
-    }
-
-    /// Does one thing and shows what comes of it.
-    async fn work(&mut self, op: Op, asked: Asked) -> Option<Leave> {
-        terminal::paste_on();
-        let mut keys = Keys::listen().ok();
-        self.pane.resize(size());
-        self.pane.restart();
-        self.status = Status::of(&op);
-        // Here and not where it is taken up: a key that is pressed in between counts.
-        self.ends.interrupt.rearm();
-        self.ask(op, asked);
-        let leave = loop {
-            tokio::select! {
-                event = self.ends.events.recv() => match event {
-                    Some(event) => self.batch(event),
-                    None => break Some(Leave::Quit),
-                },
-                Some(key) = pressed(&mut keys) => self.key(key),
-                () = self.pane.recoloured() => {}
-                _ = self.signals.resized.recv() => self.pane.resize(size()),
-                _ = self.signals.stopped.recv() => self.suspend(),
-                _ = self.signals.ticks.tick() => self.status.tick(),
-                () = self.ends.interrupt.ended() => break Some(Leave::Quit),
-            }
-            if self.asked.is_empty() {
-                break None;
-            }
-            self.pane.live(Some(self.status.line(&self.draft)));
-            self.flush();
-        };
-        self.pane.live(None);
-        if leave.is_some() {
-            // The shell goes on in a row of its own.
-            self.pane.finish_reply();
-        }
-        self.flush();
-        drop(keys);
-        leave
-    }
-
-    fn key(&mut self, key: Key) {
-        if self.status.is_question() {
-            match &key {
-                Key::Text(text) => self.answer(text.starts_with(['y', 'Y'])),
-                Key::Enter | Key::Escape | Key::Interrupt => self.answer(false),
-                Key::NewLine
-                | Key::Backspace
-                | Key::DeleteWord
-                | Key::DeleteLine
-                | Key::EndOfInput
-                | Key::Suspend
-                | Key::Paste(_) => {}
-            }
-            if key != Key::Interrupt {
-                return;
-            }
-        }
-        match self.draft.take(key) {
-            Some(Wish::Stop) => {
-                self.status.stop();
-                self.draft.hold_back();
-                self.ends.interrupt.stop(Stop::Interrupted);
-            }
-            Some(Wish::Suspend) => self.suspend(),
-            None => {}
-        }
-    }
-
-    fn answer(&mut self, yes: bool) {
-        self.status.answered();
-        self.pane.lines(if yes { "yes\n" } else { "no\n" });
-        // A script that was given up waits no more.
-        let _ = self.ends.answer.send(yes);
-    }
-
-    /// What is there already goes out in the same write, up to a limit: a program may print without an end.
-    fn batch(&mut self, event: Event) {
-        let mut written = weight(&event);
-        self.event(event);
-        while written < BATCH
-            && let Ok(event) = self.ends.events.try_recv()
-        {
-            written += weight(&event);
-            self.event(event);
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        self.status.event(&event);
-        match event {
-            Event::Delta { kind: DeltaKind::Text, text } => {
-                if !std::mem::replace(&mut self.in_reply, true) {
-                    self.pane.lines(BLANK);
-                }
-                self.pane.reply(&text);
-            }
-            Event::ReplyFinished => {
-                self.pane.finish_reply();
-                if std::mem::take(&mut self.in_reply) {
-                    self.pane.lines(BLANK);
-                }
-            }
-            Event::Ready => drop(self.asked.pop_front()),
-            Event::GivenBack(text) => self.draft.put_back(&text),
-            // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
-            Event::RunOutput { .. } if self.status.is_stopping() => {}
-            Event::Shown(view) => {
-                let text = self.shown(&view);
-                self.lines(&text);
-            }
-            event => {
-                let text = told(self.look, &mut self.narrator, &event);
-                self.lines(&text);
-                if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
-                    && self.asked.front() == Some(&Asked::ToEdit)
-                {
-                    self.draft.put_back(&message);
-                }
-            }
         }
     }
 
@@ -392,16 +300,6 @@ impl Repl {
         }
     }
 
-    fn suspend(&mut self) {
-        self.pane.live(None);
-        self.flush();
-        // What the shell says gets a row of its own, and so does what comes afterwards.
-        self.write("\r\n");
-        terminal::suspend();
-        self.pane.resize(size());
-        self.pane.restart();
-    }
-
     /// Lines of our own while neither a prompt is open nor anything is done.
     fn print(&mut self, text: &str) {
         self.pane.restart();
@@ -429,23 +327,7 @@ fn size() -> Size {
     Size { columns, rows }
 }
 
-/// About how much an event writes.
-fn weight(event: &Event) -> usize {
-    const LINE: usize = 80;
-    match event {
-        Event::Delta { text, .. } | Event::RunOutput { text, .. } => LINE + text.len(),
-        _ => LINE,
-    }
-}
-
 enum Prompted {
     Line(String),
     Leave(Leave),
-}
-
-async fn pressed(keys: &mut Option<Keys>) -> Option<Key> {
-    match keys {
-        Some(keys) => keys.received.recv().await,
-        None => std::future::pending().await,
-    }
 }

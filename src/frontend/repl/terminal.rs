@@ -8,7 +8,8 @@ use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
+    InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetwinsize, tcsetattr,
 };
 
 /// As the user had it.
@@ -54,8 +55,17 @@ pub fn suspend() {
     paste_on();
 }
 
-/// Pastes come in brackets from here on; a prompt that ends turns it off.
+/// Whatever is typed and not read yet is no answer to a question that was not asked.
+pub fn forget_typed() {
+    // A terminal that is gone has nothing typed.
+    let _ = tcflush(io::stdin().as_fd(), QueueSelector::IFlush);
+}
+
+/// Pastes come in brackets from here on; a prompt that ends turns it off. Does nothing where the terminal is not ours.
 pub fn paste_on() {
+    if ORIGINAL.get().is_none() {
+        return;
+    }
     let _ = io::stdout().write_all(PASTE_ON).and_then(|()| io::stdout().flush());
 }
 

@@ -87,6 +87,8 @@ pub enum Leave {
 
 pub fn find(name: &str) -> Option<&'static Command> {
     static TABLE: [Command; 18] = COMMANDS;
+    // What many other programs call it.
+    let name = if name == "exit" { quit::COMMAND.name } else { name };
     TABLE.iter().find(|command| command.name == name)
 }
 
@@ -131,6 +133,7 @@ mod tests {
         let run = Op::Run { command: "make test".to_owned(), told: Told::Model };
         assert_eq!(parse("run  make test "), Ok(Step::Do(run)));
         assert_eq!(parse("resume 2026"), Ok(Step::Leave(Leave::Resume("2026".to_owned()))));
+        assert_eq!(parse("exit"), Ok(Step::Leave(Leave::Quit)));
         assert_eq!(parse("resume"), Ok(Step::Do(Op::Show(Topic::Sessions))));
     }
 

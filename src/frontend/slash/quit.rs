@@ -5,7 +5,7 @@ use crate::frontend::slash::{Argument, Command, Leave, Step, nothing};
 pub const COMMAND: Command = Command {
     name: "quit",
     usage: "",
-    about: "leave; the session is kept (also Ctrl-D)",
+    about: "leave; the session is kept (also `exit`, Ctrl-D)",
     argument: Argument::None,
     run,
 };

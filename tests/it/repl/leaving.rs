@@ -30,6 +30,16 @@ fn quit_ends_the_session_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn the_words_of_other_programs_leave_too() {
+    for word in ["/exit", "exit", "quit"] {
+        let mut chat = Chat::new([]);
+        chat.say(word);
+        chat.terminal.assert_end(0);
+        assert!(chat.server.requests().is_empty(), "{word} is no message");
+    }
+}
+
+#[test]
 fn a_signal_at_the_prompt_gives_the_terminal_back() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 143)] {
         let mut chat = Chat::new([]);

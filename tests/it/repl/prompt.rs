@@ -1,5 +1,7 @@
 //! The prompt: it is there at once, takes lines of every kind, remembers and completes them, and is left.
 
+use std::time::Duration;
+
 use faos::playback::{Gate, Reply, Seen, Step};
 use regex::Regex;
 
@@ -177,6 +179,19 @@ fn ctrl_c_clears_the_line_and_twice_on_an_empty_one_leaves() {
     chat.wait_for_prompt();
     chat.terminal.send("\x03");
     chat.terminal.assert_end(0);
+}
+
+#[test]
+fn escape_takes_no_other_key_along() {
+    let mut chat = Chat::new([]);
+    chat.terminal.send("a\x1b");
+    // Its own time has passed by then.
+    chat.terminal.wait_quiet(Duration::from_millis(150));
+    chat.terminal.send("bc");
+    chat.wait_for_prompt_with("abc");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.quit();
 }
 
 #[test]

@@ -41,6 +41,17 @@ fn a_file_is_named_with_its_lines_while_it_is_written() {
     chat.quit();
 }
 
+/// The colours of the first language take their time, and nothing is written over once the prompt is open.
+#[test]
+fn the_first_block_of_a_short_reply_has_its_colours() {
+    let mut chat = Chat::new([Reply::text("```json\n{\"a\": true}\n```\n")]);
+    chat.ask("show me");
+    chat.assert_shown("{\"a\": true}");
+    let raw = String::from_utf8_lossy(chat.terminal.raw()).into_owned();
+    assert!(raw.contains("\x1b[36mtrue\x1b[m"), "{raw:?}");
+    chat.quit();
+}
+
 /// Ctrl-C and Escape at ten moments; every other one races with the next piece.
 #[test]
 fn an_interruption_keeps_what_came_and_retry_goes_on() {

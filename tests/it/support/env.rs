@@ -114,7 +114,9 @@ impl TestEnv {
         arguments: impl IntoIterator<Item = S>,
     ) -> Terminal {
         let mut command = self.faos(arguments);
-        command.env("TERM", "xterm-256color");
+        if !self.variables.iter().any(|(name, _)| name == "TERM") {
+            command.env("TERM", "xterm-256color");
+        }
         Terminal::start(command, size)
     }
 

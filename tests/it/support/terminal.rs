@@ -130,6 +130,11 @@ impl Terminal {
         }
     }
 
+    /// Until nothing has been printed for so long.
+    pub fn wait_quiet(&mut self, time: Duration) {
+        while matches!(self.exchange(&[], Instant::now() + time), Came::Output) {}
+    }
+
     pub fn resize(&mut self, (columns, rows): (u16, u16)) {
         self.pty().resize(Size::new(rows, columns)).unwrap();
         self.emulator.set_size(at_least_one(rows), at_least_one(columns));
