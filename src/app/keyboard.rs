@@ -16,21 +16,37 @@ use crate::core::event::Event;
 use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
 use crate::frontend::repl::{self, Ends, Repl};
 use crate::frontend::slash::Leave;
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
+use crate::prompting::Prompts;
+use crate::scripting::Scripts;
 
 /// Things that may be asked for before the first is done.
 const OPS: usize = 16;
 
 /// One session after the other, until the user leaves.
 pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
+    // Where the user came from, when another session was asked for that cannot be opened.
+    let mut from: Option<Place> = None;
     loop {
-        let (left, back) = session(&job, &interrupt).await?;
+        let (left, back) = match (session(&job, &interrupt).await, from.take()) {
+            (Ok(ended), _) => ended,
+            (Err(failure), Some(from)) => {
+                job.place = from;
+                job.notices = std::iter::once(failure.message).chain(failure.hints).collect();
+                continue;
+            }
+            (Err(failure), None) => return Err(failure),
+        };
         job.words = Words::None;
         job.notices.clear();
+        job.settings.gateway = left.server;
         match left.leave {
             Leave::Quit => return Ok(left.exit_code),
             Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
-                Ok(folder) => job.place = Place::Saved { folder },
+                Ok(folder) => {
+                    job.place = Place::Saved { folder };
+                    from = Some(back);
+                }
                 Err(error) => {
                     job.place = back;
                     job.notices.push(error.to_string());
@@ -44,12 +60,16 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
 struct Left {
     leave: Leave,
     exit_code: u8,
+    /// With the model that was chosen meanwhile.
+    server: gateway::Options,
 }
 
 /// One session, and the place to come back to it.
 async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
     allow(&place, job, interrupt).await?;
+    // What the user wrote is read before the prompt opens: a fault in it is no surprise behind the first words.
+    let written = parts::words_and_policy(job)?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
     let folder = inside.session.folder().to_owned();
     let (events, shown) = mpsc::channel(EVENTS);
@@ -67,25 +87,21 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
     })?;
     let first = first_ops(&job.words, &place);
     let greeting = greeting(inside.workspace.root(), &job.notices);
-    let conversation = attend(job, inside, asked, ways);
+    let conversation = attend(job, inside, written, asked, ways);
     let leaving = async {
         let leave = repl.run(&greeting, first).await;
         // Looked at here: what the conversation has to say to nobody afterwards is no reason to leave.
         let exit_code = if interrupt.is_ended() { interrupt.exit_code() } else { 0 };
-        Left { leave, exit_code }
+        (leave, exit_code)
     };
-    let (left, kept) = tokio::join!(leaving, conversation);
-    let back = match kept? {
-        Kept::Session => Place::Saved { folder },
-        Kept::Nothing => {
-            if matches!(place, Place::New { .. }) {
-                // An empty session tells nothing; where it cannot be removed, the list passes over it.
-                let _ = fs::remove_folder(&folder);
-            }
-            place
-        }
-    };
-    Ok((left, back))
+    let ((leave, exit_code), ended) = tokio::join!(leaving, conversation);
+    let is_empty = !matches!(ended, Ok((Kept::Session, _)));
+    if is_empty && matches!(place, Place::New { .. }) {
+        // An empty session tells nothing; where it cannot be removed, the list passes over it.
+        let _ = fs::remove_folder(&folder);
+    }
+    let (_, server) = ended?;
+    Ok((Left { leave, exit_code, server }, if is_empty { place } else { Place::Saved { folder } }))
 }
 
 /// The question is asked on another thread: a signal has to end the program while nobody answers.
@@ -108,12 +124,14 @@ async fn allow(place: &Place, job: &Job, interrupt: &Interrupt) -> Result<(), Fa
 }
 
 /// Makes everything ready, and does what is asked for until nobody can ask any more.
-async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: Ways) -> Result<Kept, Failure> {
-    let testing = parts::sandbox(job);
-    // Waited for whatever else fails: a self-test that is left in its middle leaves its folder behind.
-    let sandbox = parts::tested(testing).await;
-    let (prompts, scripts) = parts::words_and_policy(job)?;
-    let sandbox = sandbox?;
+async fn attend(
+    job: &Job,
+    inside: Inside,
+    (prompts, scripts): (Prompts, Option<Scripts>),
+    mut asked: mpsc::Receiver<Op>,
+    ways: Ways,
+) -> Result<(Kept, gateway::Options), Failure> {
+    let sandbox = parts::tested(parts::sandbox(job)).await?;
     for notice in &inside.repaired {
         // A front end that is gone is noticed by the conversation itself.
         let _ = ways.events.send(Event::Notice(notice.clone())).await;
@@ -143,7 +161,8 @@ async fn attend(job: &Job, inside: Inside, mut asked: mpsc::Receiver<Op>, ways: 
             }
         }
     }
-    Ok(conversation.close("left").await)
+    let server = conversation.server_options().clone();
+    Ok((conversation.close("left").await, server))
 }
 
 fn first_ops(words: &Words, place: &Place) -> Vec<Op> {

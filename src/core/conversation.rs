@@ -259,6 +259,11 @@ impl Conversation {
         }
     }
 
+    /// Where the server is looked for, with the model that was chosen last.
+    pub fn server_options(&self) -> &gateway::Options {
+        &self.parts.server
+    }
+
     pub fn is_connected(&self) -> bool {
         self.parts.gateway.is_some()
     }

@@ -187,3 +187,25 @@ fn another_model_answers_from_now_on() {
     assert_eq!(models, ["first", "second"]);
     chat.quit();
 }
+
+#[test]
+fn a_session_that_cannot_be_opened_brings_the_user_back_with_the_model_that_was_chosen() {
+    let mut chat = Chat::new(["Fine.\n", "Fine again.\n"].map(faos::playback::Reply::text));
+    chat.ask("hello");
+    let here = chat.env.session().id().to_owned();
+    let (held, _gate) = crate::support::model_server::gated("The beginning", " and the end.\n");
+    let server = crate::support::model_server::serve([held]);
+    let mut other = chat.env.spawn(["-e", server.url(), "hello"]);
+    other.wait_for_stdout("The beginning");
+    let there = chat.env.sessions().iter().map(|session| session.id().to_owned()).find(|id| *id != here).unwrap();
+    chat.ask("/model another");
+    chat.say(&format!("/resume {there}"));
+    chat.terminal.wait_for_text(&format!("session `{there}` is open in process"));
+    chat.wait_for_prompt();
+    chat.ask("hello again");
+    chat.assert_shown("Fine again.");
+    assert_eq!(chat.server.requests().last().unwrap()["model"], "another");
+    other.signal(rustix::process::Signal::KILL);
+    other.finish();
+    chat.quit();
+}
