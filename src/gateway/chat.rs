@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,19 +19,32 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::Delta;
 use super::error::{GatewayError, cause, sentence};
 use super::fault::Fault;
-use super::frame::{Flow, FrameError, Incomplete, Reply};
+use super::frame::{Flow, FrameError, Incomplete, Progress, Reply};
+use super::meter::Meter;
 use super::retry::{Again, Budget, Failure, Limits};
 use super::silence::{Ring, Silence};
 use super::sse::{Decoder, Event, FrameTooLong};
+use super::wire::Wire;
 
 /// Where one request goes and what it says.
-#[derive(Clone, Debug)]
 pub(super) struct Request {
     pub client: Client,
     pub endpoint: String,
     pub url: String,
     pub body: Bytes,
+    pub wire: Wire,
+    /// What the server may repeat of the reply's beginning that was sent.
+    pub echo: String,
+    /// Tokens of the messages, by guess.
+    pub guess: u64,
+    pub meter: Arc<Meter>,
     pub limits: Limits,
+}
+
+impl Request {
+    fn reply(&self) -> Reply {
+        Reply::new(self.wire.read, self.echo.clone())
+    }
 }
 
 /// The answer as a stream that ends after [`Delta::Finished`] or the first error.
@@ -117,7 +131,7 @@ impl Exchange {
             budget: Budget::new(request.limits),
             step: Step::Sending(send(&request)),
             silence: Silence::new(request.limits.notice),
-            ready: VecDeque::new(),
+            ready: request.meter.notices().into_iter().map(Delta::Notice).collect(),
             partial: false,
             length: 0,
             started: Instant::now(),
@@ -134,8 +148,18 @@ impl Exchange {
                 return error.take().map(Err);
             }
             if let Err(error) = self.advance().await {
-                self.step = Step::Ended(Some(error));
+                self.step = Step::Ended(Some(self.with_numbers(error)));
             }
+        }
+    }
+
+    /// A server that does not say how long its window is said so when it was asked before.
+    fn with_numbers(&self, error: GatewayError) -> GatewayError {
+        match error {
+            GatewayError::Overflow { prompt_tokens, window: None } => {
+                GatewayError::Overflow { prompt_tokens, window: self.request.meter.window() }
+            }
+            other => other,
         }
     }
 
@@ -204,7 +228,7 @@ impl Exchange {
             response,
             content_type,
             decoder: Decoder::default(),
-            reply: Reply::default(),
+            reply: self.request.reply(),
             saw_frame: false,
             ended: false,
         }));
@@ -255,7 +279,7 @@ impl Exchange {
     /// An answer that is no stream: a refusal, or the whole reply at once.
     fn whole(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), GatewayError> {
         if status.is_success() {
-            let mut reply = Reply::default();
+            let mut reply = self.request.reply();
             if let Err(error) = reply.frame("message", &String::from_utf8_lossy(body), &mut self.ready) {
                 return self.frame_failed(error);
             }
@@ -308,6 +332,7 @@ impl Exchange {
         usage.requests = 1;
         usage.seconds = self.started.elapsed().as_secs_f64();
         self.ready.extend(conclusion.last);
+        self.ready.extend(self.request.meter.counted(self.request.guess, usage.prompt_tokens).map(Delta::Notice));
         self.ready.push_back(Delta::Finished { reason: conclusion.reason, usage });
         self.step = Step::Ended(None);
         Ok(())
@@ -331,9 +356,13 @@ impl Exchange {
     fn quiet(&self, quiet: Duration) -> String {
         let seconds = quiet.as_secs();
         if self.partial {
-            format!("nothing has come for {seconds} s")
-        } else {
-            format!("no answer for {seconds} s: the server is loading the model or reading the prompt")
+            return format!("nothing has come for {seconds} s");
+        }
+        match &self.step {
+            Step::Reading(reading) if let Some(Progress { processed, total }) = reading.reply.progress() => {
+                format!("no answer for {seconds} s: the server has read {processed} of the prompt's {total} tokens")
+            }
+            _ => format!("no answer for {seconds} s: the server is loading the model or reading the prompt"),
         }
     }
 }

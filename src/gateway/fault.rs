@@ -134,8 +134,8 @@ fn overflow(text: &str) -> Option<Overflow> {
             // llama.cpp: while generating, and before it gave numbers.
             r"Context size has been exceeded",
             r"request(?: \((?<prompt>\d+) tokens\))? exceeds the available context size(?: \((?<window>\d+))?",
-            // Ollama with `truncate: false`.
-            r"prompt is longer than the context length",
+            // Ollama with `truncate: false`; some versions give the number.
+            r"prompt is longer than the context length(?: currently available \((?<window>\d+))?",
         ]
         .iter()
         .filter_map(|phrase| Regex::new(&format!("(?is){phrase}")).ok())

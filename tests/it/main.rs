@@ -11,6 +11,7 @@ mod exit_codes;
 mod gateway;
 mod gateway_errors;
 mod gateway_llama;
+mod gateway_native;
 mod gateway_probe;
 mod mishaps;
 mod piped;
