@@ -275,7 +275,7 @@ fn gateway_options(flags: &Flags, file: ModelTable, folders: &Folders) -> Result
     Ok(gateway::Options {
         endpoint: elsewhere.or(file.endpoint),
         model: flags.model.clone().or_else(|| variable("FAOS_MODEL")).or(file.name),
-        api_key,
+        api_key: api_key.map(Into::into),
         sampling: gateway::Sampling {
             temperature: flags.temperature.or(file.temperature),
             seed: flags.seed.or(file.seed),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -20,11 +20,13 @@ use super::Delta;
 use super::error::{GatewayError, cause, sentence};
 use super::fault::Fault;
 use super::frame::{Flow, FrameError, Incomplete, Progress, Reply};
+use super::key::ApiKey;
 use super::meter::Meter;
 use super::retry::{Again, Budget, Failure, Limits};
 use super::silence::{Ring, Silence};
 use super::sse::{Decoder, Event, FrameTooLong};
 use super::wire::Wire;
+use crate::base::clock;
 
 /// Where one request goes and what it says.
 pub(super) struct Request {
@@ -38,6 +40,7 @@ pub(super) struct Request {
     /// Tokens of the messages, by guess.
     pub guess: u64,
     pub meter: Arc<Meter>,
+    pub key: Option<ApiKey>,
     pub limits: Limits,
 }
 
@@ -97,6 +100,8 @@ struct Reading {
 }
 
 enum Answer {
+    /// Compressed by this method, though that was not asked for.
+    Packed(String),
     Stream(Response),
     /// Not a stream of events: a refusal, or a server that does not stream.
     Whole {
@@ -148,14 +153,14 @@ impl Exchange {
                 return error.take().map(Err);
             }
             if let Err(error) = self.advance().await {
-                self.step = Step::Ended(Some(self.with_numbers(error)));
+                self.step = Step::Ended(Some(self.told(error)));
             }
         }
     }
 
-    /// A server that does not say how long its window is said so when it was asked before.
-    fn with_numbers(&self, error: GatewayError) -> GatewayError {
-        match error {
+    /// The error as it is told: without the key, and with the window where the server said that only before.
+    fn told(&self, error: GatewayError) -> GatewayError {
+        match ApiKey::hidden(self.request.key.as_ref(), error) {
             GatewayError::Overflow { prompt_tokens, window: None } => {
                 GatewayError::Overflow { prompt_tokens, window: self.request.meter.window() }
             }
@@ -172,14 +177,19 @@ impl Exchange {
             match reading.decoder.next() {
                 Some(Ok(event)) => return self.event(&event),
                 Some(Err(FrameTooLong)) => {
-                    return Err(GatewayError::BrokenOff("a frame is longer than 1 MiB".to_owned()));
+                    return Err(GatewayError::BrokenOff("a frame is longer than 16 MiB".to_owned()));
                 }
                 None if reading.ended => return self.conclude(Flow::More),
                 None => {}
             }
         }
         match self.news().await? {
-            News::Paused => self.step = Step::Sending(send(&self.request)),
+            News::Paused => {
+                // The wait was ours: the server's own silence begins here.
+                self.silence.heard();
+                self.step = Step::Sending(send(&self.request));
+            }
+            News::Answered(Ok(Answer::Packed(how))) => return Err(packed(&how)),
             News::Answered(Ok(Answer::Stream(response))) => self.read(response),
             News::Answered(Ok(Answer::Whole { status, headers, body })) => return self.whole(status, &headers, &body),
             News::Answered(Err(error)) => return self.failed(Failure::Connection(cause(&error))),
@@ -301,7 +311,13 @@ impl Exchange {
         match error {
             FrameError::Fault(fault) if self.partial => Err(fault.into_error(true)),
             FrameError::Fault(fault) => self.failed(Failure::Fault(fault)),
-            FrameError::Malformed(text) => Err(GatewayError::BrokenOff(format!("a frame is not understood: `{text}`"))),
+            FrameError::Malformed(text) if self.partial => {
+                Err(GatewayError::BrokenOff(format!("a frame is not understood: `{text}`")))
+            }
+            FrameError::Malformed(text) => Err(GatewayError::Refused {
+                message: format!("the server's answer is not understood: `{text}`"),
+                hints: vec![NO_MODEL_SERVER.to_owned()],
+            }),
         }
     }
 
@@ -309,6 +325,7 @@ impl Exchange {
     fn failed(&mut self, failure: Failure) -> Result<(), GatewayError> {
         match self.budget.again(&failure) {
             Some(Again { attempt, wait, reason }) => {
+                let reason = self.request.key.as_ref().map_or(reason.clone(), |key| key.hidden_in(&reason));
                 self.ready.push_back(Delta::Retry { attempt, wait, reason });
                 self.step = Step::Pausing(Box::pin(tokio::time::sleep(wait)));
                 self.silence.heard();
@@ -348,7 +365,10 @@ impl Exchange {
                     self.request.endpoint,
                     silence.as_secs()
                 ),
-                hints: vec!["a smaller model or a shorter conversation answers sooner".to_owned()],
+                hints: vec![
+                    "a smaller model or a shorter conversation answers sooner".to_owned(),
+                    "`first_token_s` below `[model.limits]` in the settings sets how long is waited".to_owned(),
+                ],
             }),
         }
     }
@@ -374,6 +394,9 @@ fn send(request: &Request) -> BoxFuture<'static, Result<Answer, reqwest::Error>>
         request.client.post(&request.url).header(CONTENT_TYPE, "application/json").body(request.body.clone()).send();
     Box::pin(async move {
         let mut response = sent.await?;
+        if let Some(how) = response.headers().get(CONTENT_ENCODING).filter(|how| how.as_bytes() != b"identity") {
+            return Ok(Answer::Packed(String::from_utf8_lossy(how.as_bytes()).into_owned()));
+        }
         let streams = !content_type(response.headers()).contains("json");
         if response.status() == StatusCode::OK && streams {
             return Ok(Answer::Stream(response));
@@ -396,14 +419,27 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let asked = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    asked.parse().ok().map(Duration::from_secs).or_else(|| clock::until(asked))
+}
+
+const NO_MODEL_SERVER: &str = "is that the address of a model server's API?";
+
+fn packed(how: &str) -> GatewayError {
+    GatewayError::Refused {
+        message: format!("the answer is compressed (`{}`), which was not asked for", sentence(how)),
+        hints: vec!["a proxy in between may do so; it must leave streams as they are".to_owned()],
+    }
 }
 
 fn no_frames(content_type: &str) -> GatewayError {
     if content_type.is_empty() || content_type.starts_with("text/event-stream") {
         return incomplete_reply(&Incomplete::Empty);
     }
-    GatewayError::refused(format!("the server answered with `{}` in place of a stream", sentence(content_type)))
+    GatewayError::Refused {
+        message: format!("the server answered with `{}` in place of a stream", sentence(content_type)),
+        hints: vec![NO_MODEL_SERVER.to_owned()],
+    }
 }
 
 fn incomplete_reply(incomplete: &Incomplete) -> GatewayError {

@@ -2,7 +2,7 @@
 //!
 //! Owns the way to the server: `probe` finds it, `servers` knows what is peculiar to each, `survey` shows all there is.
 //! `client` talks to it and `ask` puts small questions; `chat` runs one request, with `messages` and `wire` for what is
-//! sent, `sse` and `frame` for what is read, `meter` for how long it is, `retry` and `silence` for what is waited for,
+//! sent, `sse` and `frame` for what is read, `meter` for how long it is, `key` for what is never shown, `retry` and `silence` for what is waited for,
 //! `fault` and `error` for what goes wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
 //! on, is left to others.
@@ -13,6 +13,7 @@ mod client;
 mod error;
 mod fault;
 mod frame;
+mod key;
 mod messages;
 mod meter;
 mod probe;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::ask::Asker;
 pub use self::error::GatewayError;
+pub use self::key::ApiKey;
 use self::messages::normalised;
 use self::meter::{Meter, guess};
 pub use self::retry::Limits;
@@ -52,7 +54,7 @@ pub struct Options {
     pub endpoint: Option<String>,
     pub model: Option<String>,
     /// Sent to the named endpoint only.
-    pub api_key: Option<String>,
+    pub api_key: Option<ApiKey>,
     pub sampling: Sampling,
     /// Overrides the context window that the server states.
     pub context: Option<u64>,
@@ -91,6 +93,7 @@ pub struct Gateway {
     url: String,
     sampling: Sampling,
     limits: Limits,
+    key: Option<ApiKey>,
     meter: Arc<Meter>,
 }
 
@@ -105,7 +108,7 @@ impl Gateway {
     pub async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
         let named = options.model.as_deref();
         let found = match &options.endpoint {
-            Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
+            Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
         let (server, notice) = found.settle(named, options.context).await?;
@@ -113,14 +116,15 @@ impl Gateway {
         let url = format!("{}{}", if wire.at_root { &ask.root } else { &api }, wire.route);
         tracing::info!(kind = server.kind, url, model = server.model, window = server.context_window, "server found");
         let meter = Arc::new(Meter::new(server.context_window, notice));
-        Ok(Self { server, kind, wire, ask, url, sampling: options.sampling.clone(), limits, meter })
+        let (sampling, key) = (options.sampling.clone(), options.api_key.clone());
+        Ok(Self { server, kind, wire, ask, url, sampling, limits, key, meter })
     }
 
     /// Every model that the named server offers, or those of all servers on the known loopback ports.
     pub async fn models(options: &Options) -> Result<Vec<Server>, GatewayError> {
         let limits = options.limits;
         let found = match &options.endpoint {
-            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
             None => probe::all(&KNOWN, limits).await?,
         };
         let of =
@@ -206,6 +210,7 @@ impl Gateway {
             echo: repeated.map(|last| last.content.clone()).unwrap_or_default(),
             guess: guess(&messages),
             meter: Arc::clone(&self.meter),
+            key: self.key.clone(),
             limits: self.limits,
         };
         chat::stream(request, cancel)

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::Server;
 use super::ask::{Answer, Asker};
 use super::client::{Address, client};
-use super::error::{GatewayError, sentence};
+use super::error::{GatewayError, NO_HTTP, sentence};
+use super::key::ApiKey;
 use super::retry::{Again, Budget, Failure, Limits};
 use super::servers::{Kind, Known, Model, Settled};
 use super::wire::Wire;
@@ -33,12 +34,15 @@ pub(super) struct Found {
 const LOOPBACK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The server that the user named.
-pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
+pub(super) async fn named(endpoint: &str, key: Option<&ApiKey>, limits: Limits) -> Result<Found, GatewayError> {
     let address = Address::parse(endpoint)?;
     let client = client(&address, key, limits.connect)?;
     let ask = Asker { client, root: address.root };
-    let answer = first_answer(&ask, limits).await?;
-    identify(ask, &answer).await
+    let found = async {
+        let answer = first_answer(&ask, limits).await?;
+        identify(ask.clone(), &answer).await
+    };
+    found.await.map_err(|error| ApiKey::hidden(key, error))
 }
 
 /// The one server, with the model asked for, that answers on the known ports.
@@ -245,9 +249,12 @@ const DEMO: &str = "`faos demo` shows the program without a server";
 
 fn unreachable_server(root: &str, cause: &str) -> GatewayError {
     let plain = root.starts_with("https:") && cause.contains("InvalidContentType");
-    let hint = match plain {
-        true => format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1)),
-        false => "is the server running, and is that its address?".to_owned(),
+    let hint = if plain {
+        format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1))
+    } else if cause == NO_HTTP && root.starts_with("http:") {
+        format!("a port for TLS answers so: try `{}`", root.replacen("http:", "https:", 1))
+    } else {
+        "is the server running, and is that its address?".to_owned()
     };
     GatewayError::Unreachable {
         message: format!("no answer from `{root}`: {cause}"),

@@ -48,7 +48,7 @@ pub async fn survey(options: &Options) -> Survey {
 async fn ask(options: &Options) -> Result<Survey, GatewayError> {
     let limits = Limits { loading: Duration::from_secs(2), ..Limits::default() };
     let found = match &options.endpoint {
-        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
         None => probe::all(&KNOWN, limits).await?,
     };
     let mut servers = Vec::new();

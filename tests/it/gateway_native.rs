@@ -1,14 +1,16 @@
-//! Servers that are spoken to in their own way, against responders that answer as their sources say.
+//! What is peculiar to a server, and its use: against responders that answer as the servers' sources say.
+
+use std::time::Duration;
 
 use faos::base::message::{Message, Role};
-use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Options, Sampling};
-use faos::playback::{Player, Reply, Step};
+use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Limits, Options, Sampling};
+use faos::playback::{Gate, Player, Reply, Step};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::{quick, say, text};
-use crate::support::model_server::{bytes, random_pieces, serve_with_pages};
+use crate::support::model_server::{bytes, capture, random_pieces, serve_with_pages};
 
 fn page(value: &Value) -> Reply {
     Reply::json(200, &value.to_string())
@@ -187,4 +189,148 @@ async fn a_tgi_with_a_chat_route_is_spoken_to_there() {
     let gateway = connect(&player, Options::default()).await;
     assert_eq!((text(&ask(&gateway).await).as_str(), gateway.continues()), ("a", None));
     assert!(player.requests()[0]["messages"].is_array());
+}
+
+/// vLLM or llama.cpp, by what its list of models and its pages say.
+fn named_server<'a>(
+    owner: &str,
+    replies: impl IntoIterator<Item = Reply>,
+    more: impl IntoIterator<Item = (&'a str, Value)>,
+) -> Player {
+    let list = json!({"object": "list", "data": [{"id": "m", "owned_by": owner, "max_model_len": 2048}]});
+    let mut pages = vec![("/v1/models", page(&list))];
+    pages.extend(more.into_iter().map(|(path, value)| (path, page(&value))));
+    serve_with_pages(replies, pages)
+}
+
+fn props() -> (&'static str, Value) {
+    ("/props", json!({"default_generation_settings": {"n_ctx": 2048}}))
+}
+
+#[tokio::test]
+async fn a_reply_is_gone_on_with_where_the_server_can() {
+    let begun = [Message::new(Role::User, "a"), Message::new(Role::Assistant, "Hel")];
+    let go_on = async |gateway: &Gateway| {
+        let deltas: Vec<_> = gateway.go_on(&begun, &CancellationToken::new()).collect().await;
+        text(&deltas)
+    };
+    let echo = |pieces: &[&str]| {
+        let mut steps: Vec<Step> = pieces.iter().map(|piece| Step::Text((*piece).to_owned())).collect();
+        steps.push(Step::Finish("stop".to_owned()));
+        Reply::stream(steps)
+    };
+    // In one piece with what is new, as it was recorded; in pieces; and not at all.
+    let replies =
+        [capture("llama.cpp/assistant_prefill"), echo(&["He", "l", "lo"]), echo(&["Hel", "lo"]), echo(&["lo", "Hel"])];
+    let llama = named_server("llamacpp", replies, [props()]);
+    let gateway = connect(&llama, Options::default()).await;
+    assert_eq!(gateway.continues(), Some(Continuing::Repeats));
+    for want in ["was learned.", "lo", "lo", "loHel"] {
+        assert_eq!(go_on(&gateway).await, want);
+    }
+
+    let vllm = named_server("vllm", [Reply::text("lo"), Reply::text("new")], []);
+    let gateway = connect(&vllm, Options::default()).await;
+    assert_eq!((gateway.continues(), go_on(&gateway).await.as_str()), (Some(Continuing::Asked), "lo"));
+    gateway.chat(&begun, &CancellationToken::new()).count().await;
+    let [asked, plain] = &vllm.requests()[..] else { panic!() };
+    assert_eq!((&asked["continue_final_message"], &asked["add_generation_prompt"]), (&json!(true), &json!(false)));
+    assert_eq!(plain.get("continue_final_message"), None);
+
+    let other = named_server("somebody", [], []);
+    assert_eq!(connect(&other, Options::default()).await.continues(), None);
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_the_server_where_it_can() {
+    let messages = [Message::new(Role::User, "x".repeat(3984))];
+    let counts = ("/v1/chat/completions/input_tokens", json!({"input_tokens": 22, "object": "response.input_tokens"}));
+    let llama = named_server("llamacpp", [], [props(), counts]);
+    assert_eq!(connect(&llama, Options::default()).await.count(&messages).await, Some(22));
+    let vllm = named_server("vllm", [], [("/tokenize", json!({"count": 7, "max_model_len": 2048, "tokens": [1]}))]);
+    let gateway = connect(&vllm, Options::default()).await;
+    assert_eq!((gateway.count(&messages).await, gateway.estimate(&messages)), (Some(7), 1000));
+    assert_eq!(vllm.seen().requests[1].json()["messages"][0]["role"], "user");
+    let other = named_server("somebody", [], []);
+    assert_eq!(connect(&other, Options::default()).await.count(&messages).await, None);
+}
+
+#[tokio::test]
+async fn a_conversation_that_was_cut_in_silence_is_told_once() {
+    let usage = |tokens: u64| {
+        bytes(format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"stop\"}}],\
+             \"usage\":{{\"prompt_tokens\":{tokens},\"completion_tokens\":1}}}}\n\ndata: [DONE]\n\n"
+        ))
+    };
+    let player = named_server("somebody", [usage(1100), usage(1700), usage(1690)], []);
+    let gateway = connect(&player, Options::default()).await;
+    let mut told = Vec::new();
+    for length in [4000, 12_000, 12_400] {
+        let messages = [Message::new(Role::User, "x".repeat(length))];
+        let mut deltas = gateway.chat(&messages, &CancellationToken::new());
+        while let Some(delta) = deltas.next().await {
+            if let Ok(Delta::Notice(notice)) = delta {
+                told.push(format!("{length}: {notice}"));
+            }
+        }
+    }
+    assert_eq!(
+        told,
+        ["12000: the server read 1700 of about 3291 tokens: it cut the conversation without a word; give it a larger \
+          context window, or begin a new session"]
+    );
+}
+
+#[tokio::test]
+async fn the_reading_of_a_long_prompt_is_shown() {
+    let progress = |read: u64| {
+        let frame = json!({"choices": [{"delta": {"role": "assistant", "content": null}}],
+            "prompt_progress": {"total": 1544, "cache": 30, "processed": read, "time_ms": 4}});
+        Step::Bytes(format!("data: {frame}\n\n").into_bytes())
+    };
+    let gate = Gate::default();
+    let steps = vec![
+        progress(30),
+        progress(512),
+        Step::Wait(gate.clone()),
+        Step::Text("a".into()),
+        Step::Finish("stop".into()),
+    ];
+    let llama = named_server("llamacpp", [Reply::stream(steps)], [props()]);
+    let limits = Limits { notice: Duration::from_millis(30), ..quick() };
+    let options = Options { endpoint: Some(llama.url().to_owned()), ..Options::default() };
+    let mut deltas = say(&Gateway::connect_within(&options, limits).await.unwrap());
+    loop {
+        let Some(Ok(Delta::Notice(notice))) = deltas.next().await else { panic!() };
+        // A slow machine may tell of the silence before the first frame has come.
+        if notice.ends_with(": the server has read 512 of the prompt's 1544 tokens") {
+            break;
+        }
+    }
+    gate.open();
+    assert_eq!(text(&deltas.collect::<Vec<_>>().await), "a");
+    assert_eq!(llama.requests()[0]["return_progress"], json!(true));
+}
+
+#[tokio::test]
+async fn messages_go_out_as_templates_take_them() {
+    let player = named_server("somebody", [Reply::text("a")], []);
+    let gateway = connect(&player, Options::default()).await;
+    let given = [
+        (Role::System, "s"),
+        (Role::User, "one"),
+        (Role::User, "two"),
+        (Role::Assistant, " "),
+        (Role::System, "three"),
+    ];
+    let messages: Vec<_> = given.into_iter().map(|(role, text)| Message::new(role, text)).collect();
+    gateway.chat(&messages, &CancellationToken::new()).count().await;
+    let sent = json!([
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "one\n\ntwo"},
+        {"role": "assistant", "content": "(nothing)"},
+        {"role": "user", "content": "three"},
+    ]);
+    assert_eq!(player.requests()[0]["messages"], sent);
 }

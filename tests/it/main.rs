@@ -6,8 +6,10 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod captures;
 mod commands;
 mod exit_codes;
+mod faults;
 mod gateway;
 mod gateway_errors;
 mod gateway_llama;

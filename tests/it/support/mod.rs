@@ -3,6 +3,7 @@
 
 pub mod corpus;
 pub mod env;
+pub mod fault_server;
 pub mod model_server;
 pub mod process;
 pub mod redact;
