@@ -174,6 +174,12 @@ impl Known {
 
 pub(super) const KNOWN: [Known; 5] = [ollama::KNOWN, llama_cpp::KNOWN, vllm::KNOWN, tgi::KNOWN, lm_studio::KNOWN];
 
+/// How the two native wires are read, for tests that have no server.
+#[cfg(test)]
+pub(super) const OLLAMA: super::frame::Read = ollama::WIRE.read;
+#[cfg(test)]
+pub(super) const TGI: super::frame::Read = tgi::GENERATE.read;
+
 fn fields(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,

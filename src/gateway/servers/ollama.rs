@@ -23,7 +23,7 @@ pub const KNOWN: Known = Known { kind: Kind::Ollama, port: 11434, start: "ollama
 const SENSIBLE: u64 = 16_384;
 
 /// A JSON object a line.
-const WIRE: Wire = Wire { route: "/api/chat", at_root: true, as_text: false, body, read };
+pub const WIRE: Wire = Wire { route: "/api/chat", at_root: true, as_text: false, body, read };
 
 pub struct Ollama;
 

@@ -19,7 +19,7 @@ use crate::gateway::wire::{self, Ask, Wire};
 pub const KNOWN: Known = Known { kind: Kind::Tgi, port: 3000, start: "text-generation-launcher --model-id MODEL" };
 
 /// One text in, an event a token out.
-const GENERATE: Wire = Wire { route: "/generate_stream", at_root: true, as_text: true, body, read };
+pub const GENERATE: Wire = Wire { route: "/generate_stream", at_root: true, as_text: true, body, read };
 
 pub struct Tgi;
 
