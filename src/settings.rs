@@ -4,6 +4,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use directories::{BaseDirs, ProjectDirs};
 use serde::Deserialize;
@@ -81,6 +82,19 @@ struct ModelTable {
     seed: Option<i64>,
     max_tokens: Option<u64>,
     context: Option<u64>,
+    api_key_env: Option<String>,
+    api_key_file: Option<PathBuf>,
+    limits: WaitsTable,
+}
+
+/// How long a server may take, in seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WaitsTable {
+    connect_s: Option<f64>,
+    first_token_s: Option<f64>,
+    between_s: Option<f64>,
+    loading_s: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -121,13 +135,19 @@ struct SessionTable {
 }
 
 /// Every key of `config.toml`, for the nearest one to an unknown key; a test holds it against the tables above.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 28] = [
     "model.endpoint",
     "model.name",
     "model.temperature",
     "model.seed",
     "model.max_tokens",
     "model.context",
+    "model.api_key_env",
+    "model.api_key_file",
+    "model.limits.connect_s",
+    "model.limits.first_token_s",
+    "model.limits.between_s",
+    "model.limits.loading_s",
     "loop.max_turns",
     "loop.max_repairs",
     "sandbox.backend",
@@ -169,7 +189,7 @@ impl Settings {
             folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
         }
         Ok(Self {
-            gateway: gateway_options(flags, file.model),
+            gateway: gateway_options(flags, file.model, &folders)?,
             sandbox: sandbox_options(flags, backend, file.sandbox),
             prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
             scripting: scripting::Options {
@@ -241,18 +261,53 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-fn gateway_options(flags: &Flags, file: ModelTable) -> gateway::Options {
-    gateway::Options {
-        endpoint: flags.endpoint.clone().or_else(|| variable("FAOS_ENDPOINT")).or(file.endpoint),
+fn gateway_options(flags: &Flags, file: ModelTable, folders: &Folders) -> Result<gateway::Options, SettingsError> {
+    let elsewhere = flags.endpoint.clone().or_else(|| variable("FAOS_ENDPOINT"));
+    // The file's key is the file's endpoint's: it goes nowhere else.
+    let of_file = elsewhere.is_none() && file.endpoint.is_some();
+    let api_key = match variable("FAOS_API_KEY") {
+        Some(key) => Some(key),
+        None if of_file => api_key(&file, folders)?,
+        None => None,
+    };
+    let (base, waits) = (gateway::Limits::default(), file.limits);
+    let seconds = |set: Option<f64>, default| set.map_or(default, Duration::from_secs_f64);
+    Ok(gateway::Options {
+        endpoint: elsewhere.or(file.endpoint),
         model: flags.model.clone().or_else(|| variable("FAOS_MODEL")).or(file.name),
-        api_key: variable("FAOS_API_KEY"),
+        api_key: api_key.map(Into::into),
         sampling: gateway::Sampling {
             temperature: flags.temperature.or(file.temperature),
             seed: flags.seed.or(file.seed),
             max_tokens: flags.max_tokens.or(file.max_tokens),
         },
         context: flags.context.or(file.context),
+        limits: gateway::Limits {
+            connect: seconds(waits.connect_s, base.connect),
+            first_token: seconds(waits.first_token_s, base.first_token),
+            between: seconds(waits.between_s, base.between),
+            loading: seconds(waits.loading_s, base.loading),
+            ..base
+        },
+    })
+}
+
+/// The key that the settings file points at; it never holds one itself, so that it can be shown and shared.
+fn api_key(file: &ModelTable, folders: &Folders) -> Result<Option<String>, SettingsError> {
+    if let Some(name) = &file.api_key_env {
+        return Ok(variable(name));
     }
+    let Some(path) = &file.api_key_file else { return Ok(None) };
+    let path = match (path.strip_prefix("~"), &folders.home) {
+        (Ok(below), Some(home)) => home.join(below),
+        // Beside the settings file, unless it is absolute.
+        _ => folders.settings.join(path),
+    };
+    let key = fs::read_text(&path)?.trim().to_owned();
+    if key.is_empty() {
+        return Err(SettingsError::File { path, problem: "there is no API key in it".to_owned() });
+    }
+    Ok(Some(key))
 }
 
 fn sandbox_options(flags: &Flags, backend: sandbox::Choice, file: SandboxTable) -> sandbox::Options {
@@ -310,6 +365,14 @@ fn out_of_range(file: &File) -> Result<(), String> {
     for (key, seconds) in [("wall_s", wall_s), ("validation_wall_s", validation_wall_s), ("cpu_s", cpu_s)] {
         if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
             return Err(format!("`sandbox.limits.{key}` must be a number of seconds above 0"));
+        }
+    }
+    let WaitsTable { connect_s, first_token_s, between_s, loading_s } = file.model.limits.clone();
+    for (key, seconds) in
+        [("connect_s", connect_s), ("first_token_s", first_token_s), ("between_s", between_s), ("loading_s", loading_s)]
+    {
+        if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
+            return Err(format!("`model.limits.{key}` must be a number of seconds above 0"));
         }
     }
     for (key, count) in [
@@ -392,6 +455,7 @@ mod tests {
             ("sandbox.limits", "output_mib = 9000000000000000"),
             ("loop", "max_turns = 0"),
             ("model", "temperature = inf"),
+            ("model.limits", "first_token_s = 0"),
         ] {
             let problem = parse(&format!("[{table}]\n{line}\n")).map(|_| ()).expect_err(line);
             let key = line.split(' ').next().unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The one place that reads the clock.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// The present moment as the log writes it: RFC 3339, UTC, milliseconds (`2026-11-22T20:00:00.000Z`).
@@ -10,4 +12,28 @@ pub fn now() -> String {
 /// The present moment as a session's name begins: `YYYYMMDD-HHMMSS`, UTC.
 pub fn stamp() -> String {
     Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+/// The time from now until a moment as HTTP writes it (`Sun, 06 Nov 1994 08:49:37 GMT`): none where it is past, `None`
+/// where the text is no such moment.
+pub fn until(date: &str) -> Option<Duration> {
+    let moment = jiff::fmt::rfc2822::parse(date.trim()).ok()?.timestamp();
+    Some(Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::until;
+
+    #[test]
+    fn a_moment_as_http_writes_it_is_so_far_away() {
+        assert_eq!(until("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let far = until(" Wed, 01 Jan 2200 00:00:00 GMT").unwrap();
+        assert!(far > Duration::from_secs(3600 * 24 * 365), "{far:?}");
+        for text in ["", "7", "tomorrow", "2200-01-01T00:00:00Z"] {
+            assert_eq!(until(text), None, "{text}");
+        }
+    }
 }

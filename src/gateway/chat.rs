@@ -5,12 +5,13 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -18,19 +19,35 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::Delta;
 use super::error::{GatewayError, cause, sentence};
 use super::fault::Fault;
-use super::frame::{Flow, FrameError, Incomplete, Reply};
+use super::frame::{Flow, FrameError, Incomplete, Progress, Reply};
+use super::key::ApiKey;
+use super::meter::Meter;
 use super::retry::{Again, Budget, Failure, Limits};
 use super::silence::{Ring, Silence};
 use super::sse::{Decoder, Event, FrameTooLong};
+use super::wire::Wire;
+use crate::base::clock;
 
 /// Where one request goes and what it says.
-#[derive(Clone, Debug)]
 pub(super) struct Request {
     pub client: Client,
     pub endpoint: String,
     pub url: String,
     pub body: Bytes,
+    pub wire: Wire,
+    /// What the server may repeat of the reply's beginning that was sent.
+    pub echo: String,
+    /// Tokens of the messages, by guess.
+    pub guess: u64,
+    pub meter: Arc<Meter>,
+    pub key: Option<ApiKey>,
     pub limits: Limits,
+}
+
+impl Request {
+    fn reply(&self) -> Reply {
+        Reply::new(self.wire.read, self.echo.clone())
+    }
 }
 
 /// The answer as a stream that ends after [`Delta::Finished`] or the first error.
@@ -83,6 +100,8 @@ struct Reading {
 }
 
 enum Answer {
+    /// Compressed by this method, though that was not asked for.
+    Packed(String),
     Stream(Response),
     /// Not a stream of events: a refusal, or a server that does not stream.
     Whole {
@@ -117,7 +136,7 @@ impl Exchange {
             budget: Budget::new(request.limits),
             step: Step::Sending(send(&request)),
             silence: Silence::new(request.limits.notice),
-            ready: VecDeque::new(),
+            ready: request.meter.notices().into_iter().map(Delta::Notice).collect(),
             partial: false,
             length: 0,
             started: Instant::now(),
@@ -134,8 +153,18 @@ impl Exchange {
                 return error.take().map(Err);
             }
             if let Err(error) = self.advance().await {
-                self.step = Step::Ended(Some(error));
+                self.step = Step::Ended(Some(self.told(error)));
             }
+        }
+    }
+
+    /// The error as it is told: without the key, and with the window where the server said that only before.
+    fn told(&self, error: GatewayError) -> GatewayError {
+        match ApiKey::hidden(self.request.key.as_ref(), error) {
+            GatewayError::Overflow { prompt_tokens, window: None } => {
+                GatewayError::Overflow { prompt_tokens, window: self.request.meter.window() }
+            }
+            other => other,
         }
     }
 
@@ -148,14 +177,19 @@ impl Exchange {
             match reading.decoder.next() {
                 Some(Ok(event)) => return self.event(&event),
                 Some(Err(FrameTooLong)) => {
-                    return Err(GatewayError::BrokenOff("a frame is longer than 1 MiB".to_owned()));
+                    return Err(GatewayError::BrokenOff("a frame is longer than 16 MiB".to_owned()));
                 }
                 None if reading.ended => return self.conclude(Flow::More),
                 None => {}
             }
         }
         match self.news().await? {
-            News::Paused => self.step = Step::Sending(send(&self.request)),
+            News::Paused => {
+                // The wait was ours: the server's own silence begins here.
+                self.silence.heard();
+                self.step = Step::Sending(send(&self.request));
+            }
+            News::Answered(Ok(Answer::Packed(how))) => return Err(packed(&how)),
             News::Answered(Ok(Answer::Stream(response))) => self.read(response),
             News::Answered(Ok(Answer::Whole { status, headers, body })) => return self.whole(status, &headers, &body),
             News::Answered(Err(error)) => return self.failed(Failure::Connection(cause(&error))),
@@ -204,7 +238,7 @@ impl Exchange {
             response,
             content_type,
             decoder: Decoder::default(),
-            reply: Reply::default(),
+            reply: self.request.reply(),
             saw_frame: false,
             ended: false,
         }));
@@ -255,7 +289,7 @@ impl Exchange {
     /// An answer that is no stream: a refusal, or the whole reply at once.
     fn whole(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<(), GatewayError> {
         if status.is_success() {
-            let mut reply = Reply::default();
+            let mut reply = self.request.reply();
             if let Err(error) = reply.frame("message", &String::from_utf8_lossy(body), &mut self.ready) {
                 return self.frame_failed(error);
             }
@@ -277,7 +311,13 @@ impl Exchange {
         match error {
             FrameError::Fault(fault) if self.partial => Err(fault.into_error(true)),
             FrameError::Fault(fault) => self.failed(Failure::Fault(fault)),
-            FrameError::Malformed(text) => Err(GatewayError::BrokenOff(format!("a frame is not understood: `{text}`"))),
+            FrameError::Malformed(text) if self.partial => {
+                Err(GatewayError::BrokenOff(format!("a frame is not understood: `{text}`")))
+            }
+            FrameError::Malformed(text) => Err(GatewayError::Refused {
+                message: format!("the server's answer is not understood: `{text}`"),
+                hints: vec![NO_MODEL_SERVER.to_owned()],
+            }),
         }
     }
 
@@ -285,6 +325,7 @@ impl Exchange {
     fn failed(&mut self, failure: Failure) -> Result<(), GatewayError> {
         match self.budget.again(&failure) {
             Some(Again { attempt, wait, reason }) => {
+                let reason = self.request.key.as_ref().map_or(reason.clone(), |key| key.hidden_in(&reason));
                 self.ready.push_back(Delta::Retry { attempt, wait, reason });
                 self.step = Step::Pausing(Box::pin(tokio::time::sleep(wait)));
                 self.silence.heard();
@@ -308,6 +349,7 @@ impl Exchange {
         usage.requests = 1;
         usage.seconds = self.started.elapsed().as_secs_f64();
         self.ready.extend(conclusion.last);
+        self.ready.extend(self.request.meter.counted(self.request.guess, usage.prompt_tokens).map(Delta::Notice));
         self.ready.push_back(Delta::Finished { reason: conclusion.reason, usage });
         self.step = Step::Ended(None);
         Ok(())
@@ -323,7 +365,10 @@ impl Exchange {
                     self.request.endpoint,
                     silence.as_secs()
                 ),
-                hints: vec!["a smaller model or a shorter conversation answers sooner".to_owned()],
+                hints: vec![
+                    "a smaller model or a shorter conversation answers sooner".to_owned(),
+                    "`first_token_s` below `[model.limits]` in the settings sets how long is waited".to_owned(),
+                ],
             }),
         }
     }
@@ -331,9 +376,13 @@ impl Exchange {
     fn quiet(&self, quiet: Duration) -> String {
         let seconds = quiet.as_secs();
         if self.partial {
-            format!("nothing has come for {seconds} s")
-        } else {
-            format!("no answer for {seconds} s: the server is loading the model or reading the prompt")
+            return format!("nothing has come for {seconds} s");
+        }
+        match &self.step {
+            Step::Reading(reading) if let Some(Progress { processed, total }) = reading.reply.progress() => {
+                format!("no answer for {seconds} s: the server has read {processed} of the prompt's {total} tokens")
+            }
+            _ => format!("no answer for {seconds} s: the server is loading the model or reading the prompt"),
         }
     }
 }
@@ -345,6 +394,9 @@ fn send(request: &Request) -> BoxFuture<'static, Result<Answer, reqwest::Error>>
         request.client.post(&request.url).header(CONTENT_TYPE, "application/json").body(request.body.clone()).send();
     Box::pin(async move {
         let mut response = sent.await?;
+        if let Some(how) = response.headers().get(CONTENT_ENCODING).filter(|how| how.as_bytes() != b"identity") {
+            return Ok(Answer::Packed(String::from_utf8_lossy(how.as_bytes()).into_owned()));
+        }
         let streams = !content_type(response.headers()).contains("json");
         if response.status() == StatusCode::OK && streams {
             return Ok(Answer::Stream(response));
@@ -367,14 +419,27 @@ fn content_type(headers: &HeaderMap) -> String {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let asked = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    asked.parse().ok().map(Duration::from_secs).or_else(|| clock::until(asked))
+}
+
+const NO_MODEL_SERVER: &str = "is that the address of a model server's API?";
+
+fn packed(how: &str) -> GatewayError {
+    GatewayError::Refused {
+        message: format!("the answer is compressed (`{}`), which was not asked for", sentence(how)),
+        hints: vec!["a proxy in between may do so; it must leave streams as they are".to_owned()],
+    }
 }
 
 fn no_frames(content_type: &str) -> GatewayError {
     if content_type.is_empty() || content_type.starts_with("text/event-stream") {
         return incomplete_reply(&Incomplete::Empty);
     }
-    GatewayError::refused(format!("the server answered with `{}` in place of a stream", sentence(content_type)))
+    GatewayError::Refused {
+        message: format!("the server answered with `{}` in place of a stream", sentence(content_type)),
+        hints: vec![NO_MODEL_SERVER.to_owned()],
+    }
 }
 
 fn incomplete_reply(incomplete: &Incomplete) -> GatewayError {

@@ -12,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use super::error::{GatewayError, cause};
+use super::key::ApiKey;
 
 /// Where a server is: its root, and where below it the API may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,10 +61,10 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A client that knows the key; it must be used for this address only.
-pub(super) fn client(address: &Address, key: Option<&str>, connect: Duration) -> Result<Client, GatewayError> {
+pub(super) fn client(address: &Address, key: Option<&ApiKey>, connect: Duration) -> Result<Client, GatewayError> {
     let mut headers = HeaderMap::new();
     if let Some(key) = key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
             .map_err(|_| GatewayError::refused("the API key has characters that cannot be sent"))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);

@@ -67,7 +67,23 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
         innermost = source;
     }
     let text = innermost.to_string();
-    sentence(text.split(" (os error").next().unwrap_or(&text))
+    in_plain_words(&text).map_or_else(|| sentence(text.split(" (os error").next().unwrap_or(&text)), str::to_owned)
+}
+
+/// What answers speaks no HTTP.
+pub(super) const NO_HTTP: &str = "what answers there speaks no HTTP";
+
+/// For what the HTTP library says in its own.
+fn in_plain_words(text: &str) -> Option<&'static str> {
+    const PHRASES: [(&str, &str); 6] = [
+        ("unexpected EOF", "the connection was closed in the middle of the answer"),
+        ("end of file before message length", "the connection was closed in the middle of the answer"),
+        ("connection closed before message completed", "the connection was closed before an answer"),
+        ("message head is too large", "the head of the answer is too large"),
+        ("invalid HTTP version parsed", NO_HTTP),
+        ("invalid HTTP status-code parsed", NO_HTTP),
+    ];
+    PHRASES.iter().find(|(theirs, _)| text.contains(theirs)).map(|(_, plain)| *plain)
 }
 
 #[cfg(test)]

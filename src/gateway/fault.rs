@@ -37,7 +37,8 @@ impl Fault {
         let mut fault = parsed.unwrap_or_else(|| {
             let text = String::from_utf8_lossy(body);
             // A page for browsers says nothing in its first 300 characters.
-            let text = if text.trim_start().starts_with('<') { String::new() } else { sentence(&text) };
+            let says_nothing = text.trim_start().starts_with('<') || matches!(text.trim(), "{}" | "[]" | "null");
+            let text = if says_nothing { String::new() } else { sentence(&text) };
             Self { overflow: overflow(&text), text, ..Self::default() }
         });
         fault.status = Some(status);
@@ -80,7 +81,16 @@ impl Fault {
         if let Some(Overflow { prompt_tokens, window }) = self.overflow {
             return GatewayError::Overflow { prompt_tokens, window };
         }
-        let said = if self.text.is_empty() { "it gave no reason".to_owned() } else { self.text };
+        if self.is_loading() {
+            return GatewayError::Refused {
+                message: "the server is still loading its model (503)".to_owned(),
+                hints: vec!["try again later, or set `loading_s` below `[model.limits]` in the settings".to_owned()],
+            };
+        }
+        let mut said = if self.text.is_empty() { "it gave no reason".to_owned() } else { self.text };
+        if let Some(wait) = self.retry_after {
+            said.push_str(&format!("; it asks to come back in {} s", wait.as_secs()));
+        }
         if partial {
             return GatewayError::BrokenOff(format!("the server reported an error: {said}"));
         }
@@ -134,8 +144,8 @@ fn overflow(text: &str) -> Option<Overflow> {
             // llama.cpp: while generating, and before it gave numbers.
             r"Context size has been exceeded",
             r"request(?: \((?<prompt>\d+) tokens\))? exceeds the available context size(?: \((?<window>\d+))?",
-            // Ollama with `truncate: false`.
-            r"prompt is longer than the context length",
+            // Ollama with `truncate: false`; some versions give the number.
+            r"prompt is longer than the context length(?: currently available \((?<window>\d+))?",
         ]
         .iter()
         .filter_map(|phrase| Regex::new(&format!("(?is){phrase}")).ok())

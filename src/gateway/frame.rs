@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -19,11 +19,34 @@ use crate::base::usage::Usage;
 /// What has been read of a reply so far.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
+    reader: Reader,
+    /// The beginning of the reply as it was sent, while the server may still repeat it.
+    echo: String,
+    progress: Option<Progress>,
     calls: Vec<Call>,
     finish: Option<Finish>,
     usage: Usage,
     wrote_text: bool,
     wrote_reasoning: bool,
+}
+
+/// Reads one frame's data; what it says for the reader goes to the end of the queue.
+pub(super) type Read = fn(&mut Reply, &str, &mut VecDeque<Delta>) -> Result<Flow, FrameError>;
+
+#[derive(Debug)]
+struct Reader(Read);
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self(Reply::chunk)
+    }
+}
+
+/// Tokens of the prompt: read so far, and all.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub(super) struct Progress {
+    pub processed: u64,
+    pub total: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +82,11 @@ pub(super) enum Incomplete {
 }
 
 impl Reply {
+    /// `echo`: what the server may repeat of the beginning that it was given.
+    pub fn new(read: Read, echo: String) -> Self {
+        Self { reader: Reader(read), echo, ..Self::default() }
+    }
+
     /// Reads one frame; what it says for the reader goes to the end of `out`.
     pub fn frame(&mut self, event: &str, data: &str, out: &mut VecDeque<Delta>) -> Result<Flow, FrameError> {
         if data.trim() == "[DONE]" {
@@ -67,6 +95,11 @@ impl Reply {
         if event == "error" {
             return Err(FrameError::Fault(error_event(data)));
         }
+        (self.reader.0)(self, data, out)
+    }
+
+    /// A chunk of the chat-completions API.
+    pub fn chunk(&mut self, data: &str, out: &mut VecDeque<Delta>) -> Result<Flow, FrameError> {
         let malformed = |_| FrameError::Malformed(sentence(data));
         let chunk: Chunk = serde_json::from_str(data).map_err(malformed)?;
         if chunk.error.is_some() || chunk.choices.is_none() && (chunk.message || chunk.detail) {
@@ -80,10 +113,62 @@ impl Reply {
         } else if let Some(timings) = chunk.timings {
             self.count_by_timings(&timings);
         }
+        if let Some(progress) = chunk.prompt_progress {
+            self.progress = Progress::deserialize(progress).ok();
+        }
         if let Some(Choices(Some(choice))) = chunk.choices {
             self.choice(choice, out);
         }
         Ok(Flow::More)
+    }
+
+    /// A frame of another shape; an error in it comes first.
+    pub fn parse<T: DeserializeOwned>(&self, data: &str) -> Result<T, FrameError> {
+        let malformed = |_| FrameError::Malformed(sentence(data));
+        let value: Value = serde_json::from_str(data).map_err(malformed)?;
+        if value.get("error").is_some_and(|error| !error.is_null())
+            && let Some(fault) = Fault::of_value(&value)
+        {
+            return Err(FrameError::Fault(fault));
+        }
+        T::deserialize(value).map_err(malformed)
+    }
+
+    pub fn text(&mut self, text: String, out: &mut VecDeque<Delta>) {
+        let text = self.without_echo(text);
+        if !text.is_empty() {
+            self.wrote_text = true;
+            out.push_back(Delta::Text(text));
+        }
+    }
+
+    pub fn reasoning(&mut self, text: String, out: &mut VecDeque<Delta>) {
+        if !text.is_empty() {
+            self.wrote_reasoning = true;
+            out.push_back(Delta::Reasoning(text));
+        }
+    }
+
+    /// A call that comes in one piece.
+    pub fn whole_call(&mut self, name: String, arguments: &Value) {
+        let arguments = if arguments.is_null() { String::new() } else { arguments.to_string() };
+        self.calls.push(Call { index: self.calls.len() as u64, id: String::new(), name, arguments });
+    }
+
+    pub fn finish(&mut self, reason: &str) {
+        if let Some(reason) = finish(reason) {
+            self.finish = Some(reason);
+        }
+    }
+
+    pub fn count_tokens(&mut self, prompt: Option<u64>, completion: Option<u64>) {
+        set(&mut self.usage.prompt_tokens, prompt);
+        set(&mut self.usage.completion_tokens, completion);
+    }
+
+    /// How far the server is with the prompt, where it tells.
+    pub fn progress(&self) -> Option<Progress> {
+        self.progress
     }
 
     pub fn is_finished(&self) -> bool {
@@ -128,20 +213,35 @@ impl Reply {
     fn choice(&mut self, choice: Choice, out: &mut VecDeque<Delta>) {
         if let Some(piece) = choice.delta.or(choice.message) {
             let given = |text: &String| !text.is_empty();
-            if let Some(text) = piece.reasoning_content.filter(given).or(piece.reasoning.filter(given)) {
-                self.wrote_reasoning = true;
-                out.push_back(Delta::Reasoning(text));
-            }
-            if let Some(text) = piece.content.filter(given) {
-                self.wrote_text = true;
-                out.push_back(Delta::Text(text));
-            }
+            let thought = [piece.reasoning_content, piece.reasoning, piece.thinking].into_iter().flatten().find(given);
+            self.reasoning(thought.unwrap_or_default(), out);
+            self.text(piece.content.unwrap_or_default(), out);
             for call in piece.tool_calls.into_iter().flatten() {
                 self.call(call);
             }
         }
-        if let Some(reason) = choice.finish_reason.as_deref().and_then(finish) {
-            self.finish = Some(reason);
+        if let Some(reason) = choice.finish_reason {
+            self.finish(&reason);
+        }
+    }
+
+    /// The text without what it repeats of the beginning that was sent.
+    fn without_echo(&mut self, text: String) -> String {
+        if self.echo.is_empty() || text.is_empty() {
+            return text;
+        }
+        let echo = std::mem::take(&mut self.echo);
+        if let Some(new) = text.strip_prefix(&*echo) {
+            return new.to_owned();
+        }
+        if let Some(rest) = echo.strip_prefix(&*text) {
+            rest.clone_into(&mut self.echo);
+            return String::new();
+        }
+        // Templates trim the end of a message.
+        match text.strip_prefix(echo.trim_end()) {
+            Some(new) if !echo.trim_end().is_empty() => new.to_owned(),
+            Some(_) | None => text,
         }
     }
 
@@ -183,9 +283,7 @@ impl Reply {
     }
 
     fn count(&mut self, usage: &Value) {
-        let set = |count: &mut u64, given: Option<u64>| *count = given.unwrap_or(*count);
-        set(&mut self.usage.prompt_tokens, number(usage, "prompt_tokens"));
-        set(&mut self.usage.completion_tokens, number(usage, "completion_tokens"));
+        self.count_tokens(number(usage, "prompt_tokens"), number(usage, "completion_tokens"));
         let details = usage.get("prompt_tokens_details");
         set(&mut self.usage.cached_tokens, details.and_then(|details| number(details, "cached_tokens")));
     }
@@ -198,6 +296,10 @@ pub(super) struct Conclusion {
     pub reason: FinishReason,
     /// The server's counts; requests and seconds are the caller's.
     pub usage: Usage,
+}
+
+fn set(count: &mut u64, given: Option<u64>) {
+    *count = given.unwrap_or(*count);
 }
 
 fn number(value: &Value, field: &str) -> Option<u64> {
@@ -254,6 +356,8 @@ struct Chunk<'a> {
     usage: Option<Value>,
     /// llama.cpp's own counts: there even where the usage was not asked for.
     timings: Option<Value>,
+    /// llama.cpp's, while it reads the prompt.
+    prompt_progress: Option<Value>,
     error: Option<Value>,
     #[serde(default, deserialize_with = "is_given")]
     message: bool,
@@ -278,6 +382,7 @@ struct Piece {
     content: Option<String>,
     reasoning_content: Option<String>,
     reasoning: Option<String>,
+    thinking: Option<String>,
     tool_calls: Option<Vec<CallPiece>>,
 }
 

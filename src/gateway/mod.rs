@@ -1,16 +1,21 @@
 //! One chat request becomes a stream of deltas, whichever server stands at the other end.
 //!
-//! Owns the way to the server: `probe` finds it, `survey` shows all there is, `client` talks to it, `chat` runs one request, with `sse` and
-//! `frame` for what is read, `retry` and `silence` for what is waited for, `fault` and `error` for what goes
-//! wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
+//! Owns the way to the server: `probe` finds it, `servers` knows what is peculiar to each, `survey` shows all there is.
+//! `client` talks to it and `ask` puts small questions; `chat` runs one request, with `messages` and `wire` for what is
+//! sent, `sse` and `frame` for what is read, `meter` for how long it is, `key` for what is never shown, `retry` and `silence` for what is waited for,
+//! `fault` and `error` for what goes wrong. The invariant: nothing is asked of anyone but the named server or, where none is named, the known loopback
 //! ports; and text is handed on the moment its frame is read. What the text means, and whether a partial reply goes
 //! on, is left to others.
 
+mod ask;
 mod chat;
 mod client;
 mod error;
 mod fault;
 mod frame;
+mod key;
+mod messages;
+mod meter;
 mod probe;
 mod retry;
 mod servers;
@@ -19,18 +24,25 @@ mod sse;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
-use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use self::ask::Asker;
 pub use self::error::GatewayError;
+pub use self::key::ApiKey;
+use self::messages::normalised;
+use self::meter::{Meter, guess};
 pub use self::retry::Limits;
+pub use self::servers::Continuing;
 use self::servers::{KNOWN, Kind};
 pub use self::survey::{Offer, Survey, survey};
+use self::wire::{Ask, Wire};
 
 use crate::base::message::Message;
 use crate::base::usage::Usage;
@@ -42,10 +54,11 @@ pub struct Options {
     pub endpoint: Option<String>,
     pub model: Option<String>,
     /// Sent to the named endpoint only.
-    pub api_key: Option<String>,
+    pub api_key: Option<ApiKey>,
     pub sampling: Sampling,
     /// Overrides the context window that the server states.
     pub context: Option<u64>,
+    pub limits: Limits,
 }
 
 /// Sent as given; nothing is sent that was not asked for.
@@ -75,39 +88,43 @@ pub struct Server {
 pub struct Gateway {
     server: Server,
     kind: Kind,
-    client: Client,
-    chat_url: String,
+    wire: Wire,
+    ask: Asker,
+    url: String,
     sampling: Sampling,
     limits: Limits,
+    key: Option<ApiKey>,
+    meter: Arc<Meter>,
 }
 
 impl Gateway {
     /// Finds the server, its API and its model. A refused connection fails within 2 s; a server that is loading its
     /// model is waited for.
     pub async fn connect(options: &Options) -> Result<Self, GatewayError> {
-        Self::connect_within(options, Limits::default()).await
+        Self::connect_within(options, options.limits).await
     }
 
     /// The same with other limits on what is waited for.
     pub async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
         let named = options.model.as_deref();
         let found = match &options.endpoint {
-            Some(endpoint) => probe::named(endpoint, options.api_key.as_deref(), limits).await?,
+            Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
-        let mut server = found.server(found.choose(named)?);
-        server.context_window = options.context.or(server.context_window);
-        let chat_url = format!("{}/chat/completions", found.api);
-        tracing::info!(kind = server.kind, url = chat_url, model = server.model, "server found");
-        let sampling = options.sampling.clone();
-        Ok(Self { server, kind: found.kind, client: found.client, chat_url, sampling, limits })
+        let (server, notice) = found.settle(named, options.context).await?;
+        let probe::Found { ask, api, kind, wire, .. } = found;
+        let url = format!("{}{}", if wire.at_root { &ask.root } else { &api }, wire.route);
+        tracing::info!(kind = server.kind, url, model = server.model, window = server.context_window, "server found");
+        let meter = Arc::new(Meter::new(server.context_window, notice));
+        let (sampling, key) = (options.sampling.clone(), options.api_key.clone());
+        Ok(Self { server, kind, wire, ask, url, sampling, limits, key, meter })
     }
 
     /// Every model that the named server offers, or those of all servers on the known loopback ports.
     pub async fn models(options: &Options) -> Result<Vec<Server>, GatewayError> {
-        let limits = Limits::default();
+        let limits = options.limits;
         let found = match &options.endpoint {
-            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
             None => probe::all(&KNOWN, limits).await?,
         };
         let of =
@@ -125,14 +142,57 @@ impl Gateway {
         messages: &[Message],
         cancel: &CancellationToken,
     ) -> BoxStream<'static, Result<Delta, GatewayError>> {
-        let body = Body {
+        self.send(messages, false, cancel)
+    }
+
+    /// Whether and how the server goes on with a reply that it is given the beginning of.
+    pub fn continues(&self) -> Option<Continuing> {
+        if self.wire.as_text { Some(Continuing::Text) } else { self.kind.adapter().continuing() }
+    }
+
+    /// Like [`Self::chat`], where the last message is the assistant's and is gone on with: the stream begins with the
+    /// first piece that is new. A server that does not go on refuses, or begins a new reply.
+    pub fn go_on(
+        &self,
+        messages: &[Message],
+        cancel: &CancellationToken,
+    ) -> BoxStream<'static, Result<Delta, GatewayError>> {
+        self.send(messages, true, cancel)
+    }
+
+    /// The tokens of these messages with all that the chat template adds, as the server counts them; `None` where it
+    /// does not.
+    pub async fn count(&self, messages: &[Message]) -> Option<u64> {
+        let counting = self.kind.adapter().counting()?;
+        let body = counting.body(&self.server.model, &normalised(messages));
+        let answer = self.ask.post(counting.path, &body).await.ok()?;
+        answer.body.get(counting.field).and_then(serde_json::Value::as_u64)
+    }
+
+    /// The same by guess, corrected by what the server counted before.
+    pub fn estimate(&self, messages: &[Message]) -> u64 {
+        self.meter.estimate(messages)
+    }
+
+    fn send(
+        &self,
+        messages: &[Message],
+        goes_on: bool,
+        cancel: &CancellationToken,
+    ) -> BoxStream<'static, Result<Delta, GatewayError>> {
+        let messages = normalised(messages);
+        let continuing = self.continues().filter(|_| goes_on);
+        let mut more = self.kind.adapter().more_fields();
+        more.extend(continuing.map(Continuing::fields).unwrap_or_default());
+        let ask = Ask {
             model: &self.server.model,
-            messages,
-            stream: true,
-            stream_options: self.kind.takes_stream_options().then_some(StreamOptions { include_usage: true }),
+            messages: &messages,
             sampling: &self.sampling,
+            window: self.server.context_window,
+            goes_on,
+            more,
         };
-        let body = match serde_json::to_vec(&body) {
+        let body = match (self.wire.body)(&ask) {
             Ok(body) => body,
             Err(error) => {
                 let error = GatewayError::refused(format!("cannot write the request: {error}"));
@@ -140,33 +200,21 @@ impl Gateway {
             }
         };
         tracing::info!(messages = messages.len(), bytes = body.len(), "request");
+        let repeated = messages.last().filter(|_| continuing == Some(Continuing::Repeats));
         let request = chat::Request {
-            client: self.client.clone(),
+            client: self.ask.client.clone(),
             endpoint: self.server.endpoint.clone(),
-            url: self.chat_url.clone(),
+            url: self.url.clone(),
             body: body.into(),
+            wire: self.wire,
+            echo: repeated.map(|last| last.content.clone()).unwrap_or_default(),
+            guess: guess(&messages),
+            meter: Arc::clone(&self.meter),
+            key: self.key.clone(),
             limits: self.limits,
         };
         chat::stream(request, cancel)
     }
-}
-
-/// The fields that every server takes; a strict one refuses a request for any other.
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: &'a [Message],
-    stream: bool,
-    /// Left out, never null: TGI refuses that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(flatten)]
-    sampling: &'a Sampling,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

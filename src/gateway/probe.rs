@@ -7,45 +7,42 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::header::{LOCATION, SERVER};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
 use super::Server;
+use super::ask::{Answer, Asker};
 use super::client::{Address, client};
-use super::error::{GatewayError, cause, sentence};
-use super::fault::Fault;
+use super::error::{GatewayError, NO_HTTP, sentence};
+use super::key::ApiKey;
 use super::retry::{Again, Budget, Failure, Limits};
-use super::servers::{Kind, Known};
+use super::servers::{Kind, Known, Model, Settled};
+use super::wire::Wire;
 
 /// A server that answers.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub client: Client,
-    pub endpoint: String,
+    pub ask: Asker,
     /// Where the routes are: `…/v1`, or the root itself.
     pub api: String,
     pub kind: Kind,
+    pub wire: Wire,
     pub models: Vec<Model>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Model {
-    pub id: String,
-    pub window: Option<u64>,
-}
-
-/// For one question to a server that listens.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// For a program on a known port to say what it is.
 const LOOPBACK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The server that the user named.
-pub(super) async fn named(endpoint: &str, key: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
+pub(super) async fn named(endpoint: &str, key: Option<&ApiKey>, limits: Limits) -> Result<Found, GatewayError> {
     let address = Address::parse(endpoint)?;
     let client = client(&address, key, limits.connect)?;
-    let answer = first_answer(&client, &address.root, limits).await?;
-    identify(client, address.root, &answer).await
+    let ask = Asker { client, root: address.root };
+    let found = async {
+        let answer = first_answer(&ask, limits).await?;
+        identify(ask.clone(), &answer).await
+    };
+    found.await.map_err(|error| ApiKey::hidden(key, error))
 }
 
 /// The one server, with the model asked for, that answers on the known ports.
@@ -73,7 +70,7 @@ pub(super) fn the_one(mut found: Vec<Found>, model: Option<&str>, known: &[Known
 pub(super) async fn all(known: &[Known], limits: Limits) -> Result<Vec<Found>, GatewayError> {
     // All of them are loopback addresses, so one client serves for all.
     let client = client(&Address::parse("127.0.0.1")?, None, limits.connect)?;
-    let asked = join_all(known.iter().map(|known| look(&client, known, limits))).await;
+    let asked = join_all(known.iter().map(|known| look(client.clone(), known, limits))).await;
     let (mut found, mut locked) = (Vec::new(), Vec::new());
     for (known, seen) in known.iter().zip(asked) {
         match seen {
@@ -92,12 +89,12 @@ enum Seen {
     Nothing,
 }
 
-async fn look(client: &Client, known: &Known, limits: Limits) -> Seen {
-    let root = format!("http://{}", known.address());
-    let asked = get(client, format!("{root}/v1/models"));
+async fn look(client: Client, known: &Known, limits: Limits) -> Seen {
+    let ask = Asker { client, root: format!("http://{}", known.address()) };
+    let asked = ask.get("/v1/models");
     let Ok(Ok(mut answer)) = tokio::time::timeout(LOOPBACK_PATIENCE, asked).await else { return Seen::Nothing };
     if answer.fault().is_loading() {
-        match first_answer(client, &root, limits).await {
+        match first_answer(&ask, limits).await {
             Ok(loaded) => answer = loaded,
             Err(_) => return Seen::Nothing,
         }
@@ -106,59 +103,68 @@ async fn look(client: &Client, known: &Known, limits: Limits) -> Seen {
         return Seen::Locked;
     }
     // Other programs like these ports too: without a list of models it must say otherwise who it is.
-    match identify(client.clone(), root, &answer).await {
+    match identify(ask, &answer).await {
         Ok(found) if !found.models.is_empty() || found.kind != Kind::Other => Seen::Server(found),
         Ok(_) | Err(_) => Seen::Nothing,
     }
 }
 
 /// The answer to `/v1/models`, once the server has loaded its model.
-async fn first_answer(client: &Client, root: &str, limits: Limits) -> Result<Answer, GatewayError> {
+async fn first_answer(ask: &Asker, limits: Limits) -> Result<Answer, GatewayError> {
     let mut budget = Budget::new(limits);
     loop {
-        let answer =
-            get(client, format!("{root}/v1/models")).await.map_err(|cause| unreachable_server(root, &cause))?;
+        let answer = ask.get("/v1/models").await.map_err(|cause| unreachable_server(&ask.root, &cause))?;
         if !answer.fault().is_loading() {
             return Ok(answer);
         }
         let failure = Failure::Fault(answer.fault());
         match budget.again(&failure) {
             Some(Again { wait, .. }) => tokio::time::sleep(wait).await,
-            None => return Err(failure.into_error(root)),
+            None => return Err(failure.into_error(&ask.root)),
         }
     }
 }
 
-async fn identify(client: Client, root: String, answer: &Answer) -> Result<Found, GatewayError> {
+async fn identify(ask: Asker, answer: &Answer) -> Result<Found, GatewayError> {
     if answer.is_locked() {
         return Err(answer.fault().into_error(false));
     }
     if answer.status.is_redirection() {
-        return Err(redirected(&root, &answer.location));
+        return Err(redirected(&ask.root, &answer.location));
     }
-    let (mut api, mut models) = (format!("{root}/v1"), listed(&answer.body));
+    let (mut api, mut models) = (format!("{}/v1", ask.root), listed(&answer.body));
     if models.is_none() && answer.status == StatusCode::NOT_FOUND {
         // Some proxies have the routes without `/v1`.
-        models = get(&client, format!("{root}/models")).await.ok().and_then(|answer| listed(&answer.body));
+        models = ask.get("/models").await.ok().and_then(|answer| listed(&answer.body));
         if models.is_some() {
-            api.clone_from(&root);
+            api.clone_from(&ask.root);
         }
     }
     let mut models = models.unwrap_or_default();
-    let kind = match told(answer) {
-        Some(kind) => kind,
-        None => ask_kind(&client, &root).await,
-    };
-    ask_windows(&client, &root, kind, &mut models).await;
-    Ok(Found { client, endpoint: root, api, kind, models })
+    let kind = kind_of(&ask, answer).await;
+    let adapter = kind.adapter();
+    adapter.ask_models(&ask, &mut models).await;
+    let wire = adapter.wire(&ask).await;
+    Ok(Found { ask, api, kind, wire, models })
 }
 
 impl Found {
+    /// The chosen model with the window that it gets; `wished` is what the user set.
+    pub async fn settle(
+        &self,
+        named: Option<&str>,
+        wished: Option<u64>,
+    ) -> Result<(Server, Option<String>), GatewayError> {
+        let model = self.choose(named)?;
+        let Settled { window, notice } = self.kind.adapter().settle(&self.ask, &model, wished).await;
+        Ok((Server { context_window: window, ..self.server(model) }, notice))
+    }
+
     /// The model as the rest of the program knows it.
     pub fn server(&self, model: Model) -> Server {
         Server {
             kind: self.kind.name().to_owned(),
-            endpoint: self.endpoint.clone(),
+            endpoint: self.ask.root.clone(),
             model: model.id,
             context_window: model.window,
         }
@@ -175,14 +181,14 @@ impl Found {
         match self.chat_models().as_slice() {
             [model] => Ok((*model).clone()),
             [] => Err(GatewayError::Refused {
-                message: format!("`{}` ({}) lists no model", self.endpoint, self.kind.name()),
+                message: format!("`{}` ({}) lists no model", self.ask.root, self.kind.name()),
                 hints: vec![
                     "name one with `--model NAME`".to_owned(),
                     "is that the address of a model server?".to_owned(),
                 ],
             }),
             several => Err(GatewayError::Ambiguous {
-                message: format!("`{}` ({}) offers several models", self.endpoint, self.kind.name()),
+                message: format!("`{}` ({}) offers several models", self.ask.root, self.kind.name()),
                 hints: several.iter().map(|model| format!("`--model {}`", sentence(&model.id))).collect(),
             }),
         }
@@ -201,7 +207,7 @@ impl Found {
     fn as_choice(&self) -> String {
         let names: Vec<String> = self.chat_models().iter().take(8).map(|model| sentence(&model.id)).collect();
         let more = if self.chat_models().len() > names.len() { ", …" } else { "" };
-        format!("`--endpoint {}` ({}: {}{more})", self.endpoint, self.kind.name(), names.join(", "))
+        format!("`--endpoint {}` ({}: {}{more})", self.ask.root, self.kind.name(), names.join(", "))
     }
 }
 
@@ -222,108 +228,14 @@ fn listed(body: &Value) -> Option<Vec<Model>> {
     Some(entries.iter().filter_map(model).collect())
 }
 
-/// Who the server is, where its list of models shows it.
-fn told(answer: &Answer) -> Option<Kind> {
-    let owner = answer.body.pointer("/data/0/owned_by").and_then(Value::as_str);
-    match owner {
-        _ if answer.server == "llama.cpp" => Some(Kind::LlamaCpp),
-        Some("llamacpp") => Some(Kind::LlamaCpp),
-        Some("vllm") => Some(Kind::Vllm),
-        _ => None,
+/// Who the server is: by its list of models, else by the routes that only one kind has, asked side by side.
+async fn kind_of(ask: &Asker, list: &Answer) -> Kind {
+    if let Some(kind) = Kind::NAMED.into_iter().find(|kind| kind.adapter().is_told_by(list)) {
+        return kind;
     }
-}
-
-/// Who the server is, by the routes that only one kind has.
-async fn ask_kind(client: &Client, root: &str) -> Kind {
-    let ask = async |path: &str| get(client, format!("{root}{path}")).await.map_or(Value::Null, |answer| answer.body);
-    let (props, info, ollama, lm_studio) =
-        tokio::join!(ask("/props"), ask("/info"), ask("/api/version"), ask("/api/v0/models"));
-    if props.get("default_generation_settings").is_some() {
-        Kind::LlamaCpp
-    } else if info.get("router").and_then(Value::as_str) == Some("text-generation-router") {
-        Kind::Tgi
-    } else if ollama.get("version").is_some() {
-        Kind::Ollama
-    } else if lm_studio.pointer("/data/0/state").is_some() {
-        Kind::LmStudio
-    } else {
-        Kind::Other
-    }
-}
-
-/// Adds what only the server's own routes say about its models.
-async fn ask_windows(client: &Client, root: &str, kind: Kind, models: &mut Vec<Model>) {
-    let ask = async |path: &str| get(client, format!("{root}{path}")).await.map_or(Value::Null, |answer| answer.body);
-    match kind {
-        // Per slot. `meta.n_ctx_train` of the list is what the model was trained for.
-        Kind::LlamaCpp => {
-            let window = ask("/props").await.pointer("/default_generation_settings/n_ctx").and_then(Value::as_u64);
-            models.iter_mut().for_each(|model| model.window = window.filter(|tokens| *tokens > 0));
-        }
-        Kind::Tgi => {
-            let info = ask("/info").await;
-            if let Some(id) = info.get("model_id").and_then(Value::as_str)
-                && models.is_empty()
-            {
-                models.push(Model { id: id.to_owned(), window: None });
-            }
-            let window = info.get("max_total_tokens").and_then(Value::as_u64);
-            models.iter_mut().for_each(|model| model.window = window);
-        }
-        // Only models that are loaded have a window.
-        Kind::Ollama => set_windows(models, ask("/api/ps").await.get("models"), ["name", "context_length"]),
-        Kind::LmStudio => set_windows(models, ask("/api/v0/models").await.get("data"), ["id", "loaded_context_length"]),
-        Kind::Vllm | Kind::Other => {}
-    }
-}
-
-fn set_windows(models: &mut [Model], entries: Option<&Value>, [name, window]: [&str; 2]) {
-    for entry in entries.and_then(Value::as_array).into_iter().flatten() {
-        let id = entry.get(name).and_then(Value::as_str);
-        if let Some(model) = models.iter_mut().find(|model| Some(model.id.as_str()) == id) {
-            model.window = entry.get(window).and_then(Value::as_u64);
-        }
-    }
-}
-
-/// One small answer.
-pub(super) struct Answer {
-    status: StatusCode,
-    server: String,
-    location: String,
-    /// Null where it is no JSON.
-    pub body: Value,
-}
-
-impl Answer {
-    fn fault(&self) -> Fault {
-        let mut fault = Fault::of_value(&self.body).unwrap_or_default();
-        fault.status = Some(self.status.as_u16());
-        fault
-    }
-
-    fn is_locked(&self) -> bool {
-        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-    }
-}
-
-pub(super) async fn get(client: &Client, url: String) -> Result<Answer, String> {
-    const BODY_LIMIT: usize = 8 << 20;
-    tracing::debug!(%url, "asked");
-    let ask = async {
-        let mut response = client.get(url).timeout(PATIENCE).send().await?;
-        let header =
-            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let (status, server, location) = (response.status(), header(SERVER), header(LOCATION));
-        let mut body = Vec::new();
-        while body.len() < BODY_LIMIT
-            && let Some(bytes) = response.chunk().await?
-        {
-            body.extend_from_slice(&bytes);
-        }
-        Ok(Answer { status, server, location, body: serde_json::from_slice(&body).unwrap_or_default() })
-    };
-    ask.await.map_err(|error| cause(&error))
+    let pages = Kind::NAMED.into_iter().filter_map(|kind| Some((kind, kind.adapter().own_page()?)));
+    let asked = pages.map(async |(kind, (path, is_it))| is_it(&ask.page(path).await).then_some(kind));
+    join_all(asked).await.into_iter().flatten().next().unwrap_or_default()
 }
 
 fn redirected(root: &str, target: &str) -> GatewayError {
@@ -337,9 +249,12 @@ const DEMO: &str = "`faos demo` shows the program without a server";
 
 fn unreachable_server(root: &str, cause: &str) -> GatewayError {
     let plain = root.starts_with("https:") && cause.contains("InvalidContentType");
-    let hint = match plain {
-        true => format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1)),
-        false => "is the server running, and is that its address?".to_owned(),
+    let hint = if plain {
+        format!("the server answers without TLS: name it as `{}`", root.replacen("https:", "http:", 1))
+    } else if cause == NO_HTTP && root.starts_with("http:") {
+        format!("a port for TLS answers so: try `{}`", root.replacen("http:", "https:", 1))
+    } else {
+        "is the server running, and is that its address?".to_owned()
     };
     GatewayError::Unreachable {
         message: format!("no answer from `{root}`: {cause}"),
@@ -400,7 +315,7 @@ mod tests {
     async fn discover(known: &[Known], model: Option<&str>) -> Result<(Kind, u16), GatewayError> {
         let found = discovered(known, model, Limits::default()).await?;
         found.choose(model)?;
-        let port = found.endpoint.rsplit(':').next().unwrap().parse().unwrap();
+        let port = found.ask.root.rsplit(':').next().unwrap().parse().unwrap();
         Ok((found.kind, port))
     }
 

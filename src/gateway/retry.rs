@@ -92,7 +92,7 @@ impl Budget {
     pub fn again(&mut self, failure: &Failure) -> Option<Again> {
         let (wait, reason) = match failure {
             Failure::Fault(fault) if fault.overflow.is_some() => return None,
-            Failure::Fault(fault) if fault.is_loading() => (self.wait_for_model()?, "the model is loading".to_owned()),
+            Failure::Fault(fault) if fault.is_loading() => self.wait_for_model()?,
             Failure::Fault(fault) => match fault.status {
                 Some(429 | 502..) => (self.back_off(fault.retry_after)?, busy(fault)),
                 _ => return None,
@@ -103,19 +103,20 @@ impl Budget {
         Some(Again { attempt: self.attempt, wait, reason })
     }
 
-    fn wait_for_model(&mut self) -> Option<Duration> {
+    fn wait_for_model(&mut self) -> Option<(Duration, String)> {
         let since = self.loading_since.get_or_insert_with(Instant::now).elapsed();
-        let wait = self.loading_wait;
-        self.loading_wait = (wait * 2).min(Self::LONGEST_LOADING_WAIT);
-        (since < self.limits.loading).then_some(wait)
+        let left = self.limits.loading.checked_sub(since).filter(|left| !left.is_zero())?;
+        let wait = self.loading_wait.min(left);
+        self.loading_wait = (self.loading_wait * 2).min(Self::LONGEST_LOADING_WAIT);
+        Some((wait, format!("the model is loading; waiting up to {} s for it", left.as_secs_f64().ceil())))
     }
 
     fn back_off(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let own = self.limits.backoff.mul_f64(f64::from(1 << self.tries.min(8)) / 2.0 * jitter());
         self.tries += 1;
-        let wait = asked.unwrap_or(own);
         // A server that asks for more patience than that is not there for this request.
-        (self.tries <= Self::TRIES && wait <= self.limits.loading).then_some(wait)
+        let too_long = asked.is_some_and(|asked| asked > self.limits.loading);
+        (self.tries <= Self::TRIES && !too_long).then_some(asked.unwrap_or(own))
     }
 }
 
@@ -181,7 +182,8 @@ mod tests {
         let mut budget = Budget::new(Limits::default());
         for _ in 0..20 {
             let again = budget.again(&fault(503, "Loading model")).unwrap();
-            assert!(again.wait <= Duration::from_secs(5) && again.reason == "the model is loading");
+            assert!(again.wait <= Duration::from_secs(5));
+            assert_eq!(again.reason, "the model is loading; waiting up to 120 s for it");
         }
         assert!(budget.again(&fault(503, "busy")).is_some());
     }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
 use serde_json::Value;
 
 use super::error::{GatewayError, sentence};
 use super::probe::{self, Found};
 use super::retry::Limits;
-use super::servers::{KNOWN, Kind};
+use super::servers::KNOWN;
 use super::{Options, Server};
 
 /// For all questions together: a server that says nothing for so long is told of, not waited for.
@@ -49,38 +48,28 @@ pub async fn survey(options: &Options) -> Survey {
 async fn ask(options: &Options) -> Result<Survey, GatewayError> {
     let limits = Limits { loading: Duration::from_secs(2), ..Limits::default() };
     let found = match &options.endpoint {
-        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_deref(), limits).await?],
+        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
         None => probe::all(&KNOWN, limits).await?,
     };
     let mut servers = Vec::new();
     for one in &found {
         servers.push(Offer {
             kind: one.kind.name().to_owned(),
-            endpoint: one.endpoint.clone(),
-            version: version(&one.client, &one.endpoint, one.kind).await,
+            endpoint: one.ask.root.clone(),
+            version: version(one).await,
             models: one.models.iter().map(|model| one.server(model.clone())).collect(),
         });
     }
-    Ok(Survey { servers, chosen: chosen(found, options) })
+    Ok(Survey { servers, chosen: chosen(found, options).await })
 }
 
-fn chosen(found: Vec<Found>, options: &Options) -> Result<Server, GatewayError> {
+async fn chosen(found: Vec<Found>, options: &Options) -> Result<Server, GatewayError> {
     let model = options.model.as_deref();
     let one = probe::the_one(found, model, &KNOWN)?;
-    let mut server = one.server(one.choose(model)?);
-    server.context_window = options.context.or(server.context_window);
-    Ok(server)
+    one.settle(model, options.context).await.map(|(server, _)| server)
 }
 
-/// By the route that tells it: llama.cpp's `build_info`, vLLM's `/version`, TGI's `/info`, Ollama's `/api/version`.
-async fn version(client: &Client, root: &str, kind: Kind) -> Option<String> {
-    let (path, field) = match kind {
-        Kind::LlamaCpp => ("/props", "build_info"),
-        Kind::Vllm => ("/version", "version"),
-        Kind::Tgi => ("/info", "version"),
-        Kind::Ollama => ("/api/version", "version"),
-        Kind::LmStudio | Kind::Other => return None,
-    };
-    let answer = probe::get(client, format!("{root}{path}")).await.ok()?;
-    answer.body.get(field).and_then(Value::as_str).map(str::to_owned)
+async fn version(found: &Found) -> Option<String> {
+    let (path, field) = found.kind.adapter().version()?;
+    found.ask.page(path).await.get(field).and_then(Value::as_str).map(str::to_owned)
 }

@@ -21,12 +21,12 @@ pub use self::player::{Player, Seen};
 pub struct Script {
     /// The one model that is listed.
     pub model: String,
-    /// For `POST /v1/chat/completions`, in order.
+    /// For a conversation that is sent to `/v1/chat/completions`, or to Ollama's or TGI's own route, in order.
     pub replies: VecDeque<Reply>,
     /// The time that each piece of text takes.
     pub pace: Duration,
-    /// Answers to `GET`, by path; several for one path are given in turn, and the last of them for good. The list of
-    /// models can be replaced here too.
+    /// Answers to everything else, by path; several for one path are given in turn, and the last of them for good. The
+    /// list of models can be replaced here too.
     pub pages: Vec<(String, Reply)>,
 }
 

@@ -19,6 +19,9 @@ use super::{Reply, Script, Step};
 /// The context window that the recorded model is said to have, in tokens.
 const WINDOW: u64 = 32_768;
 
+/// Where a conversation is sent: the API of most servers, Ollama's own, TGI's own.
+const CHAT_ROUTES: [&str; 3] = ["/v1/chat/completions", "/api/chat", "/generate_stream"];
+
 /// A running server. Dropping it closes every connection.
 pub struct Player {
     url: String,
@@ -82,7 +85,8 @@ impl Player {
 
     /// The bodies of the chat requests, in order.
     pub fn requests(&self) -> Vec<Value> {
-        self.seen().requests.iter().filter(|request| request.method == "POST").map(Request::json).collect()
+        let is_chat = |request: &&Request| request.method == "POST" && CHAT_ROUTES.contains(&request.path.as_str());
+        self.seen().requests.iter().filter(is_chat).map(Request::json).collect()
     }
 
     pub fn seen(&self) -> Seen {
@@ -154,11 +158,11 @@ impl State {
     fn answer(&self, request: &Request) -> Reply {
         let mut script = lock(&self.script);
         match (request.method.as_str(), request.path.as_str()) {
-            ("POST", "/v1/chat/completions") => script
+            ("POST", path) if CHAT_ROUTES.contains(&path) => script
                 .replies
                 .pop_front()
                 .unwrap_or_else(|| error(400, "the recording has no further reply: more requests came than it holds")),
-            ("GET", path) => script.page(path).unwrap_or_else(|| match path {
+            ("GET" | "POST", path) => script.page(path).unwrap_or_else(|| match path {
                 "/v1/models" => Reply::json(200, &models(&script.model)),
                 _ => error(404, "not found"),
             }),

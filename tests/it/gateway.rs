@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::model_server::{bytes, capture, random_pieces, serve, serve_with_pages};
+use crate::support::model_server::{bytes, capture, serve, serve_with_pages};
 
 pub type Deltas = BoxStream<'static, Result<Delta, GatewayError>>;
 
@@ -94,69 +94,6 @@ async fn every_piece_is_handed_on_before_the_next_is_written() {
     }
     assert!(matches!(deltas.next().await, Some(Ok(Delta::Finished { .. }))));
     assert_eq!(deltas.next().await, None);
-}
-
-/// A stream in a few lines: the text, the reasoning, and whatever else came.
-fn summary(deltas: &[Result<Delta, GatewayError>]) -> String {
-    let (mut text, mut reasoning, mut rest) = (String::new(), String::new(), String::new());
-    for delta in deltas {
-        match delta {
-            Ok(Delta::Text(piece)) => text += piece,
-            Ok(Delta::Reasoning(piece)) => reasoning += piece,
-            Ok(Delta::Finished { reason, usage }) => {
-                let (prompt, cached, completion) = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
-                rest += &format!(
-                    "  finished: {reason:?}, {prompt} prompt tokens ({cached} cached), {completion} written\n"
-                );
-            }
-            Ok(other) => rest += &format!("  {other:?}\n"),
-            Err(error) => rest += &format!("  error: {error:?}\n"),
-        }
-    }
-    format!("  text: {text:?}\n  reasoning: {reasoning:?}\n{rest}")
-}
-
-#[tokio::test]
-async fn what_real_servers_sent_is_read_right_however_it_is_cut() {
-    let mut read = String::new();
-    for name in [
-        "llama.cpp/chat_stream_usage",
-        "llama.cpp/chat_stream_no_usage",
-        "llama.cpp/chat_think",
-        "llama.cpp/chat_thinktool",
-        "llama.cpp/chat_tool_cut",
-        "llama.cpp/chat_tools2",
-        "llama.cpp/chat_unicode",
-        "llama.cpp/chat_max_tokens",
-        "llama.cpp/chat_nostream",
-        "llama.cpp/chat_tool_nostream",
-        "llama.cpp/x_ping_progress",
-        "llama.cpp/midstream_error_kv_exhausted",
-        "llama.cpp/err_overflow",
-        "llama.cpp/err_bad_grammar",
-        "vllm/chat_stream_usage",
-        "vllm/chat_tools2",
-        "vllm/chat_tool_cut",
-        "vllm/chat_badtool",
-        "vllm/chat_stop",
-        "vllm/err_bad_grammar",
-        "vllm/err_overflow",
-        "vllm/err_bad_model",
-        "vllm-r1parser/chat_think",
-        "vllm-r1parser/chat_stream_usage",
-        "transformers-serve/chat_stream_usage",
-        "transformers-serve/chat_tool",
-        "transformers-serve/err_empty_messages",
-        "transformers-serve/err_unknown_field",
-    ] {
-        let whole = capture(name);
-        let [Step::Bytes(body)] = &whole.steps[..] else { panic!("{name}") };
-        let cut = Reply { steps: random_pieces(body, read.len() as u64), ..whole.clone() };
-        let (whole, cut) = (summary(&ask([whole]).await), summary(&ask([cut]).await));
-        assert_eq!(whole, cut, "{name}");
-        read += &format!("{name}\n{whole}");
-    }
-    insta::assert_snapshot!(read);
 }
 
 #[tokio::test]

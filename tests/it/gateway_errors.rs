@@ -26,7 +26,7 @@ async fn a_loading_model_is_waited_for() {
     let deltas = ask([loading(), loading(), loading(), loading(), Reply::text("ready")]).await;
     assert_eq!((retries(&deltas), text(&deltas).as_str()), (4, "ready"));
     let Ok(Delta::Retry { attempt: 2, reason, .. }) = &deltas[0] else { panic!("{deltas:?}") };
-    assert_eq!(reason, "the model is loading");
+    assert_eq!(reason, "the model is loading; waiting up to 120 s for it");
 }
 
 #[tokio::test]
@@ -44,6 +44,15 @@ async fn a_server_may_ask_for_its_own_wait() {
     let busy = Reply::json(429, "{}").header("Retry-After", "0");
     let deltas = ask([busy, Reply::text("ok")]).await;
     assert!(matches!(deltas[0], Ok(Delta::Retry { wait: Duration::ZERO, .. })), "{deltas:?}");
+    let busy = Reply::json(503, "{}").header("Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT");
+    let deltas = ask([busy, Reply::text("ok")]).await;
+    assert!(matches!(deltas[0], Ok(Delta::Retry { wait: Duration::ZERO, .. })), "{deltas:?}");
+    let busy = Reply::json(429, "").header("Retry-After", "Wed, 01 Jan 2200 00:00:00 GMT");
+    let told = message(&ask([busy]).await);
+    assert!(
+        told.starts_with("the server refused the request (429): it gave no reason; it asks to come back in "),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -98,8 +107,8 @@ async fn an_answer_of_nothing_is_an_error() {
 
 #[tokio::test]
 async fn an_endless_frame_is_not_collected() {
-    let steps = vec![Step::Bytes(vec![b'x'; 64 << 10]); 20];
-    assert_eq!(message(&ask([Reply::stream(steps)]).await), "the answer broke off: a frame is longer than 1 MiB");
+    let steps = vec![Step::Bytes(vec![b'x'; 1 << 20]); 20];
+    assert_eq!(message(&ask([Reply::stream(steps)]).await), "the answer broke off: a frame is longer than 16 MiB");
 }
 
 /// A model in a loop, or a server that means no good.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use faos::gateway::{Gateway, GatewayError, Options, Server};
 use faos::playback::{Player, Reply};
+use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::gateway::quick;
+use crate::gateway::{quick, say};
 use crate::support::model_server::{capture, serve, serve_with_pages};
 
 fn at(player: &Player) -> Options {
@@ -172,6 +173,18 @@ async fn the_key_goes_to_the_named_endpoint_only() {
     assert_eq!(message, "the server asks for a valid API key (401): Invalid API Key");
     assert!(hints[0].contains("FAOS_API_KEY"));
     assert_eq!(player.seen().requests[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_key_that_a_server_repeats_is_not_shown() {
+    let told = || Reply::json(401, r#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#);
+    let locked = serve_with_pages([], [("/v1/models", told())]);
+    let (message, _) = refused(&Options { api_key: Some("sk-secret".into()), ..at(&locked) }).await;
+    assert_eq!(message, "the server asks for a valid API key (401): Incorrect API key provided: [the API key]");
+    let player = serve([told()]);
+    let gateway = Gateway::connect(&Options { api_key: Some("sk-secret".into()), ..at(&player) }).await.unwrap();
+    let deltas = format!("{:?}", say(&gateway).collect::<Vec<_>>().await);
+    assert!(deltas.contains("[the API key]") && !deltas.contains("sk-secret"), "{deltas}");
 }
 
 #[tokio::test]

@@ -6,11 +6,14 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod captures;
 mod commands;
 mod exit_codes;
+mod faults;
 mod gateway;
 mod gateway_errors;
 mod gateway_llama;
+mod gateway_native;
 mod gateway_probe;
 mod mishaps;
 mod piped;

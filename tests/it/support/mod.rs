@@ -4,6 +4,7 @@
 pub mod bash;
 pub mod corpus;
 pub mod env;
+pub mod fault_server;
 pub mod model_server;
 pub mod process;
 pub mod redact;

@@ -8,7 +8,7 @@ const LEAVES: [&str; 8] = ["reply", "gateway", "workspace", "sandbox", "session"
 
 /// What each leaf calls its settings; `settings` may name these and nothing else of a leaf.
 const OPTIONS: [(&str, &[&str]); 4] = [
-    ("gateway", &["Options", "Sampling"]),
+    ("gateway", &["Options", "Sampling", "Limits"]),
     ("sandbox", &["Options", "Choice", "Limits"]),
     ("scripting", &["Options"]),
     ("prompting", &["Options"]),

@@ -1,71 +1,15 @@
-//! What real servers sent, read however it is cut.
+//! How frames are read, by hand; `streams` does it with what real servers sent, `fuzz` with what none would send.
+
+mod fuzz;
+mod streams;
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use proptest::prelude::*;
 
+use self::streams::{End, read};
 use super::Delta;
-use super::frame::{Conclusion, Flow, FrameError, Incomplete, Reply};
-use super::sse::Decoder;
-use crate::base::fs;
-
-const STREAMS: &[&str] = &[
-    "llama.cpp/chat_stream_usage",
-    "llama.cpp/chat_think",
-    "llama.cpp/chat_tool_cut",
-    "llama.cpp/chat_tools2",
-    "llama.cpp/chat_unicode",
-    "llama.cpp/midstream_error_kv_exhausted",
-    "llama.cpp/x_ping_progress",
-    "vllm/chat_badtool",
-    "vllm/chat_tools2",
-    "vllm/err_bad_grammar",
-    "vllm-r1parser/chat_think",
-    "transformers-serve/chat_stream_usage",
-];
-
-/// The body of a recorded answer.
-fn body(capture: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(format!("{capture}.txt"));
-    let bytes = fs::read(&path).unwrap();
-    let answer = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    bytes[answer + 4..].to_vec()
-}
-
-#[derive(Debug, PartialEq)]
-enum End {
-    Whole(Conclusion),
-    Incomplete(Incomplete),
-    Failed(FrameError),
-}
-
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (VecDeque<Delta>, End) {
-    let (mut decoder, mut reply, mut deltas, mut flow) =
-        (Decoder::default(), Reply::default(), VecDeque::new(), Flow::More);
-    let mut pieces = pieces.into_iter();
-    let mut ended = false;
-    loop {
-        match decoder.next() {
-            Some(event) => {
-                let event = event.unwrap();
-                match reply.frame(&event.event, &event.data, &mut deltas) {
-                    Ok(read) => flow = read,
-                    Err(error) => return (deltas, End::Failed(error)),
-                }
-            }
-            None if ended || flow == Flow::Done => break,
-            None => match pieces.next() {
-                Some(piece) => decoder.push(piece),
-                None => {
-                    decoder.finish();
-                    ended = true;
-                }
-            },
-        }
-    }
-    (deltas, reply.conclude(flow).map_or_else(End::Incomplete, End::Whole))
-}
+use super::frame::{Flow, FrameError, Incomplete, Reply};
 
 fn frame(data: &str) -> Result<VecDeque<Delta>, FrameError> {
     let mut deltas = VecDeque::new();
@@ -148,7 +92,7 @@ fn calls_are_whole_or_said_to_be_cut() {
 
 #[test]
 fn every_end_has_its_name() {
-    let end = |frames: &str| read([frames.as_bytes()]).1;
+    let end = |frames: &str| read(Reply::chunk, [frames.as_bytes()]).1;
     let text = r#"data: {"choices":[{"delta":{"content":"a"}}]}"#;
     let finish = |reason: &str| format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}");
     for (reason, want) in [
@@ -173,36 +117,6 @@ fn every_end_has_its_name() {
 }
 
 proptest! {
-    #[test]
-    fn real_streams_are_read_the_same_however_they_are_cut(
-        stream in prop::sample::select(STREAMS),
-        sizes in prop::collection::vec(1_usize..700, 1..30),
-    ) {
-        let body = body(stream);
-        let (mut rest, mut pieces) = (&body[..], Vec::new());
-        for size in sizes.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (piece, after) = rest.split_at((*size).min(rest.len()));
-            pieces.push(piece);
-            rest = after;
-        }
-        prop_assert_eq!(read(pieces), read([&body[..]]));
-    }
-
-    #[test]
-    fn a_real_stream_may_be_cut_off_or_damaged_anywhere(
-        stream in prop::sample::select(STREAMS),
-        (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
-    ) {
-        let mut body = body(stream);
-        let at = at.index(body.len());
-        read([&body[..at]]);
-        body[at] = byte;
-        read([&body[..]]);
-    }
-
     #[test]
     fn no_frame_panics(event in "error|message", data in r#"(\{"|error|choices|delta|\[|\]|\{|\}|:|,|"|1|null| )*"#) {
         let _ = Reply::default().frame(&event, &data, &mut VecDeque::new());

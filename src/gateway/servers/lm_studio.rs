@@ -1,0 +1,35 @@
+//! LM Studio, as of 0.4.
+//!
+//! Only models that are loaded have a window. What does not fit it is told with status 200 and a named event, or with
+//! an empty answer, both of which the common code reads.
+
+use futures_util::future::{BoxFuture, FutureExt};
+use serde_json::{Map, Value};
+
+use super::{Adapter, Asker, Kind, Known, Model, OwnPage, asks_for_usage, set_windows};
+
+pub const KNOWN: Known = Known { kind: Kind::LmStudio, port: 1234, start: "lms server start" };
+
+pub struct LmStudio;
+
+impl Adapter for LmStudio {
+    fn name(&self) -> &'static str {
+        "LM Studio"
+    }
+
+    fn own_page(&self) -> Option<OwnPage> {
+        Some(("/api/v0/models", |list| list.pointer("/data/0/state").is_some()))
+    }
+
+    fn ask_models<'a>(&'a self, ask: &'a Asker, models: &'a mut Vec<Model>) -> BoxFuture<'a, ()> {
+        async move {
+            let list = ask.page("/api/v0/models").await;
+            set_windows(models, list.get("data"), ["id", "loaded_context_length"]);
+        }
+        .boxed()
+    }
+
+    fn more_fields(&self) -> Map<String, Value> {
+        asks_for_usage()
+    }
+}

@@ -1,0 +1,216 @@
+//! Every way in which a server fails, seen from outside: exit code and words, headless.
+//!
+//! Limits are set in the settings file, as a user would; nothing here waits longer than they say.
+
+use faos::playback::{Gate, Player, Reply, Step};
+
+use crate::support::env::TestEnv;
+use crate::support::fault_server::{Fault, refused, serve_fault};
+use crate::support::model_server::{bytes, serve};
+
+const LIMITS: &str = "[model.limits]\nfirst_token_s = 0.4\nbetween_s = 0.4\nloading_s = 0.6\n";
+const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+
+fn frame(text: &str) -> String {
+    format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+}
+
+const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+/// Exit code, standard output and standard error of one request to a server with this fault.
+#[track_caller]
+fn check(name: &str, code: i32, url: &str) {
+    let mut env = TestEnv::new();
+    env.write("faos/config.toml", LIMITS);
+    env.set_endpoint(url);
+    let output = env.run(["hello"]);
+    output.assert_code(code);
+    let shown = format!("exit {code}\n--- stdout\n{}--- stderr\n{}", output.stdout, output.stderr);
+    insta::assert_snapshot!(name, env.redact(&shown));
+}
+
+#[track_caller]
+fn replies(name: &str, code: i32, replies: impl IntoIterator<Item = Reply>) {
+    let server: Player = serve(replies);
+    check(name, code, server.url());
+}
+
+fn raw(name: &str, code: i32, fault: Fault) {
+    check(name, code, &serve_fault(fault));
+}
+
+fn again(reply: &Reply, times: usize) -> Vec<Reply> {
+    vec![reply.clone(); times]
+}
+
+#[test]
+fn closed_after_50_tokens() {
+    let mut steps: Vec<Step> = (0..50).map(|at| Step::Text(format!("word{at} "))).collect();
+    steps.push(Step::Break);
+    replies("closed_after_50_tokens", 0, [Reply::stream(steps), Reply::text("and the rest.\n")]);
+}
+
+#[test]
+fn reset_in_the_middle() {
+    raw("reset_in_the_middle", 4, Fault::Reset(format!("{HEAD}{}", frame("a ")).into_bytes()));
+}
+
+#[test]
+fn reset_before_the_answer() {
+    raw("reset_before_the_answer", 4, Fault::Reset(Vec::new()));
+}
+
+#[test]
+fn stalled_before_the_stream() {
+    replies("stalled_before_the_stream", 4, [Reply::stream(vec![Step::Wait(Gate::default())])]);
+}
+
+#[test]
+fn stalled_in_the_stream() {
+    let stalls = Reply::stream(vec![Step::Text("a\n".into()), Step::Wait(Gate::default())]);
+    replies("stalled_in_the_stream", 0, [stalls, Reply::text("b\n")]);
+}
+
+#[test]
+fn busy_twice() {
+    let busy = Reply::json(503, r#"{"error":"server busy, please try again."}"#);
+    replies("busy_twice", 0, [busy.clone(), busy, Reply::text("at last\n")]);
+}
+
+#[test]
+fn busy_always() {
+    replies("busy_always", 4, again(&Reply::json(503, r#"{"error":"server busy, please try again."}"#), 5));
+}
+
+#[test]
+fn loading_always() {
+    replies("loading_always", 4, again(&Reply::json(503, r#"{"error":{"message":"Loading model","code":503}}"#), 9));
+}
+
+#[test]
+fn overloaded_without_and_with_its_own_wait() {
+    let busy = Reply::json(429, r#"{"error":"Model is overloaded","error_type":"overloaded"}"#);
+    replies("overloaded", 0, [busy.clone(), busy.header("Retry-After", "0"), Reply::text("ok\n")]);
+}
+
+#[test]
+fn overloaded_for_an_hour() {
+    replies("overloaded_for_an_hour", 4, [Reply::json(429, "{}").header("Retry-After", "3600"), Reply::text("never")]);
+}
+
+#[test]
+fn bad_request() {
+    replies("bad_request", 4, [Reply::json(400, r#"{"error":{"message":"no such field"}}"#), Reply::text("never")]);
+}
+
+#[test]
+fn server_error() {
+    let broken = Reply::json(500, r#"{"error":{"message":"Failed to parse tool call arguments as JSON"}}"#);
+    replies("server_error", 4, [broken, Reply::text("never")]);
+}
+
+#[test]
+fn malformed_json() {
+    replies("malformed_json", 4, [bytes("data: {\"choices\": [}\n\n"), Reply::text("never")]);
+}
+
+#[test]
+fn an_error_frame() {
+    let frame = "data: {\"error\":{\"message\":\"CUDA out of memory\",\"code\":500}}\n\n";
+    replies("an_error_frame", 4, [bytes(frame), Reply::text("never")]);
+}
+
+#[test]
+fn split_characters() {
+    let body = format!("{}{FINISH}", frame("grün 👍\\n"));
+    let steps = body.as_bytes().iter().map(|byte| Step::Bytes(vec![*byte])).collect();
+    replies("split_characters", 0, [Reply::stream(steps)]);
+}
+
+#[test]
+fn nobody_there() {
+    check("nobody_there", 4, &refused());
+}
+
+#[test]
+fn wrong_content_type() {
+    let body = format!("{}{FINISH}", frame("a\\n"));
+    let reply = Reply { headers: vec![("Content-Type".into(), "text/plain".into())], ..bytes(body) };
+    replies("wrong_content_type", 0, [reply]);
+}
+
+#[test]
+fn a_page_for_browsers() {
+    let page = "<!DOCTYPE html><html><body>Sign in</body></html>";
+    let reply = Reply { headers: vec![("Content-Type".into(), "text/html".into())], ..bytes(page) };
+    replies("a_page_for_browsers", 4, [reply]);
+}
+
+#[test]
+fn compressed() {
+    let reply = bytes(b"\x1f\x8b\x08\x00\x00\x00\x00\x00".as_slice()).header("Content-Encoding", "gzip");
+    replies("compressed", 4, [reply]);
+}
+
+#[test]
+fn redirected() {
+    replies("redirected", 4, [Reply::json(307, "").header("Location", "http://192.0.2.1/v1/chat/completions")]);
+}
+
+#[test]
+fn endless_headers() {
+    let headers = format!("HTTP/1.1 200 OK\r\n{}", "X-More: and more\r\n".repeat(100_000));
+    raw("endless_headers", 4, Fault::Bytes(headers.into_bytes()));
+}
+
+#[test]
+fn an_endless_stream() {
+    let more = frame(&"again and again\\n".repeat(4000)).into_bytes();
+    let url = serve_fault(Fault::Endless(HEAD.as_bytes().to_vec(), more));
+    let mut env = TestEnv::new();
+    env.set_endpoint(&url);
+    let output = env.run(["hello"]);
+    output.assert_code(4);
+    let told = "the answer broke off: the reply is longer than 16 MiB: what came so far is kept\n";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
+}
+
+#[test]
+fn no_http_at_all() {
+    raw("no_http_at_all", 4, Fault::Bytes(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()));
+}
+
+#[test]
+fn a_tls_port() {
+    // The alert with which such a port answers what is no handshake.
+    raw("a_tls_port", 4, Fault::Everywhere(vec![0x15, 3, 3, 0, 2, 2, 70]));
+}
+
+/// The key of the settings is for the settings' endpoint: it is sent there, and is nowhere to be seen afterwards.
+#[test]
+fn a_key_goes_to_its_endpoint_alone() {
+    let (theirs, other) = (serve([Reply::text("Fine.\n"), Reply::text("Fine.\n")]), serve([Reply::text("Fine.\n")]));
+    let mut env = TestEnv::new();
+    let key = |server: &Player| server.seen().requests.last().unwrap().header("authorization").map(str::to_owned);
+    let settings = |line: &str| format!("[model]\nendpoint = \"{}\"\n{line}\n", theirs.url());
+    env.write("faos/keys/theirs", "sk-secret-file\n");
+    env.write("faos/config.toml", settings("api_key_file = \"keys/theirs\""));
+    env.run(["hello"]).assert_code(0);
+    assert_eq!(key(&theirs).as_deref(), Some("Bearer sk-secret-file"));
+    env.run(["--endpoint", other.url(), "hello"]).assert_code(0);
+    assert_eq!(key(&other), None);
+
+    env.write("faos/config.toml", settings("api_key_env = \"THEIR_KEY\""));
+    env.set("THEIR_KEY", "sk-secret-env");
+    env.run(["hello"]).assert_code(0);
+    assert_eq!(key(&theirs).as_deref(), Some("Bearer sk-secret-env"));
+    for session in env.sessions() {
+        let kept = format!("{}{:?}", session.identity(), session.records());
+        assert!(!kept.contains("sk-secret"), "{kept}");
+    }
+
+    env.write("faos/config.toml", settings("api_key_file = \"keys/none\""));
+    let output = env.run(["hello"]);
+    output.assert_code(2);
+    assert!(output.stderr.contains("keys/none"), "{}", output.stderr);
+}
