@@ -172,7 +172,7 @@ impl Repl {
                 self.lines(&text);
             }
             event => {
-                let text = told(self.look, &mut self.narrator, &event);
+                let text = told(self.look, &mut self.narrator, &event, self.status.came());
                 self.lines(&text);
                 if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
                     && self.asked.front() == Some(&Asked::ToEdit)

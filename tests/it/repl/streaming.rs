@@ -105,6 +105,8 @@ fn an_interruption_may_come_before_the_first_word() {
     chat.terminal.send("\x03");
     chat.terminal.wait_for_text("interrupted");
     chat.wait_for_prompt();
+    chat.assert_answered("hello", "nothing came: /retry asks again");
+    chat.assert_answered("hello", "interrupted\n");
     chat.ask("/retry");
     chat.assert_shown("Answered.");
     assert_eq!(chat.asked(), "hello");
