@@ -182,6 +182,22 @@ fn an_interruption_brings_what_waits_back_to_the_prompt() {
 }
 
 #[test]
+fn a_command_that_waits_becomes_no_part_of_a_message() {
+    let (reply, _gate) = held(["Wait. "]);
+    let mut chat = Chat::new([reply]);
+    chat.say("first message");
+    chat.terminal.wait_for_text("Wait.");
+    chat.terminal.send("second message\r/versions\r");
+    chat.terminal.wait_for_text("2 messages wait");
+    chat.terminal.send("\x1b");
+    chat.wait_for_prompt_with("second message");
+    chat.assert_shown("not done: `/versions`\n");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.quit();
+}
+
+#[test]
 fn a_paste_meanwhile_is_one_message_too() {
     let (reply, gate) = held(["Wait. "]);
     let mut chat = Chat::new([reply, Reply::text("Read.\n")]);
