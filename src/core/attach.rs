@@ -1,4 +1,4 @@
-//! `@path` in a message from the keyboard: the file's text goes to the model with it.
+//! `@path` or `@"path with spaces"` in a message from the keyboard: the file's text goes to the model with it.
 
 use crate::base::path::RelPath;
 use crate::core::conversation::Conversation;
@@ -17,8 +17,8 @@ impl Conversation {
             let is_there = |path: &RelPath| !matches!(workspace.entry(path), workspace::Entry::Absent);
             let path_of = |name: &str| RelPath::parse(name.split(':').next().unwrap_or(name)).ok();
             if !path_of(&name).is_some_and(|path| is_there(&path)) {
-                // A name alone, as in `@dataclass`, is a word; one with a dot or a slash was meant as a path.
-                if !name.contains(['.', '/']) {
+                // A name alone, as in `@dataclass`, is a word; one with a dot, a slash or a space was meant as a path.
+                if !name.contains(['.', '/', ' ']) {
                     continue;
                 }
                 self.emit(Event::Notice(format!("`@{name}` names no file here: sent as it is"))).await;
@@ -37,17 +37,32 @@ impl Conversation {
     }
 }
 
-/// What follows an `@` at a word's beginning, without the punctuation behind it; each once.
+/// What follows an `@` at a word's beginning, in quotes or without the punctuation behind it; each once.
 fn names(message: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for word in message.split_whitespace() {
-        let Some(name) = word.trim_start_matches(['(', '"', '`', '\'']).strip_prefix('@') else { continue };
-        let name = name.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '`', '\'']);
-        if !name.is_empty() && !names.iter().any(|known| known == name) {
+    let mut rest = message.trim_start();
+    while !rest.is_empty() {
+        let opened = rest.trim_start_matches(['(', '"', '`', '\'']);
+        let (name, after) = match quoted(opened) {
+            Some((name, after)) => (Some(name), after),
+            None => {
+                let (word, after) = opened.split_at(opened.find(char::is_whitespace).unwrap_or(opened.len()));
+                let name = word.strip_prefix('@');
+                (name.map(|name| name.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '`', '\''])), after)
+            }
+        };
+        if let Some(name) = name.filter(|name| !name.is_empty() && !names.iter().any(|known| known == name)) {
             names.push(name.to_owned());
         }
+        rest = after.trim_start();
     }
     names
+}
+
+/// `@"…"`, in one line: what is inside, and what comes after it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix("@\"")?.split_once('"')?;
+    (!name.contains('\n')).then_some((name, after))
 }
 
 #[cfg(test)]
@@ -59,6 +74,14 @@ mod tests {
         assert_eq!(
             names("see @src/a.py, (@b.md) and @a.py:3-9. me@x.org @ `@Makefile` @b.md"),
             ["src/a.py", "b.md", "a.py:3-9", "Makefile"]
+        );
+    }
+
+    #[test]
+    fn a_name_with_spaces_stands_in_quotes() {
+        assert_eq!(
+            names("see @\"my notes.md\", (@\"b.md\") and @b.md, @\"a b.py:3-9\". @\"open\nend\""),
+            ["my notes.md", "b.md", "a b.py:3-9", "\"open"]
         );
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, ExitKind, Network, RunReport};
+use crate::base::usage::Usage;
 use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, LineCount, OutputStream, SessionInfo};
 use crate::core::view::{ActionKind, ValidationOutcome, Verdict};
 
@@ -305,9 +306,7 @@ fn finished(finished: &Finished, left: Left) -> String {
     for (count, word) in counts.iter().filter(|(count, _)| *count > 0) {
         let _ = write!(out, " · {count} {word}");
     }
-    let requests = if usage.requests == 1 { "1 request".to_owned() } else { format!("{} requests", usage.requests) };
-    let _ = write!(out, " · {requests}, {} tokens in, {} out", usage.prompt_tokens, usage.completion_tokens);
-    out.push('\n');
+    let _ = writeln!(out, "{}", cost(usage));
     if left == Left::Nothing {
         return out;
     }
@@ -318,9 +317,25 @@ fn finished(finished: &Finished, left: Left) -> String {
     out
 }
 
+/// What the server counted; what it did not count is no 0.
+fn cost(usage: &Usage) -> String {
+    let requests = match usage.requests {
+        0 => return String::new(),
+        1 => "1 request".to_owned(),
+        more => format!("{more} requests"),
+    };
+    match (usage.prompt_tokens, usage.completion_tokens) {
+        (0, 0) => format!(" · {requests}"),
+        (read, 0) => format!(" · {requests}, {read} tokens in"),
+        (0, written) => format!(" · {requests}, {written} tokens out"),
+        (read, written) => format!(" · {requests}, {read} tokens in, {written} out"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Narrator;
+    use super::{Narrator, cost};
+    use crate::base::usage::Usage;
     use crate::core::event::{ActionEvent, ActionOutcome, Event, OutputStream};
     use crate::core::view::ActionKind;
 
@@ -360,6 +375,21 @@ mod tests {
     fn a_line_without_an_end_is_not_kept() {
         let long = told((0..100).map(|_| output(OutputStream::Stdout, &"x".repeat(1000))));
         assert!(long.len() > 90_000, "{}", long.len());
+    }
+
+    #[test]
+    fn counts_that_the_server_did_not_give_are_left_away() {
+        let told = [(0, 0, 0), (1, 0, 0), (1, 7, 0), (2, 0, 8), (2, 7, 8)].map(|(requests, read, written)| {
+            cost(&Usage { requests, prompt_tokens: read, completion_tokens: written, ..Usage::default() })
+        });
+        let wanted = [
+            "",
+            " · 1 request",
+            " · 1 request, 7 tokens in",
+            " · 2 requests, 8 tokens out",
+            " · 2 requests, 7 tokens in, 8 out",
+        ];
+        assert_eq!(told, wanted);
     }
 
     #[test]

@@ -58,10 +58,10 @@ impl Assist {
 
     /// Where the word that is completed begins, and what it may become.
     fn candidates(&self, line: &str) -> (usize, Vec<String>) {
-        let word = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let word = open_quote(line).unwrap_or_else(|| line.rfind(char::is_whitespace).map_or(0, |at| at + 1));
         let typed = &line[word..];
         if let Some(path) = typed.strip_prefix('@') {
-            return (word + 1, self.known.with(|names| starting(&names.files, path)));
+            return (word + 1, self.known.with(|names| paths(&names.files, path)));
         }
         let Some(command) = line.strip_prefix('/') else { return (word, Vec::new()) };
         match command.split_once(' ') {
@@ -78,6 +78,24 @@ impl Assist {
             }
         }
     }
+}
+
+/// Where the path in quotes begins that the line ends in.
+fn open_quote(line: &str) -> Option<usize> {
+    let at = line.rfind("@\"")?;
+    let begins_a_word = line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    (begins_a_word && !line[at + 2..].contains('"')).then_some(at)
+}
+
+/// One with spaces stands in quotes, and so do all when a quote was typed.
+fn paths(files: &[String], typed: &str) -> Vec<String> {
+    let (quoted, path) = typed.strip_prefix('"').map_or((false, typed), |path| (true, path));
+    let shown = |name: String| match quoted || name.contains(char::is_whitespace) {
+        true => format!("\"{name}\""),
+        false => name,
+    };
+    // No quotes hold a name that has some of its own.
+    starting(files, path).into_iter().filter(|name| !name.contains('"')).map(shown).collect()
 }
 
 fn starting(names: &[String], typed: &str) -> Vec<String> {
@@ -128,11 +146,19 @@ mod tests {
     #[test]
     fn commands_their_arguments_and_paths_are_completed() {
         let known = Known::default();
-        known.files(vec!["src/app.py".to_owned(), "src/db.py".to_owned(), "README.md".to_owned()]);
+        known.files(vec![
+            "src/app.py".to_owned(),
+            "src/db.py".to_owned(),
+            "README.md".to_owned(),
+            "my notes.md".to_owned(),
+        ]);
         known.models(vec!["qwen3-coder".to_owned()]);
         let assist = Assist::new(known, false);
         assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
         assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
+        assert_eq!(assist.candidates("see @my"), (5, vec!["\"my notes.md\"".to_owned()]));
+        assert_eq!(assist.candidates("see @\"my no"), (5, vec!["\"my notes.md\"".to_owned()]));
+        assert_eq!(assist.candidates("see @\"my notes.md\" and @REA"), (24, vec!["README.md".to_owned()]));
         assert_eq!(assist.candidates("/model q"), (7, vec!["qwen3-coder".to_owned()]));
         assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
     }

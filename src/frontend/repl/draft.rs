@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::frontend::repl::keys::Key;
-use crate::frontend::repl::line::goes_on;
+use crate::frontend::repl::line::{goes_on, is_command};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -68,22 +68,31 @@ impl Draft {
         std::mem::take(&mut self.line)
     }
 
-    /// To the prompt with it, in front of what was typed since; what waits comes after.
-    pub fn put_back(&mut self, text: &str) {
-        if self.line.is_empty() {
-            self.line = text.to_owned();
-        } else {
-            self.line = format!("{text}\n{}", self.line);
-        }
+    /// To the prompt with it, in front of what was typed since; what waits comes after. Returns what is dropped.
+    #[must_use]
+    pub fn put_back(&mut self, text: &str) -> Vec<String> {
+        let typed = std::mem::take(&mut self.line);
+        self.join(vec![text.to_owned(), typed])
     }
 
-    /// After an interruption nothing goes out by itself: what waits is for the user to look at again.
-    pub fn hold_back(&mut self) {
+    /// After an interruption nothing goes out by itself: what waits is for the user to look at again. Returns what is
+    /// dropped.
+    #[must_use]
+    pub fn hold_back(&mut self) -> Vec<String> {
         let mut all: Vec<String> = self.queued.drain(..).collect();
-        if !self.line.is_empty() {
-            all.push(std::mem::take(&mut self.line));
-        }
-        self.line = all.join("\n");
+        all.push(std::mem::take(&mut self.line));
+        self.join(all)
+    }
+
+    /// Several messages become one; a command is never a part of it, and comes back only if it is alone.
+    fn join(&mut self, mut all: Vec<String>) -> Vec<String> {
+        all.retain(|line| !line.is_empty());
+        let (commands, messages): (Vec<String>, Vec<String>) = match all.len() {
+            1 => (Vec::new(), all),
+            _ => all.into_iter().partition(|line| is_command(line)),
+        };
+        self.line = messages.join("\n");
+        commands
     }
 }
 
@@ -134,9 +143,21 @@ mod tests {
     #[test]
     fn an_interruption_holds_back_what_waits() {
         let mut draft = typed("one\rtwo\rthree");
-        draft.hold_back();
+        assert!(draft.hold_back().is_empty());
         assert_eq!((draft.waiting(), draft.line()), (0, "one\ntwo\nthree"));
-        draft.put_back("zero");
+        assert!(draft.put_back("zero").is_empty());
         assert_eq!(draft.line(), "zero\none\ntwo\nthree");
+    }
+
+    #[test]
+    fn a_command_becomes_no_part_of_a_message() {
+        let mut draft = typed("one\r/versions\r!ls\rtwo");
+        assert_eq!(draft.hold_back(), ["/versions", "!ls"]);
+        assert_eq!(draft.line(), "one\ntwo");
+        let mut draft = typed("/versions\r");
+        assert!(draft.hold_back().is_empty(), "alone it is whole");
+        assert_eq!(draft.line(), "/versions");
+        assert_eq!(draft.put_back("one"), ["/versions"]);
+        assert_eq!(draft.line(), "one");
     }
 }

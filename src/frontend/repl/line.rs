@@ -19,6 +19,12 @@ fn meant(line: &str) -> String {
     inner.unwrap_or(trimmed).trim_matches('\n').to_owned()
 }
 
+/// Whether it is for the program, and no message.
+pub fn is_command(line: &str) -> bool {
+    let line = meant(line);
+    line.starts_with(['/', '!']) || WAYS_OUT.contains(&line.as_str())
+}
+
 /// What a line asks for; `None` for an empty one.
 pub fn step(line: &str) -> Result<Option<Step>, String> {
     let line = meant(line);

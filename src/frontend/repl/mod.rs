@@ -264,7 +264,7 @@ impl Repl {
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => told(self.look, &mut self.narrator, &event),
+            event => told(self.look, &mut self.narrator, &event, self.status.came()),
         }
     }
 

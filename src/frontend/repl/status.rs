@@ -18,6 +18,15 @@ pub struct Status {
     stopping: bool,
     /// A script waits for a yes or a no.
     question: bool,
+    came: Came,
+}
+
+/// Whether there is something of this request to go on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Came {
+    #[default]
+    Nothing,
+    Something,
 }
 
 /// What is going on.
@@ -43,7 +52,14 @@ enum What {
 
 impl Default for Status {
     fn default() -> Self {
-        Self { what: What::Working, since: Instant::now(), frame: 0, stopping: false, question: false }
+        Self {
+            what: What::Working,
+            since: Instant::now(),
+            frame: 0,
+            stopping: false,
+            question: false,
+            came: Came::Nothing,
+        }
     }
 }
 
@@ -59,6 +75,10 @@ impl Status {
 
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    pub fn came(&self) -> Came {
+        self.came
     }
 
     pub fn is_question(&self) -> bool {
@@ -79,6 +99,9 @@ impl Status {
 
     pub fn event(&mut self, event: &Event) {
         self.question |= matches!(event, Event::Question(_));
+        if matches!(event, Event::Delta { kind: DeltaKind::Text, .. } | Event::Action(_) | Event::RunStarted { .. }) {
+            self.came = Came::Something;
+        }
         let what = match event {
             Event::Delta { kind: DeltaKind::Reasoning | DeltaKind::Tool, text } => match self.what {
                 What::Thinking { characters } => What::Thinking { characters: characters + text.chars().count() },

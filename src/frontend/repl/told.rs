@@ -5,14 +5,15 @@ use crate::core::event::{ActionOutcome, Event, Move, Moved};
 use crate::core::view::{ValidationOutcome, Verdict};
 use crate::frontend::lines::Narrator;
 use crate::frontend::render::{Look, Style};
+use crate::frontend::repl::status::Came;
 use crate::frontend::views;
 
-/// The lines of an event; empty where it is shown elsewhere.
-pub fn told(look: Look, narrator: &mut Narrator, event: &Event) -> String {
+/// The lines of an event; empty where it is shown elsewhere. At a request's end it counts what came of it.
+pub fn told(look: Look, narrator: &mut Narrator, event: &Event, came: Came) -> String {
     let lines = match event {
         Event::HeadMoved(to) => moved(to),
         Event::Question(question) => format!("a script asks: {} [y/N]\n", printable(question)),
-        event => narrator.lines(event) + way_on(event),
+        event => narrator.lines(event) + way_on(event, came),
     };
     tinted(look, event, &lines)
 }
@@ -69,9 +70,10 @@ fn styles(event: &Event) -> (Option<Style>, Option<Style>) {
 }
 
 /// What can be done where a request did not come to its end.
-fn way_on(event: &Event) -> &'static str {
+fn way_on(event: &Event, came: Came) -> &'static str {
     match event {
         Event::Finished(finished) => match finished.verdict {
+            Verdict::Interrupted if came == Came::Nothing => "nothing came: /retry asks again, or say something else\n",
             Verdict::Interrupted => "what came is kept: /retry goes on with it, or say something else\n",
             Verdict::Error if finished.usage.requests > 0 => "/retry goes on from here\n",
             Verdict::Error | Verdict::Passed | Verdict::Failed | Verdict::Unchecked => "",

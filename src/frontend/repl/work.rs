@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::base::printable::printable;
 use crate::core::event::{Event, Moved};
 use crate::core::op::{Op, Stop};
 use crate::core::view::DeltaKind;
@@ -119,7 +120,22 @@ impl Repl {
             self.answer(false);
         }
         self.status.stop();
-        self.draft.hold_back();
+        let dropped = self.draft.hold_back();
+        self.not_done(&dropped);
+    }
+
+    fn put_back(&mut self, text: &str) {
+        let dropped = self.draft.put_back(text);
+        self.not_done(&dropped);
+    }
+
+    /// Commands that waited, or that were being typed.
+    fn not_done(&mut self, commands: &[String]) {
+        if !commands.is_empty() {
+            let named: Vec<String> =
+                commands.iter().map(|command| format!("`{}`", printable(command.trim()))).collect();
+            self.pane.lines(&format!("not done: {}\n", named.join(", ")));
+        }
     }
 
     /// Where no key is read, a line answers a question.
@@ -164,7 +180,7 @@ impl Repl {
                 }
             }
             Event::Ready => drop(self.asked.pop_front()),
-            Event::GivenBack(text) => self.draft.put_back(&text),
+            Event::GivenBack(text) => self.put_back(&text),
             // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
             Event::RunOutput { .. } if self.status.is_stopping() => {}
             Event::Shown(view) => {
@@ -172,12 +188,12 @@ impl Repl {
                 self.lines(&text);
             }
             event => {
-                let text = told(self.look, &mut self.narrator, &event);
+                let text = told(self.look, &mut self.narrator, &event, self.status.came());
                 self.lines(&text);
                 if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
                     && self.asked.front() == Some(&Asked::ToEdit)
                 {
-                    self.draft.put_back(&message);
+                    self.put_back(&message);
                 }
             }
         }

@@ -13,7 +13,7 @@ pub const COMMAND: Command = Command {
 };
 
 const KEYS: &str = "
-  @PATH              send a file with the message (Tab completes)
+  @PATH              send a file with the message (Tab completes; @\"a b.txt\" with spaces)
   !COMMAND           run it in the sandbox; the model sees the outcome with your next message
   !!COMMAND          the same, for you alone
   \\ at the end, \"\"\" or Ctrl-J   a message of several lines

@@ -3,7 +3,7 @@
 use faos::playback::Reply;
 use serde_json::{Value, json};
 
-use super::Chat;
+use super::{Chat, USUAL};
 use crate::support::env::TestEnv;
 use crate::support::model_server::serve_with_pages;
 
@@ -117,6 +117,23 @@ fn a_file_goes_with_the_message_that_names_it() {
     chat.ask("and @src/other.md too");
     chat.assert_shown("`@src/other.md` names no file here: sent as it is");
     assert_eq!(chat.asked(), "and @src/other.md too");
+    chat.quit();
+}
+
+#[test]
+fn a_file_with_spaces_in_its_name_is_completed_in_quotes_and_goes_along() {
+    let env = TestEnv::new();
+    env.write("workspace/my shopping list.md", "remember the milk\n");
+    env.write("faos/state/trust.json", json!({"workspaces": [env.workspace()]}).to_string());
+    let mut chat = Chat::begin(env, USUAL, &[], [Reply::text("Seen.\n")]);
+    chat.ask("/files");
+    chat.terminal.send("read @my\t");
+    chat.wait_for_prompt_with("read @\"my shopping list.md\"");
+    chat.terminal.send(", please\r");
+    chat.terminal.wait_for_text("Seen.");
+    chat.wait_for_prompt();
+    chat.assert_shown("`my shopping list.md` goes with the message");
+    assert!(chat.asked().contains("remember the milk"), "{}", chat.asked());
     chat.quit();
 }
 

@@ -105,6 +105,8 @@ fn an_interruption_may_come_before_the_first_word() {
     chat.terminal.send("\x03");
     chat.terminal.wait_for_text("interrupted");
     chat.wait_for_prompt();
+    chat.assert_answered("hello", "nothing came: /retry asks again");
+    chat.assert_answered("hello", "interrupted\n");
     chat.ask("/retry");
     chat.assert_shown("Answered.");
     assert_eq!(chat.asked(), "hello");
@@ -174,6 +176,22 @@ fn an_interruption_brings_what_waits_back_to_the_prompt() {
     chat.terminal.send("\x03");
     chat.terminal.wait_for("what waits", |screen| screen.text.ends_with("› second message\nthi"));
     assert_eq!(chat.server.requests().len(), 1);
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
+    chat.quit();
+}
+
+#[test]
+fn a_command_that_waits_becomes_no_part_of_a_message() {
+    let (reply, _gate) = held(["Wait. "]);
+    let mut chat = Chat::new([reply]);
+    chat.say("first message");
+    chat.terminal.wait_for_text("Wait.");
+    chat.terminal.send("second message\r/versions\r");
+    chat.terminal.wait_for_text("2 messages wait");
+    chat.terminal.send("\x1b");
+    chat.wait_for_prompt_with("second message");
+    chat.assert_shown("not done: `/versions`\n");
     chat.terminal.send("\x03");
     chat.wait_for_prompt();
     chat.quit();
