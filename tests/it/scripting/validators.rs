@@ -199,6 +199,17 @@ fn javascript_is_read_and_tested() {
     ]);
 }
 
+/// Of the frames of a module's test, those of the project stay, without the folder that this machine has it in.
+#[test]
+fn frames_of_nodes_own_are_cut() {
+    let test = "import test from 'node:test';\nimport assert from 'node:assert';\n\
+                test('sum', () => {\n  assert.equal(1 + 1, 3);\n});\n";
+    let (outcome, feedback) = opinion(&Bash::with(&[("a.test.mjs", test)]));
+    assert_eq!(outcome, Opinion::Failed, "{feedback}");
+    assert!(feedback.contains("(a.test.mjs:4:10)"), "{feedback}");
+    assert!(!feedback.contains("(node:") && !feedback.contains("file://"), "{feedback}");
+}
+
 #[test]
 fn what_javascript_lacks_is_no_fault() {
     let package = |script: &str| format!("{{\"scripts\": {{\"test\": \"{script}\"}}}}");
