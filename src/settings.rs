@@ -428,6 +428,13 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_in_the_documentation_are_settings() {
+        let text = include_str!("../docs/models.md");
+        let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+        assert_eq!(parse(block).expect("settings").model.context, Some(32768));
+    }
+
+    #[test]
     fn every_known_key_is_accepted_by_the_tables() {
         for key in KEYS {
             let (table, name) = key.rsplit_once('.').expect("a dot");

@@ -27,6 +27,8 @@ pub(super) struct Reply {
     finish: Option<Finish>,
     usage: Usage,
     wrote_text: bool,
+    /// All of it, while there is nothing else: it may turn out to be the answer.
+    thought: String,
     wrote_reasoning: bool,
 }
 
@@ -138,6 +140,7 @@ impl Reply {
         let text = self.without_echo(text);
         if !text.is_empty() {
             self.wrote_text = true;
+            self.thought = String::new();
             out.push_back(Delta::Text(text));
         }
     }
@@ -145,6 +148,9 @@ impl Reply {
     pub fn reasoning(&mut self, text: String, out: &mut VecDeque<Delta>) {
         if !text.is_empty() {
             self.wrote_reasoning = true;
+            if !self.wrote_text {
+                self.thought.push_str(&text);
+            }
             out.push_back(Delta::Reasoning(text));
         }
     }
@@ -205,7 +211,15 @@ impl Reply {
             if !self.wrote_reasoning {
                 return Err(Incomplete::Empty);
             }
-            conclusion.last.push(Delta::Notice("the whole answer came as reasoning, none of it as text".to_owned()));
+            if reason == FinishReason::Length {
+                let cut = "the length limit came before the answer: all of the reply is reasoning";
+                conclusion.last.push(Delta::Notice(cut.to_owned()));
+            } else {
+                // vLLM with a reasoning parser, and a model that does not think.
+                let read = "the whole answer came as reasoning and is read as text";
+                conclusion.last.push(Delta::Notice(read.to_owned()));
+                conclusion.last.push(Delta::Text(std::mem::take(&mut self.thought)));
+            }
         }
         Ok(conclusion)
     }

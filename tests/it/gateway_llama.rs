@@ -2,13 +2,19 @@
 //! `FAOS_TEST_LLAMA_MODEL` a GGUF file. Elsewhere the test says that it is not run: the bytes below `tests/captures`
 //! stand in for the server there.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use faos::base::message::{Message, Role};
-use faos::gateway::{Delta, Gateway, GatewayError, Options, Sampling};
+use faos::base::usage::Usage;
+use faos::gateway::{Continuing, Delta, Gateway, GatewayError, Options, Sampling, Server};
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
+
+use crate::gateway::text;
 
 struct LlamaServer {
     process: Child,
@@ -24,7 +30,7 @@ impl LlamaServer {
         let process = Command::new(binary)
             .arg("-m")
             .arg(model)
-            .args(["--host", "127.0.0.1", "--port", &port, "-c", "2048", "-np", "1", "-t", "1"])
+            .args(["--host", "127.0.0.1", "--port", &port, "-c", "8192", "-np", "1", "--slots", "-t", "1"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -68,32 +74,123 @@ async fn a_real_llama_server_is_found_streams_caches_refuses_and_stops() {
 
 async fn check(server: &LlamaServer) {
     let gateway = connect(server).await;
-    assert_eq!((gateway.server().kind.as_str(), gateway.server().context_window), ("llama.cpp", Some(2048)));
+    let Server { kind, context_window, .. } = gateway.server();
+    assert_eq!((kind.as_str(), *context_window), ("llama.cpp", Some(8192)));
+    counts_and_reuses(&gateway).await;
+    refuses_what_is_too_long(&gateway).await;
+    goes_on(&gateway).await;
+    stops_when_cancelled(server).await;
+    breaks_off_when_cut(server).await;
+}
 
-    let token = CancellationToken::new();
-    let first: Vec<_> = gateway.chat(&conversation(&["a first question"]), &token).collect().await;
-    let answer: String = first
-        .iter()
-        .filter_map(|delta| if let Ok(Delta::Text(text)) = delta { Some(text.as_str()) } else { None })
-        .collect();
-    let Some(Ok(Delta::Finished { usage: before, .. })) = first.last() else { panic!("{first:?}") };
-    assert!(!answer.is_empty() && before.prompt_tokens > 0 && before.completion_tokens > 0);
+async fn ask(gateway: &Gateway, messages: &[Message]) -> (String, Usage) {
+    let deltas: Vec<_> = gateway.chat(messages, &CancellationToken::new()).collect().await;
+    let Some(Ok(Delta::Finished { usage, .. })) = deltas.last() else { panic!("{deltas:?}") };
+    (text(&deltas), *usage)
+}
 
-    let grown = conversation(&["a first question", &answer, "and more"]);
-    let second: Vec<_> = gateway.chat(&grown, &token).collect().await;
-    let Some(Ok(Delta::Finished { usage, .. })) = second.last() else { panic!("{second:?}") };
-    assert!(usage.cached_tokens * 100 >= before.prompt_tokens * 95, "{before:?} {usage:?}");
+/// Six turns, each of them on top of the one before: what was read once is not read again.
+async fn counts_and_reuses(gateway: &Gateway) {
+    let preface = "Answer shortly. ".repeat(60);
+    let mut messages = vec![Message::new(Role::System, preface), Message::new(Role::User, "a first question")];
+    let mut before: Option<Usage> = None;
+    for turn in 0..6 {
+        let counted = gateway.count(&messages).await;
+        let (answer, usage) = ask(gateway, &messages).await;
+        assert_eq!(counted, Some(usage.prompt_tokens), "turn {turn}");
+        assert!(!answer.is_empty() && usage.completion_tokens > 0);
+        if let Some(before) = before {
+            assert!(usage.cached_tokens * 100 >= before.prompt_tokens * 99, "turn {turn}: {before:?} {usage:?}");
+        }
+        before = Some(usage);
+        messages.push(Message::new(Role::Assistant, answer));
+        messages.push(Message::new(Role::User, format!("and question {turn}")));
+    }
+    // By now the guess is corrected for this tokenizer, which makes a token of a byte.
+    let (estimate, counted) = (gateway.estimate(&messages), gateway.count(&messages).await.unwrap());
+    assert!(estimate.abs_diff(counted) * 20 < counted, "{estimate} {counted}");
+}
 
-    let long = "x ".repeat(8000);
-    let refused: Vec<_> = gateway.chat(&conversation(&[&long]), &token).collect().await;
-    let [Err(GatewayError::Overflow { prompt_tokens: Some(tokens), window: Some(2048) })] = refused[..] else {
+async fn refuses_what_is_too_long(gateway: &Gateway) {
+    let long = conversation(&[&"x ".repeat(8000)]);
+    let refused: Vec<_> = gateway.chat(&long, &CancellationToken::new()).collect().await;
+    let [Err(GatewayError::Overflow { prompt_tokens, window: Some(8192) })] = refused[..] else {
         panic!("{refused:?}")
     };
-    assert!(tokens > 2048);
+    assert_eq!(prompt_tokens, gateway.count(&long).await);
+}
 
+async fn goes_on(gateway: &Gateway) {
+    assert_eq!(gateway.continues(), Some(Continuing::Repeats));
+    let question = ["say hello"];
+    let (whole, _) = ask(gateway, &conversation(&question)).await;
+    let begun = &whole[..6];
+    let deltas: Vec<_> = gateway.go_on(&conversation(&[question[0], begun]), &CancellationToken::new()).collect().await;
+    // The model speaks a script, and leaps in it where it is taken up. What it was given it does not say again.
+    let said = text(&deltas);
+    assert!(!said.is_empty() && !said.contains(begun) && whole.ends_with(&said), "{deltas:?}");
+}
+
+/// The reply would go on for some 8,000 tokens.
+async fn stops_when_cancelled(server: &LlamaServer) {
+    let gateway = endless(&server.url).await;
+    let token = CancellationToken::new();
     let mut deltas = gateway.chat(&conversation(&["[loop] on and on"]), &token);
-    assert!(matches!(deltas.next().await, Some(Ok(_))));
+    assert!(matches!(deltas.next().await, Some(Ok(Delta::Text(_)))));
+    assert!(server.is_busy());
     token.cancel();
     let rest: Vec<_> = deltas.collect().await;
     assert_eq!(rest.last(), Some(&Err(GatewayError::Cancelled)));
+    let cancelled = Instant::now();
+    while server.is_busy() {
+        // The connection's own task closes it.
+        tokio::task::yield_now().await;
+        assert!(cancelled.elapsed() < Duration::from_secs(2), "it goes on without a reader");
+    }
+}
+
+async fn breaks_off_when_cut(server: &LlamaServer) {
+    let gateway = endless(&proxy(&server.url, 20_000)).await;
+    let deltas: Vec<_> = gateway.chat(&conversation(&["[loop] on and on"]), &CancellationToken::new()).collect().await;
+    assert!(!text(&deltas).is_empty());
+    assert!(matches!(deltas.last(), Some(Err(GatewayError::BrokenOff(_)))), "{:?}", deltas.last());
+}
+
+async fn endless(url: &str) -> Gateway {
+    Gateway::connect(&Options { endpoint: Some(url.to_owned()), ..Options::default() }).await.unwrap()
+}
+
+impl LlamaServer {
+    fn is_busy(&self) -> bool {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /slots HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"is_processing\":"), "{answer}");
+        answer.contains("\"is_processing\":true")
+    }
+}
+
+/// Passes on what goes by, and closes each connection after so many bytes of the answer.
+fn proxy(url: &str, limit: u64) -> String {
+    let server = url.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let upstream = TcpStream::connect(&server).unwrap();
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+            thread::spawn(move || {
+                let passed = std::io::copy(&mut (&upstream).take(limit), &mut &client);
+                for stream in [&client, &upstream] {
+                    // Either end may have left already.
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
+                passed
+            });
+        }
+    });
+    own
 }

@@ -1,11 +1,14 @@
 //! One request, piped: what goes in, what comes out, and the options that change the way between.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::support::env::TestEnv;
 use faos::playback::Reply;
 
 use crate::support::model_server::serve;
+use crate::support::process::Output;
 use crate::support::schema::{assert_stream, assert_valid};
 
 const HELLO: &str = "Here it is.\n\nhello.sh\n```bash\necho hello\n```\n\n```run\nbash hello.sh\n```\n";
@@ -252,16 +255,39 @@ fn the_demo_repairs_a_failing_attempt() {
     assert!(unknown.stderr.contains("hint: there are 01-todo and 06-backup-rotate"), "{}", unknown.stderr);
 }
 
+/// An example's script, with this `faos` on its `PATH`, for two files below the environment's root.
+fn example(env: &TestEnv, name: &str, arguments: [&str; 2]) -> Output {
+    let mut command = env.command(&format!("{}/examples/{name}", env!("CARGO_MANIFEST_DIR")));
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_faos")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    command.args(arguments.map(|argument| env.root().join(argument))).env("PATH", path);
+    env.start(command.stdin(Stdio::null())).finish()
+}
+
+#[test]
+fn the_example_of_many_tasks_works_and_goes_on() {
+    const NOTE: &str = "note.txt\n```\nkept\n```\n";
+    let (env, server) = env_with(&[NOTE, NOTE, NOTE]);
+    env.write("tasks.txt", "# a comment\none: a note, with \"quotes\" and 'more'\n\ntwo: a note\nno-colon\n");
+    let output = example(&env, "parallel.sh", ["tasks.txt", "results"]);
+    output.assert_code(3);
+    let said: Vec<&str> = output.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(said, ["unchecked  one: 1 requests", "unchecked  two: 1 requests", "3 tasks"], "{}", output.stderr);
+    assert!(output.stderr.contains("no task: `no-colon`"), "{}", output.stderr);
+    assert_eq!(env.read("results/one/note.txt"), "kept\n");
+    let asked: Vec<String> = server.requests().iter().map(|request| request["messages"].to_string()).collect();
+    assert!(asked.iter().any(|messages| messages.contains(r#"with \"quotes\" and 'more'"#)), "{asked:?}");
+
+    env.write("tasks.txt", "one: a note\ntwo: a note\nthree: a note\n");
+    example(&env, "parallel.sh", ["tasks.txt", "results"]).assert_code(0);
+    assert_eq!(server.requests().len(), 3);
+}
+
 #[test]
 fn the_example_of_a_pipe_works() {
     let (env, _server) = env_with(&[HELLO, DONE]);
     env.write("description.txt", "a script that says hello\n");
-    let folder = env.root().join("made");
-    let mut command = env.command(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/piped.sh"));
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_faos")).parent().unwrap();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
-    command.arg(env.root().join("description.txt")).arg(&folder).env("PATH", path);
-    let output = env.start(&mut command).finish();
+    let output = example(&env, "piped.sh", ["description.txt", "made"]);
     output.assert_code(0);
     assert!(output.stdout.starts_with("passed after 2 requests\n  created  hello.sh\n  ran in "), "{}", output.stdout);
 }

@@ -56,6 +56,7 @@ fn text_and_reasoning_are_told_apart() {
     let (text, thought) = (|text: &str| Delta::Text(text.to_owned()), |text: &str| Delta::Reasoning(text.to_owned()));
     assert_eq!(delta(r#""content":"a\n\"b\"""#), [text("a\n\"b\"")]);
     assert_eq!(delta(r#""reasoning":"a""#), [thought("a")]);
+    assert_eq!(delta(r#""thinking":"a""#), [thought("a")]);
     assert_eq!(delta(r#""reasoning_content":"a","content":"b""#), [thought("a"), text("b")]);
     assert_eq!(delta(r#""reasoning_content":"a","reasoning":"a","content":null"#), [thought("a")]);
     assert_eq!(delta(r#""role":"assistant","content":"","tool_calls":null"#), []);
@@ -88,6 +89,22 @@ fn calls_are_whole_or_said_to_be_cut() {
     let cut = r#"{"index":0,"function":{"name":"f","arguments":"{\"x"}}"#;
     assert!(matches!(calls(&[cut], "length").unwrap().as_slice(), [Delta::Notice(_)]));
     assert_eq!(calls(&[cut], "tool_calls"), Err(Incomplete::BrokenCall("f".to_owned())));
+}
+
+#[test]
+fn an_answer_that_came_as_reasoning_is_an_answer() {
+    let end = |reason: &str| {
+        let thought = r#"data: {"choices":[{"delta":{"reasoning":"a.py\n```\nx\n```\n"}}]}"#;
+        let finish = format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}");
+        match read(Reply::chunk, [format!("{thought}\n\n{thought}\n\n{finish}\n\n").as_bytes()]).1 {
+            End::Whole(conclusion) => conclusion.last,
+            other => panic!("{other:?}"),
+        }
+    };
+    let [Delta::Notice(_), Delta::Text(text)] = &end("stop")[..] else { panic!() };
+    assert_eq!(*text, "a.py\n```\nx\n```\n".repeat(2));
+    // A thought that was cut is no answer.
+    assert!(matches!(&end("length")[..], [Delta::Notice(_)]));
 }
 
 #[test]
