@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
-use crate::core::op::{Answers, Interrupt, Op, Source};
+use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
@@ -252,6 +252,14 @@ impl Conversation {
     pub async fn found(&mut self, found: Result<Gateway, GatewayError>) {
         match found {
             Ok(gateway) => self.take_gateway(gateway).await,
+            // Never guessed: the user is asked, by a list to choose from.
+            Err(GatewayError::Ambiguous { message, .. }) => {
+                self.emit(Event::Notice(message)).await;
+                if let Err(stopped) = self.show(&Topic::Models).await {
+                    self.error(&stopped, 0).await;
+                }
+                self.emit(Event::Notice("`/model NAME` chooses one, and then you can begin".to_owned())).await;
+            }
             Err(error) => {
                 self.error(&error.into(), 0).await;
                 self.emit(Event::Notice("it is looked for again when you say something".to_owned())).await;

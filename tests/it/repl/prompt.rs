@@ -247,3 +247,22 @@ fn commands_and_paths_are_completed() {
     chat.wait_for_prompt();
     chat.quit();
 }
+
+#[test]
+fn of_several_models_the_user_chooses_one() {
+    let models = r#"{"data": [{"id": "small", "object": "model"}, {"id": "large", "object": "model"}]}"#;
+    let server = serve_with_pages([Reply::text("Fine.\n")], [("/v1/models", Reply::json(200, models))]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let mut terminal = env.at_terminal::<&str>([]);
+    terminal.wait_for_text("`/model NAME` chooses one, and then you can begin");
+    let shown = terminal.text();
+    assert!(shown.contains("small") && shown.contains("large"), "{shown}");
+    let mut chat = Chat { env, server, terminal };
+    chat.wait_for_prompt();
+    chat.ask("/model large");
+    chat.ask("hello");
+    chat.assert_shown("Fine.");
+    assert_eq!(chat.server.requests()[0]["model"], "large");
+    chat.quit();
+}
