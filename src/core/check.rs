@@ -1,5 +1,7 @@
 //! Validation: every validator's opinion of the current version, formed on a scratch copy.
 
+use std::collections::HashMap;
+
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::Event;
 use crate::core::feedback::is_repetition;
@@ -25,6 +27,7 @@ impl Conversation {
         let changed = values(&self.files_changed(turn));
         let (at, token) = (self.setting(turn), self.parts.interrupt.token());
         let hooked = scripts.on_validate(&at, changed, files, self.host_that(Sees::ScratchCopy), &token).await?;
+        let took: HashMap<String, u64> = hooked.hooks.iter().map(|hook| (hook.script.clone(), hook.ms)).collect();
         let opinions = self.hooked(hooked).await;
         if token.is_cancelled() {
             return Err(Stopped::Interrupted);
@@ -32,13 +35,19 @@ impl Conversation {
         turn.validated = Some(version);
         turn.evidence.validation = None;
         for opinion in opinions {
-            self.take_opinion(turn, version, opinion).await?;
+            let ms = took.get(&opinion.script).copied();
+            self.take_opinion(turn, (version, ms), opinion).await?;
         }
         self.parts.session.sync().await?;
         Ok(())
     }
 
-    async fn take_opinion(&mut self, turn: &mut Turn, version: u32, opinion: Validation) -> Result<(), Stopped> {
+    async fn take_opinion(
+        &mut self,
+        turn: &mut Turn,
+        (version, ms): (u32, Option<u64>),
+        opinion: Validation,
+    ) -> Result<(), Stopped> {
         let Validation { script, outcome, feedback } = opinion;
         let outcome = match outcome {
             Opinion::Passed => ValidationOutcome::Passed,
@@ -55,7 +64,7 @@ impl Conversation {
             ValidationOutcome::Passed | ValidationOutcome::None => feedback.clone(),
         };
         self.record(Entry::Validated { version, outcome, script: script.clone(), feedback: told });
-        self.emit(Event::Validation { outcome, script, feedback }).await;
+        self.emit(Event::Validation { outcome, script, feedback, ms }).await;
         Ok(())
     }
 

@@ -39,10 +39,14 @@ pub enum Event {
         source: RunSource,
         report: Box<RunReport>,
     },
+    /// A validation runs this, on a scratch copy; for display only.
+    Checking(String),
     Validation {
         outcome: ValidationOutcome,
         script: String,
         feedback: String,
+        /// Wall time of the script with its runs, where it is known.
+        ms: Option<u64>,
     },
     Hook {
         script: String,

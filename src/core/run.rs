@@ -79,7 +79,9 @@ impl Runner {
                 self.show(number, stream, bytes, &mut filters);
             }
         };
-        if !scratch {
+        if scratch {
+            self.tell(Event::Checking(order.command.to_owned()));
+        } else {
             self.tell(Event::RunStarted { run: number, source: order.source, command: order.command.to_owned() });
         }
         let finished = self.sandbox.run(&spec, &self.cancel, &mut live)?;

@@ -38,6 +38,7 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
         Event::Delta { kind, text } => ("delta", json!({ "kind": kind, "text": text })),
         Event::Block { .. }
         | Event::ReplyFinished
+        | Event::Checking(_)
         | Event::Question(_)
         | Event::GivenBack(_)
         | Event::HeadMoved(_)
@@ -68,7 +69,7 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
             fields["source"] = json!(source);
             ("run", fields)
         }
-        Event::Validation { outcome, script, feedback } => {
+        Event::Validation { outcome, script, feedback, ms: _ } => {
             ("validation", json!({ "outcome": outcome, "script": script, "feedback": feedback }))
         }
         Event::Hook { script, event, outcome, ms, note } => {

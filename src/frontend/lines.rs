@@ -157,6 +157,7 @@ fn alone(event: &Event) -> String {
         | Event::Usage(_)
         | Event::RunOutput { .. }
         | Event::RunFinished { .. }
+        | Event::Checking(_)
         | Event::Question(_)
         | Event::GivenBack(_)
         | Event::HeadMoved(_)
@@ -172,7 +173,7 @@ fn alone(event: &Event) -> String {
                 more => format!("run {run}: {first} (+{more} lines)\n"),
             }
         }
-        Event::Validation { outcome, script, feedback } => validation(*outcome, script, feedback),
+        Event::Validation { outcome, script, feedback, ms } => validation((*outcome, *ms), script, feedback),
         // A validator's opinion has lines of its own.
         Event::Hook { event, outcome, .. } if event == "on_validate" && outcome == "rejected" => String::new(),
         Event::Hook { script, event, outcome, note, .. } => match note.is_empty() || outcome == "pass" {
@@ -269,14 +270,15 @@ fn outcome(report: &RunReport) -> String {
     )
 }
 
-fn validation(outcome: ValidationOutcome, script: &str, feedback: &str) -> String {
+fn validation((outcome, ms): (ValidationOutcome, Option<u64>), script: &str, feedback: &str) -> String {
+    let took = ms.map(|ms| format!(", {}.{:02} s", ms / 1000, ms % 1000 / 10)).unwrap_or_default();
     let feedback = printable(feedback);
     match outcome {
-        ValidationOutcome::Passed => format!("check {script}: passed\n"),
+        ValidationOutcome::Passed => format!("check {script}: passed{took}\n"),
         ValidationOutcome::None if feedback.is_empty() => String::new(),
         ValidationOutcome::None => format!("check {script}: no opinion: {feedback}\n"),
         ValidationOutcome::Failed => {
-            let mut out = format!("check {script}: failed\n");
+            let mut out = format!("check {script}: failed{took}\n");
             for line in feedback.lines().take(FEEDBACK_LINES) {
                 let _ = writeln!(out, "  | {line}");
             }

@@ -46,6 +46,10 @@ enum What {
     Running {
         run: u32,
     },
+    /// A script's check: the first line of what it runs.
+    Checking {
+        command: String,
+    },
     /// Between replies: files, checks.
     Working,
 }
@@ -115,6 +119,7 @@ impl Status {
             Event::Block { label, lines, closed: false } => What::Block { label: label.clone(), lines: *lines },
             Event::ReplyFinished | Event::RunFinished { .. } | Event::Validation { .. } => What::Working,
             Event::RunStarted { run, .. } => What::Running { run: *run },
+            Event::Checking(command) => What::Checking { command: command.clone() },
             Event::Retry { .. } => What::Waiting,
             // After what a reply asked for is done, the model is asked again.
             Event::Version { .. } | Event::Hook { .. } | Event::Action(_) => What::Working,
@@ -139,6 +144,7 @@ impl Status {
             What::Writing => "writing".to_owned(),
             What::Block { label, lines } => format!("writing {}, {lines} lines", printable(label)),
             What::Running { run } => format!("run {run}"),
+            What::Checking { command } => format!("checking: {}", beginning_of(&printable(command))),
             What::Working => "working".to_owned(),
         };
         let mut line = format!("{} {what}, {seconds} s", FRAMES[self.frame]);
@@ -153,6 +159,17 @@ impl Status {
             line.push_str(&format!(" › {}", end_of(&printable(draft.line()))));
         }
         line
+    }
+}
+
+/// The first line that is a command, as far as there is room for it.
+fn beginning_of(script: &str) -> String {
+    const SHOWN: usize = 40;
+    let is_command = |line: &&str| !line.trim().is_empty() && !line.starts_with("export ");
+    let line = script.lines().find(is_command).unwrap_or_default();
+    match line.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.to_owned(),
     }
 }
 

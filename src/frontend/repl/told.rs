@@ -63,6 +63,7 @@ fn styles(event: &Event) -> (Option<Style>, Option<Style>) {
         Event::Delta { .. }
         | Event::Block { .. }
         | Event::ReplyFinished
+        | Event::Checking(_)
         | Event::GivenBack(_)
         | Event::Shown(_)
         | Event::Ready => (None, None),

@@ -293,3 +293,16 @@ fn keys_that_are_typed_before_anything_is_ready_are_not_lost() {
     terminal.send("\x04");
     terminal.assert_end(0);
 }
+
+#[test]
+fn a_check_is_named_while_it_runs_and_can_be_stopped() {
+    let slow = "slow.py\n```python\nprint(1)\n```\n\nMakefile\n```\ntest:\n\tsleep 30\n```\n";
+    let mut chat = Chat::new([Reply::text(slow)]);
+    chat.say("write it");
+    chat.terminal.wait_for_text("checking: make test");
+    chat.terminal.send("\x1b");
+    chat.terminal.wait_for_text("interrupted");
+    chat.wait_for_prompt();
+    assert_eq!(chat.env.read("workspace/slow.py"), "print(1)\n");
+    chat.quit();
+}
