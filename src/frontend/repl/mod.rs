@@ -69,6 +69,11 @@ pub struct Repl {
     narrator: Narrator,
     draft: Draft,
     known: Known,
+    /// What a Tab waits for.
+    wanted: mpsc::UnboundedReceiver<Topic>,
+    /// The sessions as they were numbered last.
+    listed: Vec<String>,
+    is_connected: bool,
     status: Status,
     signals: Signals,
     /// What was asked of the conversation and has not ended.
@@ -83,8 +88,10 @@ enum Asked {
     ByTheUser,
     /// The last message comes to the prompt.
     ToEdit,
-    /// The files' names, for completion alone.
+    /// Names, for completion alone.
     Unseen,
+    /// The same, and a Tab waits for them.
+    ForTab,
 }
 
 struct Signals {
@@ -96,7 +103,7 @@ struct Signals {
 impl Repl {
     /// Opens nothing yet.
     pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
-        let known = Known::default();
+        let (known, wanted) = Known::nothing();
         let color = options.look.color;
         let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
         if !editor.is_plain() {
@@ -121,6 +128,9 @@ impl Repl {
             ends,
             editor,
             known,
+            wanted,
+            listed: Vec::new(),
+            is_connected: false,
             signals,
         })
     }
@@ -182,8 +192,20 @@ impl Repl {
                 self.print(&text);
                 None
             }
-            Step::Leave(leave) => Some(leave),
+            Step::Leave(Leave::Resume(wanted)) => Some(Leave::Resume(self.numbered(wanted).await)),
+            Step::Leave(leave @ Leave::Quit) => Some(leave),
         }
+    }
+
+    /// The session that a number stands for in the list; the ids' beginnings are longer than any of these.
+    async fn numbered(&mut self, wanted: String) -> String {
+        let Some(number) = wanted.parse::<usize>().ok().filter(|number| (1..1000).contains(number)) else {
+            return wanted;
+        };
+        if self.listed.is_empty() {
+            self.work(Op::Show(Topic::Sessions), Asked::Unseen).await;
+        }
+        self.listed.get(number - 1).cloned().unwrap_or(wanted)
     }
 
     /// One line from the user. What the conversation has to say meanwhile goes above it.
@@ -221,6 +243,7 @@ impl Repl {
                         self.editor.say(&text);
                     }
                 }
+                Some(topic) = self.wanted.recv() => self.tell(topic),
                 _ = self.signals.stopped.recv() => {
                     terminal::suspend();
                     self.editor.say("");
@@ -260,11 +283,16 @@ impl Repl {
     fn beside(&mut self, event: Event) -> String {
         match event {
             Event::Ready => {
-                self.asked.pop_front();
+                self.ended();
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => told(self.look, &mut self.narrator, &event, self.status.came()),
+            // Nobody has asked for what a Tab did not get.
+            Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => String::new(),
+            event => {
+                self.look_for_server(&event);
+                told(self.look, &mut self.narrator, &event, self.status.came())
+            }
         }
     }
 
@@ -280,24 +308,57 @@ impl Repl {
             View::Files { files, .. } => self.known.files(files.iter().map(|(path, _)| path.clone()).collect()),
             View::Models(models) => self.known.models(models.iter().map(|model| model.name.clone()).collect()),
             View::Sessions(sessions) => {
-                self.known.sessions(sessions.iter().map(|session| session.id.clone()).collect())
+                let ids: Vec<String> = sessions.iter().map(|session| session.id.clone()).collect();
+                if self.listed.is_empty() || !self.is_unseen() {
+                    self.listed.clone_from(&ids);
+                }
+                self.known.sessions(ids);
+            }
+            View::Versions(versions) => {
+                self.known.versions(versions.iter().map(|version| format!("v{}", version.version)).collect());
             }
             View::Recap(_)
             | View::Context(_)
             | View::Diff { .. }
-            | View::Versions(_)
             | View::Scripts(_)
             | View::Prompts(_)
             | View::Stats(_) => {}
         }
-        if self.asked.front() == Some(&Asked::Unseen) { String::new() } else { views::lines(view) }
+        if self.is_unseen() { String::new() } else { views::lines(view) }
     }
 
-    fn ask(&mut self, op: Op, asked: Asked) {
+    fn is_unseen(&self) -> bool {
+        matches!(self.asked.front(), Some(Asked::Unseen | Asked::ForTab))
+    }
+
+    /// Whether there is a server to be asked for its models.
+    fn look_for_server(&mut self, event: &Event) {
+        if let Event::Session(info) = event {
+            self.is_connected = !info.server.is_empty();
+        }
+    }
+
+    /// For a Tab. A server is not looked for because of one.
+    fn tell(&mut self, topic: Topic) {
+        if topic == Topic::Models && !self.is_connected || !self.ask(Op::Show(topic), Asked::ForTab) {
+            self.known.answered();
+        }
+    }
+
+    /// What was asked first has come to its end.
+    fn ended(&mut self) {
+        if self.asked.pop_front() == Some(Asked::ForTab) {
+            self.known.answered();
+        }
+    }
+
+    fn ask(&mut self, op: Op, asked: Asked) -> bool {
         // A conversation that is gone or far behind is not asked for what nobody sees.
-        if self.ends.ops.try_send(op).is_ok() {
+        let is_asked = self.ends.ops.try_send(op).is_ok();
+        if is_asked {
             self.asked.push_back(asked);
         }
+        is_asked
     }
 
     /// Lines of our own while neither a prompt is open nor anything is done.

@@ -179,7 +179,8 @@ impl Repl {
                     self.pane.lines(BLANK);
                 }
             }
-            Event::Ready => drop(self.asked.pop_front()),
+            Event::Ready => self.ended(),
+            Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => {}
             Event::GivenBack(text) => self.put_back(&text),
             // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
             Event::RunOutput { .. } if self.status.is_stopping() => {}
@@ -188,6 +189,7 @@ impl Repl {
                 self.lines(&text);
             }
             event => {
+                self.look_for_server(&event);
                 let text = told(self.look, &mut self.narrator, &event, self.status.came());
                 self.lines(&text);
                 if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
