@@ -28,7 +28,7 @@ use crate::core::event::Event;
 use crate::core::op::{Interrupt, Op, Stop, Topic};
 use crate::core::view::View;
 use crate::frontend::lines::{Left, Narrator};
-use crate::frontend::render::{Look, Pane, Size, Style};
+use crate::frontend::render::{Look, Pane, Size, Style, wrapped};
 use crate::frontend::slash::{Leave, Step};
 use crate::frontend::views;
 
@@ -138,7 +138,7 @@ impl Repl {
     /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
     pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
         let keys_are_ours = (!self.editor.is_plain()).then(KeyByKey::begin);
-        self.print(greeting);
+        self.say(greeting);
         let leave = self.converse(first).await;
         drop(keys_are_ours);
         leave
@@ -168,7 +168,7 @@ impl Repl {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {
-                    self.print(&format!("{problem}\n"));
+                    self.say(&format!("{problem}\n"));
                     None
                 }
             };
@@ -189,7 +189,7 @@ impl Repl {
             Step::Do(op) => self.work(op, Asked::ByTheUser).await,
             Step::EditLast => self.work(Op::Undo, Asked::ToEdit).await,
             Step::Print(text) => {
-                self.print(&text);
+                self.say(&text);
                 None
             }
             Step::Leave(Leave::Resume(wanted)) => Some(Leave::Resume(self.numbered(wanted).await)),
@@ -274,7 +274,7 @@ impl Repl {
         if before_that {
             self.print(before);
         } else {
-            self.print(&format!("{before}(Ctrl-C again or Ctrl-D leaves; the session is kept)\n"));
+            self.say(&format!("{before}(Ctrl-C again or Ctrl-D leaves; the session is kept)\n"));
         }
         before_that
     }
@@ -291,7 +291,7 @@ impl Repl {
             Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => String::new(),
             event => {
                 self.look_for_server(&event);
-                told(self.look, &mut self.narrator, &event, self.status.came())
+                told(self.look, &mut self.narrator, &event, self.status.came(), size().columns)
             }
         }
     }
@@ -359,6 +359,11 @@ impl Repl {
             self.asked.push_back(asked);
         }
         is_asked
+    }
+
+    /// Plain lines, broken between words.
+    fn say(&mut self, text: &str) {
+        self.print(&wrapped(text, size().columns));
     }
 
     /// Lines of our own while neither a prompt is open nor anything is done.

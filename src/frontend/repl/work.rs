@@ -190,7 +190,7 @@ impl Repl {
             }
             event => {
                 self.look_for_server(&event);
-                let text = told(self.look, &mut self.narrator, &event, self.status.came());
+                let text = told(self.look, &mut self.narrator, &event, self.status.came(), size().columns);
                 self.lines(&text);
                 if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
                     && self.asked.front() == Some(&Asked::ToEdit)

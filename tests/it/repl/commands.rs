@@ -243,7 +243,7 @@ fn another_model_answers_from_now_on() {
     chat.ask("/model third");
     chat.assert_answered("/model third", "third");
     chat.ask("/model second");
-    chat.assert_answered("/model second", "· second ·");
+    chat.assert_answered("/model second", "· second\n");
     chat.ask("hello again");
     let models: Vec<Value> = chat.server.requests().iter().map(|request| request["model"].clone()).collect();
     assert_eq!(models, ["first", "second"]);
