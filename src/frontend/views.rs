@@ -127,20 +127,20 @@ fn sessions(sessions: &[SavedSession]) -> String {
         return "no conversation is saved yet\n".to_owned();
     }
     // The newest ones stand at the end, above the prompt.
-    let oldest_first: Vec<&SavedSession> = sessions.iter().rev().collect();
-    let mut out = table(&oldest_first, |session| {
+    let oldest_first: Vec<(usize, &SavedSession)> = (1..).zip(sessions).collect::<Vec<_>>().into_iter().rev().collect();
+    let mut out = table(&oldest_first, |(number, session)| {
         let title: String = printable(&session.title).lines().next().unwrap_or_default().chars().take(50).collect();
         let here = if session.here { "*" } else { " " };
         let turns = if session.turns == 1 { "message " } else { "messages" };
         format!(
-            "{here} {}  {}  {:<11} {:>2} {turns}  {title}",
+            "{number:>3} {here} {}  {}  {:<11} {:>2} {turns}  {title}",
             session.id,
             time_of(&session.changed),
             session.verdict,
             session.turns
         )
     });
-    out.push_str("* is this one; /resume ID goes on with another\n");
+    out.push_str("* is this one; /resume goes on with another, by its number or its id\n");
     out
 }
 

@@ -50,7 +50,7 @@ impl Chat {
         let workspace = env.workspace().to_str().unwrap().to_owned();
         let arguments: Vec<&str> = ["-w", &workspace].into_iter().chain(options.iter().copied()).collect();
         let mut terminal = env.at_terminal_of(size, arguments);
-        terminal.wait_for_text("window 32768");
+        terminal.wait_for("the server", |screen| screen.text.replace('\n', " ").contains("window 32768"));
         let mut chat = Self { env, server, terminal };
         chat.wait_for_prompt();
         chat

@@ -8,6 +8,7 @@ mod highlight;
 mod markdown;
 mod pane;
 mod style;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
@@ -15,3 +16,4 @@ mod tests;
 pub use cursor::Size;
 pub use pane::Pane;
 pub use style::{Look, Style};
+pub use wrap::wrapped;

@@ -1,34 +1,56 @@
 //! Help while a line is typed: completion of commands and `@paths`, and whether a line goes on.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Result};
+use tokio::sync::mpsc;
 
 use crate::base::printable::{in_place, printable};
+use crate::core::op::Topic;
 use crate::frontend::repl::line::goes_on;
 use crate::frontend::slash::{self, Argument};
 
 /// Candidates that are offered at once.
 const MOST: usize = 200;
 
-/// What can be completed beside commands. Behind a lock, held for a moment only: the prompt's thread reads what the
-/// loop learns.
-#[derive(Clone, Debug, Default)]
-pub struct Known(Arc<Mutex<Names>>);
+/// How long a Tab waits for names that have to be asked for first.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What can be completed beside commands. Files are learnt before each prompt, everything else when Tab asks for it.
+#[derive(Clone, Debug)]
+pub struct Known(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Behind a lock, held for a moment only: the prompt's thread reads what the loop learns.
+    names: Mutex<Names>,
+    answered: Condvar,
+    wanted: mpsc::UnboundedSender<Topic>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Names {
     files: Vec<String>,
     models: Vec<String>,
     sessions: Vec<String>,
+    versions: Vec<String>,
+    /// How many topics that were wanted are told.
+    answers: u64,
 }
 
 impl Known {
+    /// Nothing, and what a Tab wants to know from now on: each is to be [answered](Self::answered).
+    pub fn nothing() -> (Self, mpsc::UnboundedReceiver<Topic>) {
+        let (wanted, asked) = mpsc::unbounded_channel();
+        (Self(Arc::new(Shared { names: Mutex::default(), answered: Condvar::new(), wanted })), asked)
+    }
+
     pub fn files(&self, files: Vec<String>) {
         self.with(|names| names.files = files);
     }
@@ -41,8 +63,28 @@ impl Known {
         self.with(|names| names.sessions = sessions);
     }
 
+    pub fn versions(&self, versions: Vec<String>) {
+        self.with(|names| names.versions = versions);
+    }
+
+    /// What was wanted is told, or cannot be.
+    pub fn answered(&self) {
+        self.with(|names| names.answers += 1);
+        self.0.answered.notify_all();
+    }
+
+    /// Has it told as it is now; what was known before remains where nobody answers in time.
+    fn refresh(&self, topic: Topic) {
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = names.answers;
+        if self.0.wanted.send(topic).is_ok() {
+            let waited = self.0.answered.wait_timeout_while(names, PATIENCE, |names| names.answers == before);
+            drop(waited);
+        }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.names.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -68,15 +110,28 @@ impl Assist {
             None => (1, starting(&slash::COMMANDS.map(|command| command.name.to_owned()), command)),
             Some((name, _)) => {
                 let argument = slash::find(name).map_or(Argument::None, |command| command.argument);
-                let names = self.known.with(|names| match argument {
-                    Argument::Model => starting(&names.models, typed),
-                    Argument::Session => starting(&names.sessions, typed),
-                    Argument::Command => starting(&slash::COMMANDS.map(|command| command.name.to_owned()), typed),
-                    Argument::None | Argument::Free => Vec::new(),
-                });
-                (word, names)
+                (word, self.arguments(argument, typed))
             }
         }
+    }
+}
+
+impl Assist {
+    fn arguments(&self, argument: Argument, typed: &str) -> Vec<String> {
+        match argument {
+            Argument::None | Argument::Free => return Vec::new(),
+            Argument::Command => {}
+            Argument::Model => self.known.refresh(Topic::Models),
+            Argument::Session => self.known.refresh(Topic::Sessions),
+            Argument::Version => self.known.refresh(Topic::Versions),
+        }
+        self.known.with(|names| match argument {
+            Argument::None | Argument::Free => Vec::new(),
+            Argument::Command => starting(&slash::COMMANDS.map(|command| command.name.to_owned()), typed),
+            Argument::Model => starting(&names.models, typed),
+            Argument::Session => starting(&names.sessions, typed),
+            Argument::Version => versions(&names.versions, typed),
+        })
     }
 }
 
@@ -96,6 +151,15 @@ fn paths(files: &[String], typed: &str) -> Vec<String> {
     };
     // No quotes hold a name that has some of its own.
     starting(files, path).into_iter().filter(|name| !name.contains('"')).map(shown).collect()
+}
+
+/// With their `v` or without, as it was begun.
+fn versions(versions: &[String], typed: &str) -> Vec<String> {
+    if typed.starts_with(|c: char| c.is_ascii_digit()) {
+        let numbers: Vec<String> = versions.iter().map(|name| name.trim_start_matches('v').to_owned()).collect();
+        return starting(&numbers, typed);
+    }
+    starting(versions, typed)
 }
 
 fn starting(names: &[String], typed: &str) -> Vec<String> {
@@ -145,13 +209,15 @@ mod tests {
 
     #[test]
     fn commands_their_arguments_and_paths_are_completed() {
-        let known = Known::default();
+        let (known, wanted) = Known::nothing();
+        drop(wanted);
         known.files(vec![
             "src/app.py".to_owned(),
             "src/db.py".to_owned(),
             "README.md".to_owned(),
             "my notes.md".to_owned(),
         ]);
+        known.versions(vec!["v0".to_owned(), "v1".to_owned()]);
         known.models(vec!["qwen3-coder".to_owned()]);
         let assist = Assist::new(known, false);
         assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
@@ -160,6 +226,8 @@ mod tests {
         assert_eq!(assist.candidates("see @\"my no"), (5, vec!["\"my notes.md\"".to_owned()]));
         assert_eq!(assist.candidates("see @\"my notes.md\" and @REA"), (24, vec!["README.md".to_owned()]));
         assert_eq!(assist.candidates("/model q"), (7, vec!["qwen3-coder".to_owned()]));
+        assert_eq!(assist.candidates("/restore v"), (9, vec!["v0".to_owned(), "v1".to_owned()]));
+        assert_eq!(assist.candidates("/diff 1"), (6, vec!["1".to_owned()]));
         assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
     }
 }

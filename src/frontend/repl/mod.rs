@@ -28,7 +28,7 @@ use crate::core::event::Event;
 use crate::core::op::{Interrupt, Op, Stop, Topic};
 use crate::core::view::View;
 use crate::frontend::lines::{Left, Narrator};
-use crate::frontend::render::{Look, Pane, Size, Style};
+use crate::frontend::render::{Look, Pane, Size, Style, wrapped};
 use crate::frontend::slash::{Leave, Step};
 use crate::frontend::views;
 
@@ -69,6 +69,11 @@ pub struct Repl {
     narrator: Narrator,
     draft: Draft,
     known: Known,
+    /// What a Tab waits for.
+    wanted: mpsc::UnboundedReceiver<Topic>,
+    /// The sessions as they were numbered last.
+    listed: Vec<String>,
+    is_connected: bool,
     status: Status,
     signals: Signals,
     /// What was asked of the conversation and has not ended.
@@ -83,8 +88,10 @@ enum Asked {
     ByTheUser,
     /// The last message comes to the prompt.
     ToEdit,
-    /// The files' names, for completion alone.
+    /// Names, for completion alone.
     Unseen,
+    /// The same, and a Tab waits for them.
+    ForTab,
 }
 
 struct Signals {
@@ -96,7 +103,7 @@ struct Signals {
 impl Repl {
     /// Opens nothing yet.
     pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
-        let known = Known::default();
+        let (known, wanted) = Known::nothing();
         let color = options.look.color;
         let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
         if !editor.is_plain() {
@@ -121,6 +128,9 @@ impl Repl {
             ends,
             editor,
             known,
+            wanted,
+            listed: Vec::new(),
+            is_connected: false,
             signals,
         })
     }
@@ -128,7 +138,7 @@ impl Repl {
     /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
     pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
         let keys_are_ours = (!self.editor.is_plain()).then(KeyByKey::begin);
-        self.print(greeting);
+        self.say(greeting);
         let leave = self.converse(first).await;
         drop(keys_are_ours);
         leave
@@ -158,7 +168,7 @@ impl Repl {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {
-                    self.print(&format!("{problem}\n"));
+                    self.say(&format!("{problem}\n"));
                     None
                 }
             };
@@ -179,11 +189,23 @@ impl Repl {
             Step::Do(op) => self.work(op, Asked::ByTheUser).await,
             Step::EditLast => self.work(Op::Undo, Asked::ToEdit).await,
             Step::Print(text) => {
-                self.print(&text);
+                self.say(&text);
                 None
             }
-            Step::Leave(leave) => Some(leave),
+            Step::Leave(Leave::Resume(wanted)) => Some(Leave::Resume(self.numbered(wanted).await)),
+            Step::Leave(leave @ Leave::Quit) => Some(leave),
         }
+    }
+
+    /// The session that a number stands for in the list; the ids' beginnings are longer than any of these.
+    async fn numbered(&mut self, wanted: String) -> String {
+        let Some(number) = wanted.parse::<usize>().ok().filter(|number| (1..1000).contains(number)) else {
+            return wanted;
+        };
+        if self.listed.is_empty() {
+            self.work(Op::Show(Topic::Sessions), Asked::Unseen).await;
+        }
+        self.listed.get(number - 1).cloned().unwrap_or(wanted)
     }
 
     /// One line from the user. What the conversation has to say meanwhile goes above it.
@@ -221,6 +243,7 @@ impl Repl {
                         self.editor.say(&text);
                     }
                 }
+                Some(topic) = self.wanted.recv() => self.tell(topic),
                 _ = self.signals.stopped.recv() => {
                     terminal::suspend();
                     self.editor.say("");
@@ -251,7 +274,7 @@ impl Repl {
         if before_that {
             self.print(before);
         } else {
-            self.print(&format!("{before}(Ctrl-C again or Ctrl-D leaves; the session is kept)\n"));
+            self.say(&format!("{before}(Ctrl-C again or Ctrl-D leaves; the session is kept)\n"));
         }
         before_that
     }
@@ -260,11 +283,16 @@ impl Repl {
     fn beside(&mut self, event: Event) -> String {
         match event {
             Event::Ready => {
-                self.asked.pop_front();
+                self.ended();
                 String::new()
             }
             Event::Shown(view) => self.shown(&view),
-            event => told(self.look, &mut self.narrator, &event, self.status.came()),
+            // Nobody has asked for what a Tab did not get.
+            Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => String::new(),
+            event => {
+                self.look_for_server(&event);
+                told(self.look, &mut self.narrator, &event, self.status.came(), size().columns)
+            }
         }
     }
 
@@ -280,24 +308,62 @@ impl Repl {
             View::Files { files, .. } => self.known.files(files.iter().map(|(path, _)| path.clone()).collect()),
             View::Models(models) => self.known.models(models.iter().map(|model| model.name.clone()).collect()),
             View::Sessions(sessions) => {
-                self.known.sessions(sessions.iter().map(|session| session.id.clone()).collect())
+                let ids: Vec<String> = sessions.iter().map(|session| session.id.clone()).collect();
+                if self.listed.is_empty() || !self.is_unseen() {
+                    self.listed.clone_from(&ids);
+                }
+                self.known.sessions(ids);
+            }
+            View::Versions(versions) => {
+                self.known.versions(versions.iter().map(|version| format!("v{}", version.version)).collect());
             }
             View::Recap(_)
             | View::Context(_)
             | View::Diff { .. }
-            | View::Versions(_)
             | View::Scripts(_)
             | View::Prompts(_)
             | View::Stats(_) => {}
         }
-        if self.asked.front() == Some(&Asked::Unseen) { String::new() } else { views::lines(view) }
+        if self.is_unseen() { String::new() } else { views::lines(view) }
     }
 
-    fn ask(&mut self, op: Op, asked: Asked) {
+    fn is_unseen(&self) -> bool {
+        matches!(self.asked.front(), Some(Asked::Unseen | Asked::ForTab))
+    }
+
+    /// Whether there is a server to be asked for its models.
+    fn look_for_server(&mut self, event: &Event) {
+        if let Event::Session(info) = event {
+            self.is_connected = !info.server.is_empty();
+        }
+    }
+
+    /// For a Tab. A server is not looked for because of one.
+    fn tell(&mut self, topic: Topic) {
+        if topic == Topic::Models && !self.is_connected || !self.ask(Op::Show(topic), Asked::ForTab) {
+            self.known.answered();
+        }
+    }
+
+    /// What was asked first has come to its end.
+    fn ended(&mut self) {
+        if self.asked.pop_front() == Some(Asked::ForTab) {
+            self.known.answered();
+        }
+    }
+
+    fn ask(&mut self, op: Op, asked: Asked) -> bool {
         // A conversation that is gone or far behind is not asked for what nobody sees.
-        if self.ends.ops.try_send(op).is_ok() {
+        let is_asked = self.ends.ops.try_send(op).is_ok();
+        if is_asked {
             self.asked.push_back(asked);
         }
+        is_asked
+    }
+
+    /// Plain lines, broken between words.
+    fn say(&mut self, text: &str) {
+        self.print(&wrapped(text, size().columns));
     }
 
     /// Lines of our own while neither a prompt is open nor anything is done.

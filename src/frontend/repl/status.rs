@@ -1,6 +1,6 @@
 //! The line below the text while something is done: what it is, how long it takes, and what the user is typing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::printable::printable;
 use crate::core::event::Event;
@@ -10,10 +10,15 @@ use crate::frontend::repl::draft::Draft;
 
 const FRAMES: [&str; 4] = ["·  ", "·· ", "···", " ··"];
 
+/// Where no line is drawn below the text, what takes longer than this is said once.
+const LONG: Duration = Duration::from_secs(2);
+
 #[derive(Clone, Debug)]
 pub struct Status {
     what: What,
     since: Instant,
+    /// That it takes long was said.
+    said: bool,
     frame: usize,
     stopping: bool,
     /// A script waits for a yes or a no.
@@ -59,6 +64,7 @@ impl Default for Status {
         Self {
             what: What::Working,
             since: Instant::now(),
+            said: false,
             frame: 0,
             stopping: false,
             question: false,
@@ -127,8 +133,25 @@ impl Status {
         };
         if std::mem::discriminant(&what) != std::mem::discriminant(&self.what) {
             self.since = Instant::now();
+            self.said = false;
         }
         self.what = what;
+    }
+
+    /// What takes long and was not said yet, for those who see no [line](Self::line).
+    pub fn overdue(&mut self) -> Option<&'static str> {
+        let what = match self.what {
+            _ if self.stopping || self.question => return None,
+            What::Looking => "looking for the model",
+            What::Waiting => "waiting for the model",
+            What::Thinking { .. } => "thinking",
+            What::Writing | What::Block { .. } | What::Running { .. } | What::Working => return None,
+        };
+        if self.said || self.since.elapsed() < LONG {
+            return None;
+        }
+        self.said = true;
+        Some(what)
     }
 
     pub fn line(&self, draft: &Draft) -> String {
@@ -183,11 +206,24 @@ fn end_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Status;
+    use super::{LONG, Status};
     use crate::core::event::Event;
     use crate::core::op::{Op, Source};
+    use crate::core::view::DeltaKind;
     use crate::frontend::repl::draft::Draft;
     use crate::frontend::repl::keys::Key;
+
+    #[test]
+    fn what_takes_long_is_said_once() {
+        let mut status = Status::of(&Op::Say { text: "x".to_owned(), source: Source::Keyboard });
+        assert_eq!(status.overdue(), None, "not yet");
+        status.since -= LONG;
+        assert_eq!((status.overdue(), status.overdue()), (Some("waiting for the model"), None));
+        status.event(&Event::Delta { kind: DeltaKind::Reasoning, text: "hm".to_owned() });
+        assert_eq!(status.overdue(), None);
+        status.since -= LONG;
+        assert_eq!((status.overdue(), status.overdue()), (Some("thinking"), None));
+    }
 
     #[test]
     fn a_file_that_is_written_is_named_with_its_lines_and_what_is_typed_is_seen() {

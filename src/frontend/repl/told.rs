@@ -4,33 +4,46 @@ use crate::base::printable::printable;
 use crate::core::event::{ActionOutcome, Event, Move, Moved};
 use crate::core::view::{ValidationOutcome, Verdict};
 use crate::frontend::lines::Narrator;
-use crate::frontend::render::{Look, Style};
+use crate::frontend::render::{Look, Style, wrapped};
 use crate::frontend::repl::status::Came;
 use crate::frontend::views;
 
 /// The lines of an event; empty where it is shown elsewhere. At a request's end it counts what came of it.
-pub fn told(look: Look, narrator: &mut Narrator, event: &Event, came: Came) -> String {
+pub fn told(look: Look, narrator: &mut Narrator, event: &Event, came: Came, columns: usize) -> String {
     let lines = match event {
         Event::HeadMoved(to) => moved(to),
         Event::Question(question) => format!("a script asks: {} [y/N]\n", printable(question)),
         event => narrator.lines(event) + way_on(event, came),
     };
-    tinted(look, event, &lines)
+    tinted(look, event, &lines, columns)
 }
 
-/// The lines in the style of the event that they tell of.
-fn tinted(look: Look, event: &Event, lines: &str) -> String {
+/// The lines in the style of the event that they tell of, broken for this width.
+fn tinted(look: Look, event: &Event, lines: &str, columns: usize) -> String {
     let (first, rest) = styles(event);
+    let columns = if is_ours(event) { columns } else { usize::MAX };
     let paint = |(at, line): (usize, &str)| {
         let style = if at == 0 { first } else { rest };
         let end = if line.ends_with('\n') { "\n" } else { "" };
-        let line = line.trim_end_matches('\n');
+        let rows = wrapped(line.trim_end_matches('\n'), columns);
         match style {
-            Some(style) => format!("{}{end}", look.paint(style, line)),
-            None => format!("{line}{end}"),
+            Some(style) => {
+                let rows: Vec<String> = rows.split('\n').map(|row| look.paint(style, row)).collect();
+                format!("{}{end}", rows.join("\n"))
+            }
+            None => format!("{rows}{end}"),
         }
     };
     lines.split_inclusive('\n').enumerate().map(paint).collect()
+}
+
+/// A command and a difference are the model's or the user's own, line for line.
+fn is_ours(event: &Event) -> bool {
+    match event {
+        Event::RunStarted { .. } => false,
+        Event::Action(action) => action.diff.is_none(),
+        _ => true,
+    }
 }
 
 /// Of the first line, and of those below it.

@@ -7,6 +7,7 @@ use crate::base::printable::printable;
 use crate::core::event::{Event, Moved};
 use crate::core::op::{Op, Stop};
 use crate::core::view::DeltaKind;
+use crate::frontend::render::Style;
 use crate::frontend::repl::draft::Wish;
 use crate::frontend::repl::editor::Line;
 use crate::frontend::repl::keys::{Key, Keys};
@@ -45,7 +46,7 @@ impl Repl {
                 () = self.pane.recoloured() => {}
                 _ = self.signals.resized.recv() => self.pane.resize(size()),
                 _ = self.signals.stopped.recv() => self.suspend(),
-                _ = self.signals.ticks.tick() => self.status.tick(),
+                _ = self.signals.ticks.tick() => self.tick(),
                 () = self.ends.interrupt.ended() => break Some(Leave::Quit),
             }
             if self.asked.is_empty() {
@@ -80,6 +81,15 @@ impl Repl {
                 () = self.ends.interrupt.ended() => return,
                 () = &mut patience => return,
             }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.status.tick();
+        if !self.look.motion
+            && let Some(what) = self.status.overdue()
+        {
+            self.pane.lines(&self.look.paint(Style::Dim, what));
         }
     }
 
@@ -179,7 +189,8 @@ impl Repl {
                     self.pane.lines(BLANK);
                 }
             }
-            Event::Ready => drop(self.asked.pop_front()),
+            Event::Ready => self.ended(),
+            Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => {}
             Event::GivenBack(text) => self.put_back(&text),
             // What was printed before a stop can be long, and nobody waits for it: it is in the run's folder.
             Event::RunOutput { .. } if self.status.is_stopping() => {}
@@ -188,7 +199,8 @@ impl Repl {
                 self.lines(&text);
             }
             event => {
-                let text = told(self.look, &mut self.narrator, &event, self.status.came());
+                self.look_for_server(&event);
+                let text = told(self.look, &mut self.narrator, &event, self.status.came(), size().columns);
                 self.lines(&text);
                 if let Event::HeadMoved(Moved { message: Some(message), .. }) = event
                     && self.asked.front() == Some(&Asked::ToEdit)

@@ -7,7 +7,7 @@ pub const COMMAND: Command = Command {
     name: "diff",
     usage: "[VERSION]",
     about: "what changed since the last message, or since a version",
-    argument: Argument::Free,
+    argument: Argument::Version,
     run,
 };
 

@@ -65,6 +65,7 @@ pub enum Argument {
     Command,
     Model,
     Session,
+    Version,
 }
 
 /// What a line at the prompt asks for.

@@ -7,7 +7,7 @@ pub const COMMAND: Command = Command {
     name: "restore",
     usage: "VERSION",
     about: "bring back the files of a version",
-    argument: Argument::Free,
+    argument: Argument::Version,
     run,
 };
 

@@ -5,7 +5,7 @@ use crate::frontend::slash::{Argument, Command, Leave, Step};
 
 pub const COMMAND: Command = Command {
     name: "resume",
-    usage: "[ID]",
+    usage: "[ID|NUMBER]",
     about: "go on with another saved conversation",
     argument: Argument::Session,
     run,

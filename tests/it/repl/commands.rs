@@ -32,7 +32,7 @@ fn what_there_is_can_be_asked_for() {
         ("/scripts", "built-in   50-validate-python.rhai"),
         ("/prompts", "system.md (built in)"),
         ("/sessions", "2 messages  write it"),
-        ("/resume", "* is this one; /resume ID goes on with another"),
+        ("/resume", "* is this one; /resume goes on with another, by its number or its id"),
         ("/help", "!!COMMAND          the same, for you alone"),
         ("/help undo", "/undo              take back the last message"),
         ("/undoo", "there is no `/undoo`; did you mean `/undo`?"),
@@ -147,6 +147,10 @@ fn another_session_is_gone_on_with_by_its_id() {
     chat.terminal.wait_for_text("resumed ");
     chat.wait_for_prompt();
     chat.assert_shown("› in the first\nOne.\n");
+    chat.terminal.send("/resume 20\t\t");
+    chat.terminal.wait_for("both ids", |screen| screen.text.matches(&first).count() > 1);
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
     chat.ask("more");
     let said: Vec<String> = chat.last_messages().into_iter().map(|(_, text)| text).collect();
     assert_eq!(said[1..], ["in the first", "One.\n", "more"]);
@@ -167,6 +171,43 @@ fn with_an_earlier_session(mut chat: Chat) -> (String, Chat) {
     chat.wait_for_prompt();
     chat.ask("in the second");
     (first, chat)
+}
+
+#[test]
+fn another_session_is_gone_on_with_by_its_number() {
+    let chat = Chat::new([Reply::text("One.\n"), Reply::text("Two.\n"), Reply::text("Three.\n")]);
+    let (_, mut chat) = with_an_earlier_session(chat);
+    // The second newest, with a list that was shown or without.
+    for listed in [false, true] {
+        if listed {
+            chat.ask("/resume");
+            let shown = chat.terminal.text();
+            let numbers = shown.lines().filter(|line| line.contains(" message "));
+            let numbers: Vec<&str> = numbers.filter_map(|line| line.split_whitespace().next()).collect();
+            assert_eq!(numbers, ["2", "1"], "{shown}");
+        }
+        chat.say("/resume 2");
+        chat.terminal
+            .wait_for("the other one", |screen| screen.text.matches("resumed ").count() == 1 + usize::from(listed));
+        chat.wait_for_prompt();
+    }
+    chat.assert_shown("› in the first\nOne.\n");
+    chat.quit();
+}
+
+#[test]
+fn versions_are_completed() {
+    let mut chat = Chat::new([Reply::text(FILE)]);
+    chat.ask("write it");
+    for command in ["/restore", "/diff"] {
+        chat.terminal.send(format!("{command} \t"));
+        chat.terminal.wait_for("what all begin with", |screen| screen.cursor_row == format!("› {command} v"));
+        chat.terminal.send("\t");
+        chat.terminal.wait_for("both versions", |screen| screen.text.contains("\nv0  v1"));
+        chat.terminal.send("\x03\x0c");
+        chat.wait_for_prompt();
+    }
+    chat.quit();
 }
 
 #[test]
@@ -191,6 +232,10 @@ fn another_model_answers_from_now_on() {
     let mut chat = Chat { terminal: env.at_terminal(["--model", "first"]), env, server };
     chat.terminal.wait_for_text("window 32768");
     chat.wait_for_prompt();
+    chat.terminal.send("/model s\t");
+    chat.wait_for_prompt_with("/model second");
+    chat.terminal.send("\x03");
+    chat.wait_for_prompt();
     chat.ask("hello");
     chat.ask("/model");
     chat.assert_answered("/model", "* first  ");
@@ -198,7 +243,7 @@ fn another_model_answers_from_now_on() {
     chat.ask("/model third");
     chat.assert_answered("/model third", "third");
     chat.ask("/model second");
-    chat.assert_answered("/model second", "· second ·");
+    chat.assert_answered("/model second", "· second\n");
     chat.ask("hello again");
     let models: Vec<Value> = chat.server.requests().iter().map(|request| request["model"].clone()).collect();
     assert_eq!(models, ["first", "second"]);

@@ -50,6 +50,21 @@ fn ctrl_c_is_the_signal_that_stops_a_reply_and_twice_at_the_prompt_it_leaves() {
     chat.terminal.assert_end(0);
 }
 
+/// `--plain` draws no line below the text.
+#[test]
+fn what_takes_long_is_said_in_a_line_of_its_own() {
+    let (mut reply, gate) = held(["Here.\n"]);
+    reply.steps.insert(0, Step::Wait(gate.clone()));
+    let mut chat = Chat::begin(TestEnv::new(), USUAL, &["--plain"], [reply]);
+    chat.say("hello");
+    chat.terminal.wait_for_text("\nwaiting for the model");
+    (0..2).for_each(|_| gate.open());
+    chat.terminal.wait_for_text("Here.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.terminal.text().matches("waiting for the model").count(), 1);
+    chat.quit();
+}
+
 #[test]
 fn a_message_that_was_not_sent_is_shown() {
     let mut env = dumb();

@@ -256,6 +256,21 @@ fn other_sizes_show_the_same_words() {
 }
 
 #[test]
+fn lines_of_ours_are_broken_between_words() {
+    let mut chat = Chat::of_size((40, 24), [Reply::text("A word after the other, until the row is full of them.\n")]);
+    chat.assert_shown("· window 32768\n");
+    chat.ask("/help undo");
+    chat.assert_answered("/help undo", "  /undo              take back the last\n                     message, its\n");
+    chat.ask("/help");
+    let rows: Vec<String> = chat.terminal.rows().collect();
+    assert!(rows.iter().all(|row| row.trim_end().chars().count() <= 40), "{rows:?}");
+    chat.ask("speak");
+    // What the model says is broken by the terminal, which can flow it anew.
+    chat.assert_shown("A word after the other, until the row is full of them.\n");
+    chat.quit();
+}
+
+#[test]
 fn the_window_may_change_while_the_model_writes() {
     let pieces: Vec<String> = (0..9).map(|n| format!("line {n} of the answer\n")).collect();
     let (reply, gate) = held(pieces.iter().map(String::as_str));
