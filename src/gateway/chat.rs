@@ -356,15 +356,12 @@ impl Exchange {
     }
 
     fn too_silent(&mut self, silence: Duration) -> Result<(), GatewayError> {
+        let silence = silence.as_secs_f64();
         match &self.step {
             Step::Reading(reading) if reading.reply.is_finished() => self.conclude(Flow::More),
-            _ if self.partial => Err(GatewayError::BrokenOff(format!("nothing came for {} s", silence.as_secs()))),
+            _ if self.partial => Err(GatewayError::BrokenOff(format!("nothing came for {silence} s"))),
             _ => Err(GatewayError::Unreachable {
-                message: format!(
-                    "`{}` took the request and was silent for {} s",
-                    self.request.endpoint,
-                    silence.as_secs()
-                ),
+                message: format!("`{}` took the request and was silent for {silence} s", self.request.endpoint),
                 hints: vec![
                     "a smaller model or a shorter conversation answers sooner".to_owned(),
                     "`first_token_s` below `[model.limits]` in the settings sets how long is waited".to_owned(),
@@ -374,7 +371,7 @@ impl Exchange {
     }
 
     fn quiet(&self, quiet: Duration) -> String {
-        let seconds = quiet.as_secs();
+        let seconds = quiet.as_secs_f64();
         if self.partial {
             return format!("nothing has come for {seconds} s");
         }

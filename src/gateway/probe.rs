@@ -233,7 +233,8 @@ async fn kind_of(ask: &Asker, list: &Answer) -> Kind {
     if let Some(kind) = Kind::NAMED.into_iter().find(|kind| kind.adapter().is_told_by(list)) {
         return kind;
     }
-    let pages = Kind::NAMED.into_iter().filter_map(|kind| Some((kind, kind.adapter().own_page()?)));
+    let pages =
+        Kind::NAMED.into_iter().flat_map(|kind| kind.adapter().own_pages().iter().map(move |page| (kind, page)));
     let asked = pages.map(async |(kind, (path, is_it))| is_it(&ask.page(path).await).then_some(kind));
     join_all(asked).await.into_iter().flatten().next().unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Every way in which a server fails, seen from outside: exit code and words, headless.
+//! Every way in which a server fails, seen from outside: exit code and words headless, words and a new prompt at a
+//! terminal. A server that is not there at all is looked for again at each message, which `repl` tests.
 //!
 //! Limits are set in the settings file, as a user would; nothing here waits longer than they say.
 
@@ -7,6 +8,8 @@ use faos::playback::{Gate, Player, Reply, Step};
 use crate::support::env::TestEnv;
 use crate::support::fault_server::{Fault, refused, serve_fault};
 use crate::support::model_server::{bytes, serve};
+use crate::support::process::Output;
+use crate::support::terminal::Screen;
 
 const LIMITS: &str = "[model.limits]\nfirst_token_s = 0.4\nbetween_s = 0.4\nloading_s = 0.6\n";
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
@@ -17,26 +20,72 @@ fn frame(text: &str) -> String {
 
 const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
-/// Exit code, standard output and standard error of one request to a server with this fault.
-#[track_caller]
-fn check(name: &str, code: i32, url: &str) {
+fn env_at(url: &str) -> TestEnv {
     let mut env = TestEnv::new();
     env.write("faos/config.toml", LIMITS);
     env.set_endpoint(url);
+    env
+}
+
+/// Exit code, standard output and standard error of one request to a server with this fault; gives the last two.
+#[track_caller]
+fn headless(name: &str, code: i32, url: &str) -> Output {
+    let env = env_at(url);
     let output = env.run(["hello"]);
     output.assert_code(code);
     let shown = format!("exit {code}\n--- stdout\n{}--- stderr\n{}", output.stdout, output.stderr);
     insta::assert_snapshot!(name, env.redact(&shown));
+    output
+}
+
+/// The same at a terminal: it says the same, and the prompt is open again.
+#[track_caller]
+fn at_terminal(url: &str, said: &[String]) {
+    let env = env_at(url);
+    let workspace = env.workspace();
+    let mut terminal = env.at_terminal_of((200, 24), ["-w", workspace.to_str().unwrap()]);
+    let at_prompt = |screen: &Screen| screen.cursor_row == "›";
+    terminal.wait_for_text("OpenAI-compatible at");
+    terminal.wait_for("an open prompt", at_prompt);
+    terminal.send("hello\r");
+    for line in said {
+        terminal.wait_for_text(line);
+    }
+    terminal.wait_for("the next prompt", at_prompt);
+    terminal.send("/quit\r");
+    terminal.assert_end(0);
+}
+
+/// What the user was told of the fault, or else the reply's last line.
+fn told(output: &Output, url: &str) -> Vec<String> {
+    let lines = |text: &str| text.lines().map(|line| line.replace(url, "URL")).collect::<Vec<_>>();
+    let errors: Vec<_> = lines(&output.stderr).into_iter().filter(|line| line.starts_with("error: ")).collect();
+    if errors.is_empty() { lines(output.stdout.trim()).pop().into_iter().collect() } else { errors }
+}
+
+/// A fault in both, each with a server of its own, which is there as long as what is returned beside its URL.
+#[track_caller]
+fn check<T>(name: &str, code: i32, serve: impl Fn() -> (T, String)) {
+    let (_server, url) = serve();
+    let said = told(&headless(name, code, &url), &url);
+    let (_server, url) = serve();
+    let said: Vec<String> = said.iter().map(|line| line.replace("URL", &url)).collect();
+    at_terminal(&url, &said);
 }
 
 #[track_caller]
 fn replies(name: &str, code: i32, replies: impl IntoIterator<Item = Reply>) {
-    let server: Player = serve(replies);
-    check(name, code, server.url());
+    let replies: Vec<Reply> = replies.into_iter().collect();
+    check(name, code, || {
+        let server = serve(replies.clone());
+        let url = server.url().to_owned();
+        (server, url)
+    });
 }
 
-fn raw(name: &str, code: i32, fault: Fault) {
-    check(name, code, &serve_fault(fault));
+#[track_caller]
+fn raw(name: &str, code: i32, fault: &Fault) {
+    check(name, code, || ((), serve_fault(fault.clone())));
 }
 
 fn again(reply: &Reply, times: usize) -> Vec<Reply> {
@@ -52,12 +101,12 @@ fn closed_after_50_tokens() {
 
 #[test]
 fn reset_in_the_middle() {
-    raw("reset_in_the_middle", 4, Fault::Reset(format!("{HEAD}{}", frame("a ")).into_bytes()));
+    raw("reset_in_the_middle", 4, &Fault::Reset(format!("{HEAD}{}", frame("a ")).into_bytes()));
 }
 
 #[test]
 fn reset_before_the_answer() {
-    raw("reset_before_the_answer", 4, Fault::Reset(Vec::new()));
+    raw("reset_before_the_answer", 4, &Fault::Reset(Vec::new()));
 }
 
 #[test]
@@ -129,7 +178,7 @@ fn split_characters() {
 
 #[test]
 fn nobody_there() {
-    check("nobody_there", 4, &refused());
+    headless("nobody_there", 4, &refused());
 }
 
 #[test]
@@ -160,16 +209,14 @@ fn redirected() {
 #[test]
 fn endless_headers() {
     let headers = format!("HTTP/1.1 200 OK\r\n{}", "X-More: and more\r\n".repeat(100_000));
-    raw("endless_headers", 4, Fault::Bytes(headers.into_bytes()));
+    raw("endless_headers", 4, &Fault::Bytes(headers.into_bytes()));
 }
 
 #[test]
 fn an_endless_stream() {
     let more = frame(&"again and again\\n".repeat(4000)).into_bytes();
     let url = serve_fault(Fault::Endless(HEAD.as_bytes().to_vec(), more));
-    let mut env = TestEnv::new();
-    env.set_endpoint(&url);
-    let output = env.run(["hello"]);
+    let output = env_at(&url).run(["hello"]);
     output.assert_code(4);
     let told = "the answer broke off: the reply is longer than 16 MiB: what came so far is kept\n";
     assert!(output.stderr.contains(told), "{}", output.stderr);
@@ -177,13 +224,13 @@ fn an_endless_stream() {
 
 #[test]
 fn no_http_at_all() {
-    raw("no_http_at_all", 4, Fault::Bytes(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()));
+    raw("no_http_at_all", 4, &Fault::Bytes(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()));
 }
 
 #[test]
 fn a_tls_port() {
     // The alert with which such a port answers what is no handshake.
-    raw("a_tls_port", 4, Fault::Everywhere(vec![0x15, 3, 3, 0, 2, 2, 70]));
+    headless("a_tls_port", 4, &serve_fault(Fault::Everywhere(vec![0x15, 3, 3, 0, 2, 2, 70])));
 }
 
 /// The key of the settings is for the settings' endpoint: it is sent there, and is nowhere to be seen afterwards.

@@ -49,64 +49,44 @@ fn models(ids: &[&str]) -> Reply {
     page(&json!({"object": "list", "data": data}))
 }
 
+type Pages = Vec<(&'static str, Reply)>;
+
+async fn is_found(mut pages: Pages, kind: &str, model: &str, window: Option<u64>) {
+    if pages.iter().all(|(path, _)| *path != "/v1/models") {
+        pages.push(("/v1/models", Reply::json(404, "")));
+    }
+    let player = serve_with_pages([], pages);
+    let want = Server {
+        kind: kind.to_owned(),
+        endpoint: player.url().to_owned(),
+        model: model.to_owned(),
+        context_window: window,
+    };
+    assert_eq!(found(&player).await, want);
+}
+
 #[tokio::test]
 async fn servers_are_known_by_what_only_they_say() {
     let one = || ("/v1/models", models(&["m"]));
-    for (pages, kind, model, window) in [
-        (
-            vec![("/v1/models", capture("llama.cpp/models")), ("/props", capture("llama.cpp/props"))],
-            "llama.cpp",
-            "/models/scripted.gguf",
-            Some(2048),
-        ),
-        (vec![("/v1/models", capture("vllm/models"))], "vLLM", "scripted", Some(2048)),
-        (
-            vec![(
-                "/info",
-                page(&json!({"router": "text-generation-router", "model_id": "org/m", "max_total_tokens": 4096})),
-            )],
-            "TGI",
-            "org/m",
-            Some(4096),
-        ),
-        (
-            vec![
-                one(),
-                ("/api/version", page(&json!({"version": "0.12"}))),
-                ("/api/ps", page(&json!({"models": [{"name": "m", "context_length": 8192}]}))),
-            ],
-            "Ollama",
-            "m",
-            Some(8192),
-        ),
-        (
-            vec![
-                one(),
-                (
-                    "/api/v0/models",
-                    page(&json!({"data": [{"id": "m", "state": "loaded", "loaded_context_length": 5000}]})),
-                ),
-            ],
-            "LM Studio",
-            "m",
-            Some(5000),
-        ),
-        (vec![one()], "OpenAI-compatible", "m", None),
-    ] {
-        let mut pages = pages;
-        if pages.iter().all(|(path, _)| *path != "/v1/models") {
-            pages.push(("/v1/models", Reply::json(404, "")));
-        }
-        let player = serve_with_pages([], pages);
-        let server = found(&player).await;
-        let want = Server {
-            kind: kind.to_owned(),
-            endpoint: player.url().to_owned(),
-            model: model.to_owned(),
-            context_window: window,
-        };
-        assert_eq!(server, want);
-    }
+    let llama = vec![("/v1/models", capture("llama.cpp/models")), ("/props", capture("llama.cpp/props"))];
+    is_found(llama, "llama.cpp", "/models/scripted.gguf", Some(2048)).await;
+    is_found(vec![("/v1/models", capture("vllm/models"))], "vLLM", "scripted", Some(2048)).await;
+    let info = json!({"router": "text-generation-router", "model_id": "org/m", "max_total_tokens": 4096});
+    is_found(vec![("/info", page(&info))], "TGI", "org/m", Some(4096)).await;
+    let running = json!({"models": [{"name": "m", "context_length": 8192}]});
+    let ollama = vec![one(), ("/api/version", page(&json!({"version": "0.12"}))), ("/api/ps", page(&running))];
+    is_found(ollama, "Ollama", "m", Some(8192)).await;
+    is_found(vec![one()], "OpenAI-compatible", "m", None).await;
+}
+
+#[tokio::test]
+async fn lm_studio_is_known_before_and_since_0_4() {
+    let one = || ("/v1/models", models(&["m"]));
+    let old = json!({"data": [{"id": "m", "state": "loaded", "loaded_context_length": 5000}]});
+    is_found(vec![one(), ("/api/v0/models", page(&old))], "LM Studio", "m", Some(5000)).await;
+    let instance = json!({"id": "m", "config": {"context_length": 6000}});
+    let new = json!({"models": [{"key": "m", "max_context_length": 131_072, "loaded_instances": [instance]}]});
+    is_found(vec![one(), ("/api/v1/models", page(&new))], "LM Studio", "m", Some(6000)).await;
 }
 
 #[tokio::test]

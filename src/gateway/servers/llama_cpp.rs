@@ -22,8 +22,8 @@ impl Adapter for LlamaCpp {
         list.server == "llama.cpp" || owner(list) == Some("llamacpp")
     }
 
-    fn own_page(&self) -> Option<OwnPage> {
-        Some(("/props", |props| props.get("default_generation_settings").is_some()))
+    fn own_pages(&self) -> &'static [OwnPage] {
+        &[("/props", |props| props.get("default_generation_settings").is_some())]
     }
 
     fn version(&self) -> Option<(&'static str, &'static str)> {

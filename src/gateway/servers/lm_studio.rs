@@ -17,12 +17,20 @@ impl Adapter for LmStudio {
         "LM Studio"
     }
 
-    fn own_page(&self) -> Option<OwnPage> {
-        Some(("/api/v0/models", |list| list.pointer("/data/0/state").is_some()))
+    fn own_pages(&self) -> &'static [OwnPage] {
+        &[
+            ("/api/v1/models", |list| list.pointer("/models/0/loaded_instances").is_some()),
+            ("/api/v0/models", |list| list.pointer("/data/0/state").is_some()),
+        ]
     }
 
     fn ask_models<'a>(&'a self, ask: &'a Asker, models: &'a mut Vec<Model>) -> BoxFuture<'a, ()> {
         async move {
+            let list = ask.page("/api/v1/models").await;
+            if list.get("models").is_some() {
+                return set_loaded(models, &list);
+            }
+            // Before 0.4.
             let list = ask.page("/api/v0/models").await;
             set_windows(models, list.get("data"), ["id", "loaded_context_length"]);
         }
@@ -31,5 +39,18 @@ impl Adapter for LmStudio {
 
     fn more_fields(&self) -> Map<String, Value> {
         asks_for_usage()
+    }
+}
+
+/// A model's name is its key or that of a loaded instance; the window is the instance's.
+fn set_loaded(models: &mut [Model], list: &Value) {
+    for entry in list.get("models").and_then(Value::as_array).into_iter().flatten() {
+        for instance in entry.get("loaded_instances").and_then(Value::as_array).into_iter().flatten() {
+            let window = instance.pointer("/config/context_length").and_then(Value::as_u64);
+            let names = [entry.get("key"), instance.get("id")].map(|name| name.and_then(Value::as_str));
+            for model in models.iter_mut().filter(|model| names.contains(&Some(model.id.as_str()))) {
+                model.window = window;
+            }
+        }
     }
 }

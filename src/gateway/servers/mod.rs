@@ -58,9 +58,9 @@ pub(super) trait Adapter: Sync {
         false
     }
 
-    /// A path that only this server has, and whether it is this server that answers there.
-    fn own_page(&self) -> Option<OwnPage> {
-        None
+    /// Paths that only this server has, and whether it is this server that answers there; any of them tells.
+    fn own_pages(&self) -> &'static [OwnPage] {
+        &[]
     }
 
     /// The path and the field that tell the version.

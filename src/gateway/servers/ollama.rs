@@ -32,8 +32,8 @@ impl Adapter for Ollama {
         "Ollama"
     }
 
-    fn own_page(&self) -> Option<OwnPage> {
-        Some(("/api/version", |page| page.get("version").is_some()))
+    fn own_pages(&self) -> &'static [OwnPage] {
+        &[("/api/version", |page| page.get("version").is_some())]
     }
 
     fn version(&self) -> Option<(&'static str, &'static str)> {

@@ -28,12 +28,12 @@ impl Adapter for Tgi {
         "TGI"
     }
 
-    fn own_page(&self) -> Option<OwnPage> {
+    fn own_pages(&self) -> &'static [OwnPage] {
         // Old versions do not name the router; nobody else tells both of these.
-        Some(("/info", |info| {
+        &[("/info", |info| {
             info.get("router").and_then(Value::as_str) == Some("text-generation-router")
                 || info.get("model_id").is_some() && info.get("max_total_tokens").is_some()
-        }))
+        })]
     }
 
     fn version(&self) -> Option<(&'static str, &'static str)> {
