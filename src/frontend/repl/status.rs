@@ -145,6 +145,7 @@ impl Status {
             What::Looking => "looking for the model",
             What::Waiting => "waiting for the model",
             What::Thinking { .. } => "thinking",
+            What::Checking { .. } => "checking",
             What::Writing | What::Block { .. } | What::Running { .. } | What::Working => return None,
         };
         if self.said || self.since.elapsed() < LONG {
