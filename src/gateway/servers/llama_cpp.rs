@@ -49,6 +49,8 @@ impl Adapter for LlamaCpp {
         Some(Counting { path: "/v1/chat/completions/input_tokens", field: "input_tokens" })
     }
 
+    /// New versions do not repeat the beginning where `continue_final_message` asks them to go on; old ones do not know the
+    /// field. Without it all of them repeat, so that what is to be taken away is certain.
     fn continuing(&self) -> Option<Continuing> {
         Some(Continuing::Repeats)
     }
