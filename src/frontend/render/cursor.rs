@@ -63,6 +63,10 @@ impl Cursor {
         self.column == Some(self.size.columns)
     }
 
+    pub fn is_resized(&self, size: Size) -> bool {
+        self.size != at_least(size)
+    }
+
     /// The window has another size. Some terminals flow the text anew and some do not.
     pub fn resize(&mut self, size: Size) {
         self.size = at_least(size);

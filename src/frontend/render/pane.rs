@@ -17,6 +17,10 @@ const LONGEST_LINE: usize = 2000;
 /// Terminals that know it show what is between in one step; others ignore it.
 const BATCH: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
 
+/// What is between is cut at the window's edge: a window that became narrower, and has not said so yet, must not make two
+/// rows of the live line.
+const ONE_ROW: [&str; 2] = ["\x1b[?7l", "\x1b[?7h"];
+
 /// Needs a terminal that turns a newline into the beginning of the next row, as they all do unless told otherwise.
 pub struct Pane {
     look: Look,
@@ -117,7 +121,14 @@ impl Pane {
         self.live = line;
     }
 
-    /// The terminal's window has another size.
+    /// As the terminal says before something is written: the signal of another size comes later than the size.
+    pub fn fit(&mut self, size: Size) {
+        if self.cursor.is_resized(size) {
+            self.resize(size);
+        }
+    }
+
+    /// The terminal's window has another size, or had one for a moment.
     pub fn resize(&mut self, size: Size) {
         self.cursor.resize(size);
         if let Some(drawn) = &mut self.drawn {
@@ -178,9 +189,9 @@ impl Pane {
     fn draw(&self, line: String, out: &mut String) -> Drawn {
         let mut erase = String::new();
         if self.cursor.column() == Some(0) {
-            let _ = write!(out, "{line}\r");
+            let _ = write!(out, "{}{line}{}\r", ONE_ROW[0], ONE_ROW[1]);
         } else {
-            let _ = write!(out, "\n\r{line}\x1b[A");
+            let _ = write!(out, "\n\r{}{line}{}\x1b[A", ONE_ROW[0], ONE_ROW[1]);
             self.cursor.go_home(out);
         }
         if self.cursor.is_at_edge() {

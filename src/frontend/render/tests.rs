@@ -102,7 +102,7 @@ fn shown(text: &str) -> String {
 
 /// The sequences that are this module's own, taken out.
 fn without_ours(text: &str) -> String {
-    let ours = regex::Regex::new(r"\x1b\[(\?2026[hl]|[0-9]*[ABC]|J|3[1-6]m|[12]?m)|\r").unwrap();
+    let ours = regex::Regex::new(r"\x1b\[(\?(2026|7)[hl]|[0-9]*[ABC]|J|3[1-6]m|[12]?m)|\r").unwrap();
     ours.replace_all(text, "").into_owned()
 }
 
@@ -261,6 +261,20 @@ fn a_new_size_is_taken_with_care() {
         assert_eq!(screen.text(), "```python\nreturn 1\nreturn 2\nreturn 3\na live line of some length");
         assert_eq!(screen.styles(3), "555555.6");
     }
+}
+
+#[test]
+fn the_live_line_takes_one_row_in_a_window_of_any_width() {
+    let mut screen = Screen::new(FULL, 100, 10);
+    screen.live("a live line").reply("text");
+    assert!(screen.written.contains("\x1b[?7la live line\x1b[?7h\x1b[A"), "{:?}", screen.written);
+    // What is still said to be so wide.
+    screen.pane.fit(Size { columns: 100, rows: 10 });
+    screen.reply(" and more");
+    assert!(screen.text().contains("live"));
+    screen.pane.fit(Size { columns: 20, rows: 10 });
+    screen.reply(" of it");
+    assert!(!screen.text().contains("live"), "the column is unknown");
 }
 
 #[test]

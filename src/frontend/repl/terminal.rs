@@ -15,8 +15,8 @@ use rustix::termios::{
 /// As the user had it.
 static ORIGINAL: OnceLock<Termios> = OnceLock::new();
 
-/// Bracketed paste off, styles off, cursor shown, synchronised output off.
-const PLAIN: &[u8] = b"\x1b[?2026l\x1b[?2004l\x1b[0m\x1b[?25h";
+/// Bracketed paste off, styles off, cursor shown, rows that wrap, synchronised output off.
+const PLAIN: &[u8] = b"\x1b[?2026l\x1b[?7h\x1b[?2004l\x1b[0m\x1b[?25h";
 const PASTE_ON: &[u8] = b"\x1b[?2004h";
 
 /// Remembers the user's mode; before anything changes it.

@@ -53,6 +53,7 @@ impl Repl {
                 break None;
             }
             self.pane.live(Some(self.status.line(&self.draft)));
+            self.pane.fit(size());
             self.flush();
             if self.editor.is_plain() && self.status.is_question() && !self.editor.is_open() {
                 terminal::forget_typed();

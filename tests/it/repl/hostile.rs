@@ -15,7 +15,7 @@ use crate::support::model_server::{held, serve_with_pages};
 
 /// Bracketed paste, synchronised output, the cursor shown or hidden; moves, and erasing from the cursor on; our styles.
 static OURS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\x1b\[(\?(2004|2026|25)[hl]|[0-9]*[ABCD]|0?[JK]|(0|1|2|3[1-6]|1;36)?m)").unwrap());
+    LazyLock::new(|| Regex::new(r"^\x1b\[(\?(2004|2026|25|7)[hl]|[0-9]*[ABCD]|0?[JK]|(0|1|2|3[1-6]|1;36)?m)").unwrap());
 
 /// Each of these does something to a terminal, in one byte or in many.
 const HOSTILE: &[&str] = &[
