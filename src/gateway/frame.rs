@@ -139,8 +139,10 @@ impl Reply {
     pub fn text(&mut self, text: String, out: &mut VecDeque<Delta>) {
         let text = self.without_echo(text);
         if !text.is_empty() {
-            self.wrote_text = true;
-            self.thought = String::new();
+            if !self.wrote_text {
+                self.wrote_text = true;
+                self.thought = String::new();
+            }
             out.push_back(Delta::Text(text));
         }
     }
@@ -227,9 +229,13 @@ impl Reply {
     fn choice(&mut self, choice: Choice, out: &mut VecDeque<Delta>) {
         if let Some(piece) = choice.delta.or(choice.message) {
             let given = |text: &String| !text.is_empty();
-            let thought = [piece.reasoning_content, piece.reasoning, piece.thinking].into_iter().flatten().find(given);
-            self.reasoning(thought.unwrap_or_default(), out);
-            self.text(piece.content.unwrap_or_default(), out);
+            let thought = piece.reasoning_content.filter(given).or_else(|| piece.reasoning.filter(given));
+            if let Some(thought) = thought.or(piece.thinking) {
+                self.reasoning(thought, out);
+            }
+            if let Some(text) = piece.content {
+                self.text(text, out);
+            }
             for call in piece.tool_calls.into_iter().flatten() {
                 self.call(call);
             }
