@@ -1,7 +1,7 @@
 //! A conversation at a terminal: a prompt, what comes of it as it comes, the prompt again.
 //!
 //! While the model writes no prompt is open: keys are collected in a [`draft`], and the screen belongs to the
-//! [`Pane`](crate::frontend::render::Pane). While one is open the screen is rustyline's. Nothing is decided here but
+//! [`Pane`]. While one is open the screen is rustyline's. Nothing is decided here but
 //! which of the two it is.
 
 mod assist;
