@@ -21,6 +21,11 @@ pub fn until(date: &str) -> Option<Duration> {
     Some(Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
+/// `2026-11-22 20:00`, of a time as [`now`] tells it.
+pub fn to_the_minute(time: &str) -> String {
+    time.get(..16).unwrap_or(time).replace('T', " ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::clock::to_the_minute;
 use crate::cli::{Options, Resume};
 use crate::command::chat;
 use crate::command::failure::Failure;
@@ -43,7 +44,7 @@ fn pick(sessions: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::usage("there is no session yet", "`faos` begins one"));
     }
     let choice = |summary: &session::Summary| {
-        let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
+        let changed = to_the_minute(&summary.changed);
         format!("{changed}  {:<11}  {}", summary.verdict, summary.title)
     };
     let choices: Vec<String> = recent.iter().map(choice).collect();

@@ -1,5 +1,6 @@
 //! `faos sessions`: what is saved, and what was said in it.
 
+use crate::base::clock::to_the_minute;
 use crate::base::printable::printable;
 use crate::cli::{Options, Sessions, SessionsCommand};
 use crate::command::chat;
@@ -39,7 +40,7 @@ fn table(summaries: &[Summary]) -> String {
     let mut out = String::new();
     for summary in summaries {
         let title: String = printable(&summary.title).lines().next().unwrap_or_default().chars().take(60).collect();
-        let changed = summary.changed.get(..16).unwrap_or(&summary.changed).replace('T', " ");
+        let changed = to_the_minute(&summary.changed);
         out.push_str(&format!(
             "{}  {changed}  {:<11}  {:>2} {:<5}  {title}\n",
             summary.id,

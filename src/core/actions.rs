@@ -136,16 +136,18 @@ impl Conversation {
 
     /// Of the files that the actions would change, those that no version could bring back.
     fn unversioned(&self, actions: &[Action]) -> Result<Vec<RelPath>, Stopped> {
-        let protected = self.parts.workspace.protected()?;
-        if protected.is_empty() {
+        let is_there = |path: &&RelPath| matches!(self.parts.workspace.entry(path), Entry::File { .. });
+        let there: Vec<&RelPath> = actions.iter().flat_map(changed_by).filter(is_there).collect();
+        // Most replies change no file that was there before: the workspace need not be walked for them.
+        if there.is_empty() {
             return Ok(Vec::new());
         }
+        let protected = self.parts.workspace.protected()?;
         let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut paths = Vec::new();
-        for path in actions.iter().flat_map(changed_by) {
+        for path in there {
             let below = |folder: &PathBuf| Path::new(path.as_str()).starts_with(folder);
-            let is_there = matches!(self.parts.workspace.entry(path), Entry::File { .. });
-            if is_there && protected.iter().any(below) && !versions.holds(path)? {
+            if protected.iter().any(below) && !versions.holds(path)? {
                 paths.push(path.clone());
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::base::clock::to_the_minute;
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, FileChange};
 use crate::core::view::{Context, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
@@ -100,7 +101,7 @@ fn versions(versions: &[KeptVersion]) -> String {
         format!(
             "{:>4}  {}  {:<32}  {}",
             format!("v{}", version.version),
-            time_of(&version.time),
+            to_the_minute(&version.time),
             printable(&version.why),
             changes(&version.files)
         )
@@ -117,11 +118,6 @@ pub fn changes(files: &[FileChange]) -> String {
     named.join(", ")
 }
 
-/// `2026-11-22 20:00`, in UTC as the session's name.
-fn time_of(time: &str) -> String {
-    time.get(..16).unwrap_or(time).replace('T', " ")
-}
-
 fn sessions(sessions: &[SavedSession]) -> String {
     if sessions.is_empty() {
         return "no conversation is saved yet\n".to_owned();
@@ -135,7 +131,7 @@ fn sessions(sessions: &[SavedSession]) -> String {
         format!(
             "{number:>3} {here} {}  {}  {:<11} {:>2} {turns}  {title}",
             session.id,
-            time_of(&session.changed),
+            to_the_minute(&session.changed),
             session.verdict,
             session.turns
         )

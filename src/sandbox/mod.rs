@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::host::{Channels, Told};
 pub use self::self_test::{Tool, Tried};
-use self::wire::{Bounds, Ended, Isolation, Order, Outcome};
+use self::wire::{Bounds, Ended, Isolation, Order, Outcome, RawPath};
 use crate::base::report::{Backend, Exit, Guarantee, MemoryMethod, Network, RunReport};
 
 /// What the user asked of the sandbox.
@@ -220,22 +220,22 @@ impl Sandbox {
         let limits = spec.limits;
         let scratch = match spec.view {
             View::Direct => None,
-            View::Scratch { cache } => Some(cache.to_owned()),
+            View::Scratch { cache } => Some(cache),
         };
         let mut environment = self.environment.clone();
-        if let Some(cache) = &scratch {
+        if let Some(cache) = scratch {
             let seen = if self.isolation == Isolation::Namespaces { Path::new(helper::CACHE) } else { cache };
             environment.push(("FAOS_CACHE".to_owned(), seen.display().to_string()));
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
             script: spec.script.to_owned(),
-            workspace: spec.workspace.to_owned(),
+            workspace: spec.workspace.into(),
             isolation: self.isolation,
-            scratch,
-            protected: spec.protected.to_vec(),
-            read_only: self.read_only.clone(),
-            home: self.home.clone(),
+            scratch: scratch.map(RawPath::from),
+            protected: spec.protected.iter().map(|path| path.as_path().into()).collect(),
+            read_only: self.read_only.iter().map(|path| path.as_path().into()).collect(),
+            home: self.home.as_path().into(),
             environment,
             network: spec.network == Network::Full,
             limits: Bounds {

@@ -3,8 +3,10 @@
 //! A frame is its length (4 bytes, little endian) and that many bytes. After the two frames of the order the host
 //! sends single bytes, a [`Word`] each; the socket's end means that the host is gone.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,77 +16,54 @@ use crate::base::report::ExitKind;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     pub script: String,
-    #[serde(with = "raw")]
-    pub workspace: PathBuf,
+    pub workspace: RawPath,
     pub isolation: Isolation,
     /// `Some`: the workspace is a scratch copy, and this folder is mounted for build outputs.
-    #[serde(with = "raw_list")]
-    pub scratch: Option<PathBuf>,
+    pub scratch: Option<RawPath>,
     /// Read-only inside the workspace, relative to it.
-    #[serde(with = "raw_list")]
-    pub protected: Vec<PathBuf>,
+    pub protected: Vec<RawPath>,
     /// Mounted read-only at their own paths, in this order.
-    #[serde(with = "raw_list")]
-    pub read_only: Vec<PathBuf>,
-    #[serde(with = "raw")]
-    pub home: PathBuf,
+    pub read_only: Vec<RawPath>,
+    pub home: RawPath,
     pub environment: Vec<(String, String)>,
     pub network: bool,
     pub limits: Bounds,
 }
 
-/// A path is bytes, and JSON has none: a list of numbers.
-mod raw {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::{Path, PathBuf};
+/// A path as its bytes, whether or not they are text: as a `PathBuf`, serde would refuse one that is none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "OsString", into = "OsString")]
+pub struct RawPath(PathBuf);
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-        path.as_os_str().as_bytes().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-        Ok(PathBuf::from(OsString::from_vec(Vec::deserialize(deserializer)?)))
+impl From<OsString> for RawPath {
+    fn from(path: OsString) -> Self {
+        Self(PathBuf::from(path))
     }
 }
 
-/// None, one or several.
-mod raw_list {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::PathBuf;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<'a, S: Serializer>(
-        paths: impl IntoIterator<Item = &'a PathBuf>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let paths: Vec<&[u8]> = paths.into_iter().map(|path| path.as_os_str().as_bytes()).collect();
-        paths.serialize(serializer)
+impl From<RawPath> for OsString {
+    fn from(RawPath(path): RawPath) -> Self {
+        path.into_os_string()
     }
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>, T: PathList>(deserializer: D) -> Result<T, D::Error> {
-        let paths: Vec<Vec<u8>> = Vec::deserialize(deserializer)?;
-        Ok(T::of(paths.into_iter().map(|path| PathBuf::from(OsString::from_vec(path)))))
+impl From<&Path> for RawPath {
+    fn from(path: &Path) -> Self {
+        Self(path.to_owned())
     }
+}
 
-    pub trait PathList {
-        fn of(paths: impl Iterator<Item = PathBuf>) -> Self;
+impl AsRef<Path> for RawPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
     }
+}
 
-    impl PathList for Vec<PathBuf> {
-        fn of(paths: impl Iterator<Item = PathBuf>) -> Self {
-            paths.collect()
-        }
-    }
+impl Deref for RawPath {
+    type Target = Path;
 
-    impl PathList for Option<PathBuf> {
-        fn of(mut paths: impl Iterator<Item = PathBuf>) -> Self {
-            paths.next()
-        }
+    fn deref(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -1,10 +1,10 @@
 //! A version's files come back into the workspace. What no version holds is left as it is.
 
-use git2::{Delta, FileMode, Oid};
+use git2::{FileMode, Oid};
 
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
-use crate::workspace::versions::{Versions, failed};
+use crate::workspace::versions::{Versions, changed, failed};
 use crate::workspace::{Entry, FileOp, Workspace, WorkspaceError};
 
 /// What came of it.
@@ -58,11 +58,7 @@ impl Versions {
         let diff = self.repository().diff_tree_to_tree(Some(&from), Some(&to), None).map_err(failed)?;
         let mut steps = Vec::new();
         for delta in diff.deltas() {
-            let (kind, file) = match delta.status() {
-                Delta::Added => (ChangeKind::Created, delta.new_file()),
-                Delta::Deleted => (ChangeKind::Deleted, delta.old_file()),
-                _ => (ChangeKind::Modified, delta.new_file()),
-            };
+            let (kind, file) = changed(&delta);
             // A name that is none of ours was never written by us: it stays out.
             let Some(path) = file.path().and_then(|path| RelPath::parse(path.to_str()?).ok()) else { continue };
             steps.push(Step { path, kind, blob: file.id(), mode: file.mode() });

@@ -151,10 +151,14 @@ impl Versions {
 
     /// What a file held at that version; `None` where it was not there.
     pub fn read(&self, number: u32, path: &RelPath) -> Done<Option<Vec<u8>>> {
+        let Some(id) = self.entry(number, path)? else { return Ok(None) };
+        Ok(self.repository.find_blob(id).ok().map(|blob| blob.content().to_vec()))
+    }
+
+    fn entry(&self, number: u32, path: &RelPath) -> Done<Option<Oid>> {
         let tree =
             self.repository.find_commit(self.commit_of(number)?).and_then(|commit| commit.tree()).map_err(failed)?;
-        let Ok(entry) = tree.get_path(Path::new(path.as_str())) else { return Ok(None) };
-        Ok(self.repository.find_blob(entry.id()).ok().map(|blob| blob.content().to_vec()))
+        Ok(tree.get_path(Path::new(path.as_str())).ok().map(|entry| entry.id()))
     }
 
     /// The modes of the version's files that not everybody may read.
@@ -180,7 +184,7 @@ impl Versions {
     /// Whether the newest version has a file there.
     pub fn holds(&self, path: &RelPath) -> Done<bool> {
         let Some(newest) = self.newest else { return Ok(false) };
-        Ok(self.read(newest, path)?.is_some())
+        Ok(self.entry(newest, path)?.is_some())
     }
 
     /// Ignored files that are held all the same, where they are still there.
@@ -264,11 +268,7 @@ impl Versions {
         let to = self.repository.find_tree(to).map_err(failed)?;
         let diff = self.repository.diff_tree_to_tree(from.as_ref(), Some(&to), None).map_err(failed)?;
         let changes = diff.deltas().filter_map(|delta| {
-            let (kind, file) = match delta.status() {
-                git2::Delta::Added => (ChangeKind::Created, delta.new_file()),
-                git2::Delta::Deleted => (ChangeKind::Deleted, delta.old_file()),
-                _ => (ChangeKind::Modified, delta.new_file()),
-            };
+            let (kind, file) = changed(&delta);
             Some(FileChange { path: file.path()?.to_str()?.to_owned(), kind })
         });
         Ok(changes.collect())
@@ -292,6 +292,15 @@ fn message(why: &str, private: &[(RelPath, u32)]) -> String {
         message.push_str(&format!("{MODE} {mode:o} {path}"));
     }
     message
+}
+
+/// What became of a file, and the side of it that is there.
+pub(super) fn changed<'a>(delta: &git2::DiffDelta<'a>) -> (ChangeKind, git2::DiffFile<'a>) {
+    match delta.status() {
+        git2::Delta::Added => (ChangeKind::Created, delta.new_file()),
+        git2::Delta::Deleted => (ChangeKind::Deleted, delta.old_file()),
+        _ => (ChangeKind::Modified, delta.new_file()),
+    }
 }
 
 fn newest_tag(repository: &Repository) -> Done<Option<u32>> {

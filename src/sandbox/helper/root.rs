@@ -46,7 +46,7 @@ pub fn open_mounts(order: &Order, users: Option<&OwnedFd>) -> Step<Mounts> {
         let mount = sys::detach(path).map_err(named(format!("open {}", path.display())))?;
         sys::set_attributes(&mount, READ_ONLY | NO_SUID | NO_DEV)
             .map_err(named(format!("make {} read-only", path.display())))?;
-        read_only.push((path.clone(), mount));
+        read_only.push((path.to_path_buf(), mount));
     }
     let mut devices = Vec::new();
     for name in DEVICES {
