@@ -144,6 +144,7 @@ impl Conversation {
                     // The program ended between a reply and what it asks for: that comes first.
                     self.keep_version_beside("before going on", turn);
                     self.take_up(turn, finish).await?;
+                    turn.goes_on = false;
                 }
                 self.history.turn += 1;
                 if source == Source::Keyboard {

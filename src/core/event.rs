@@ -22,7 +22,10 @@ pub enum Event {
         closed: bool,
     },
     /// One reply is complete, or stopped.
-    ReplyFinished,
+    /// `goes_on`: its rest follows from the very next byte.
+    ReplyFinished {
+        goes_on: bool,
+    },
     Action(ActionEvent),
     RunStarted {
         run: u32,

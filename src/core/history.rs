@@ -3,12 +3,17 @@
 //! Invariant: messages are only ever appended, so the messages of one request are the first ones of the next.
 
 use crate::base::message::{Message, Role};
-use crate::session::record::{AttachedBy, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict};
+use crate::core::rest::Joined;
+use crate::session::record::{
+    AttachedBy, Continues, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict,
+};
 
 /// Stands in for a reply that never came, since many chat templates insist on alternating roles.
 const NO_REPLY: &str = "(no reply)";
 /// Said where a reply was stopped and the user says something else.
 const INTERRUPTED: &str = "Your last reply was interrupted; nothing of it was done.";
+/// Said where a reply was cut and the user says something else before its rest came.
+const CUT: &str = "Your last reply was cut off: its whole blocks were done, the one that was open was not.";
 /// Said where the program ended during a run.
 const LOST_RUN: &str = "run: interrupted before its outcome was known. Send the run block again if it is needed.";
 
@@ -22,6 +27,9 @@ pub struct History {
     /// Who asked for the run that began, and whose end is not in the log.
     open_run: Option<RunSource>,
     pending: Pending,
+    /// The last reply, with its rest where it was cut.
+    reply: Joined,
+    applied: Vec<String>,
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
     pub state: State,
@@ -108,6 +116,16 @@ impl History {
         last.map_or("", |message| if message.content == NO_REPLY { "" } else { &message.content })
     }
 
+    /// The last reply as an unbroken one would have it, from behind what was done before its rest was asked for.
+    pub fn reply(&self) -> &Joined {
+        &self.reply
+    }
+
+    /// Paths of what was written, edited, moved or deleted for the last reply.
+    pub fn applied(&self) -> &[String] {
+        &self.applied
+    }
+
     /// The text that answers the reply before; `None` where there is nothing to tell.
     pub fn feedback(&self) -> Option<String> {
         let mut pending = self.pending.clone();
@@ -132,9 +150,9 @@ impl History {
         match entry {
             Entry::SessionStarted(started) => self.messages.push(Message::new(Role::System, &started.system_prompt)),
             Entry::UserMessage { text } => self.user_message(text),
-            Entry::RequestSent { feedback, model, .. } => {
+            Entry::RequestSent { feedback, model, continues, .. } => {
                 self.model.clone_from(model);
-                self.request_sent(feedback.as_deref());
+                self.request_sent(feedback.as_deref(), continues.as_ref());
             }
             Entry::ReplyDelta { kind: DeltaKind::Text | DeltaKind::Tool, text } => {
                 self.in_reply = true;
@@ -178,6 +196,12 @@ impl History {
             Some(RunSource::User | RunSource::Script) => {}
         }
         let (list, text) = match entry {
+            Entry::ActionApplied { path, .. } => {
+                if self.applied.last() != Some(path) {
+                    self.applied.push(path.clone());
+                }
+                return;
+            }
             Entry::ActionRefused { feedback, .. } => (&mut self.pending.refusals, feedback),
             Entry::FileAttached { source: AttachedBy::Model, text, .. } => (&mut self.pending.outcomes, text),
             Entry::RunFinished { feedback, .. } => {
@@ -215,8 +239,12 @@ impl History {
     }
 
     fn user_message(&mut self, text: &str) {
-        if self.state == State::Replied(Finish::Interrupted) {
-            self.pending.outcomes.push(INTERRUPTED.to_owned());
+        self.reply.dropped();
+        let cut = matches!(self.finish, Some(Finish::Length | Finish::BrokenOff | Finish::Interrupted));
+        match self.state {
+            State::Replied(Finish::Interrupted) => self.pending.outcomes.push(INTERRUPTED.to_owned()),
+            State::Replied(_) | State::Acted if cut => self.pending.outcomes.push(CUT.to_owned()),
+            State::Replied(_) | State::Acted | State::Idle | State::Asked | State::Ended => {}
         }
         // What the model was not told before goes in front of the user's words, so that nothing is lost.
         let before = self.feedback();
@@ -228,10 +256,17 @@ impl History {
         self.state = State::Asked;
     }
 
-    fn request_sent(&mut self, feedback: Option<&str>) {
+    fn request_sent(&mut self, feedback: Option<&str>, continues: Option<&Continues>) {
+        let left_out = self.reply.asked(continues);
+        if let Some(last) = self.messages.last_mut().filter(|last| left_out > 0 && last.role == Role::Assistant) {
+            let kept = last.content.len().saturating_sub(left_out);
+            last.content.truncate(last.content.floor_char_boundary(kept));
+        }
         if let Some(feedback) = feedback {
-            self.pending = Pending::default();
-            self.open_run = None;
+            if continues.is_none() {
+                self.pending = Pending::default();
+                self.open_run = None;
+            }
             self.push_user(feedback.to_owned());
         }
         self.state = State::Asked;
@@ -242,7 +277,13 @@ impl History {
     fn reply_finished(&mut self, reason: Finish) {
         let text = std::mem::take(&mut self.partial);
         self.in_reply = false;
-        self.messages.push(Message::new(Role::Assistant, if text.is_empty() { NO_REPLY.to_owned() } else { text }));
+        self.applied.clear();
+        let goes_on = self.reply.ended(&text);
+        match self.messages.last_mut() {
+            Some(last) if goes_on && last.role == Role::Assistant => last.content.push_str(&text),
+            _ if text.is_empty() => self.messages.push(Message::new(Role::Assistant, NO_REPLY)),
+            _ => self.messages.push(Message::new(Role::Assistant, text)),
+        }
         self.state = State::Replied(reason);
         self.finish = Some(reason);
     }
@@ -292,7 +333,13 @@ mod tests {
     }
 
     fn sent(feedback: Option<&str>) -> Entry {
-        Entry::RequestSent { request: 1, messages: 2, feedback: feedback.map(str::to_owned), model: "m".to_owned() }
+        Entry::RequestSent {
+            request: 1,
+            messages: 2,
+            feedback: feedback.map(str::to_owned),
+            model: "m".to_owned(),
+            continues: None,
+        }
     }
 
     fn refused(feedback: &str) -> Entry {

@@ -22,6 +22,7 @@ mod reading;
 mod repeats;
 mod reply;
 mod request;
+mod rest;
 mod run;
 mod show;
 mod tree;

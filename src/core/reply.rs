@@ -3,15 +3,16 @@
 use std::sync::PoisonError;
 
 use crate::base::path::RelPath;
-use crate::core::actions::{Outcome, Refusals, Task, Walked, Went};
+use crate::core::actions::{Refusals, Task, Walked, Went};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event};
 use crate::core::history::State;
 use crate::core::reading::{self, Reading};
-use crate::core::request::{Reply, ending_of, label_of};
+use crate::core::request::{Reply, ending_of};
+use crate::core::rest::is_cut;
 use crate::core::run::blocking;
 use crate::core::tree::Tree;
-use crate::core::turn::{MOST_CUTS, Turn, values};
+use crate::core::turn::{Turn, values};
 use crate::core::verdict::{Ending, Next, Stopped};
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Parsed, Parser};
@@ -31,8 +32,8 @@ enum Wants {
 
 impl Conversation {
     pub(super) async fn carry_out(&mut self, turn: &mut Turn, reply: Reply) -> Result<Next, Stopped> {
-        let Reply { text, reasoning, finish, parsed } = reply;
-        let Parsed { actions, unnamed, notes, open } = parsed;
+        let Reply { text, reasoning, finish, parsed, grew } = reply;
+        let Parsed { actions, unnamed, notes, open, .. } = parsed;
         for note in notes {
             self.emit(Event::Notice(note)).await;
         }
@@ -57,18 +58,26 @@ impl Conversation {
             }
             return Ok(Next::End(Ending::Done));
         }
-        // A fence that is open at the end was cut too, whatever the server says.
-        let cut = ending_of(finish) == crate::reply::Ending::Cut || open.is_some();
         let applied = self.write_files(turn, walked).await?;
         let mut wants = applied.wants;
-        if self.do_tasks(turn, applied.tasks, wants == Wants::More || cut).await? == Wants::More {
+        if std::mem::take(&mut turn.refused_before) {
             wants = Wants::More;
         }
-        if cut {
-            let open = open.as_ref().map(label_of).unwrap_or_default();
-            return self.ask_for_the_rest(turn, &text, &open, &applied.paths);
+        if is_cut(finish, open.as_ref()) {
+            turn.refused_before = wants == Wants::More;
+            return self.ask_for_the_rest(turn, grew);
         }
         turn.cuts = 0;
+        if let Some(path) = self.history.reply().left.clone() {
+            self.note(format!(
+                "{path}: its block was cut and never finished, so it is not written. Send the whole file."
+            ));
+            wants = Wants::More;
+        }
+        let tasks = self.tasks_before().into_iter().chain(applied.tasks).collect();
+        if self.do_tasks(turn, tasks, wants == Wants::More).await? == Wants::More {
+            wants = Wants::More;
+        }
         // A half-edited program is neither run nor validated: it gives plausible, wrong answers.
         if applied.refused == Refusals::None || applied.refused == Refusals::AlreadyGone {
             self.validate(turn).await?;
@@ -88,6 +97,11 @@ impl Conversation {
             State::Replied(finish) => self.take_up(turn, finish).await,
             State::Acted => {
                 self.settle_version(turn).await?;
+                if let Some(finish) = self.history.finish
+                    && is_cut(finish, self.parsed(finish).open.as_ref())
+                {
+                    return self.ask_for_the_rest(turn, true);
+                }
                 if self.history.feedback().is_some() {
                     return Ok(Next::Ask);
                 }
@@ -104,34 +118,36 @@ impl Conversation {
 
     /// The program ended between a reply's files and its first run or read.
     async fn do_what_was_not_begun(&mut self, turn: &mut Turn) -> Result<Wants, Stopped> {
-        let Some(finish) = self.history.finish.filter(|finish| ending_of(*finish) == crate::reply::Ending::Whole)
-        else {
-            return Ok(Wants::Nothing);
-        };
-        let task = |action| match action {
-            Action::Run { script } => Some(Task::Run(script)),
-            Action::Read { what } => Some(Task::Read(what)),
-            _ => None,
-        };
-        let tasks = self.parsed(finish).actions.into_iter().filter_map(task).collect();
+        let Some(finish) = self.history.finish else { return Ok(Wants::Nothing) };
+        let tasks = self.tasks_before().into_iter().chain(tasks_of(self.parsed(finish).actions)).collect();
         self.do_tasks(turn, tasks, false).await
     }
 
-    /// The last reply, read again.
-    fn parsed(&self, finish: Finish) -> Parsed {
+    /// Runs and reads of what was done before the rest of the reply came.
+    fn tasks_before(&self) -> Vec<Task> {
         let tree = Tree::new(&self.parts.workspace);
-        let mut parser = Parser::new();
-        parser.push(self.history.last_reply(), &tree);
+        let done = self.history.reply().done.iter().flat_map(|text| {
+            let mut parser = Parser::new();
+            parser.push(text, &tree);
+            parser.finish(crate::reply::Ending::Whole, &tree).actions
+        });
+        tasks_of(done.collect())
+    }
+
+    /// The last reply, read again.
+    pub(super) fn parsed(&self, finish: Finish) -> Parsed {
+        let (tree, reply) = (Tree::new(&self.parts.workspace), self.history.reply());
+        let mut parser = Parser::going_on(reply.last_edited.clone());
+        parser.push(&reply.text, &tree);
         parser.finish(ending_of(finish), &tree)
     }
 
     /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
     pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
         self.settle_version(turn).await?;
-        let text = self.history.last_reply().to_owned();
-        turn.text.clone_from(&text);
-        let parsed = self.parsed(finish);
-        let reply = Reply { text, reasoning: String::new(), finish, parsed };
+        self.history.last_reply().clone_into(&mut turn.text);
+        let (text, parsed) = (self.history.reply().text.clone(), self.parsed(finish));
+        let reply = Reply { text, reasoning: String::new(), finish, parsed, grew: true };
         self.carry_out(turn, reply).await
     }
 
@@ -187,7 +203,7 @@ impl Conversation {
     async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
         let refused = walked.refusals();
         let Walked { steps, outcomes, tasks } = walked;
-        let paths = applied_paths(&outcomes);
+        let changed = outcomes.iter().any(|outcome| matches!(outcome.result, Went::Applied { .. }));
         if !steps.is_empty() {
             let (workspace, versions) = (self.parts.workspace.clone(), self.parts.versions.clone());
             let written: Vec<RelPath> = steps.iter().filter_map(written_by).cloned().collect();
@@ -195,13 +211,12 @@ impl Conversation {
             // What the model writes can be taken back, ignored or not.
             versions.lock().unwrap_or_else(PoisonError::into_inner).adopt(written);
         }
-        let changed = !paths.is_empty();
         self.log_outcomes(turn, outcomes).await?;
         if changed {
             self.keep_version(&format!("reply {} of message {}", turn.calls, self.history.turn)).await?;
         }
         let wants = if refused == Refusals::Some { Wants::More } else { Wants::Nothing };
-        Ok(Written { refused, wants, paths, tasks })
+        Ok(Written { refused, wants, tasks })
     }
 
     /// Runs and reads, in the reply's order. Runs are held back after a refusal.
@@ -259,34 +274,21 @@ impl Conversation {
         self.emit(Event::Action(ActionEvent { kind, path, outcome, reason, diff: None, lines: None })).await;
         Ok(())
     }
-
-    /// The reply was cut: what was complete is done, the rest is asked for.
-    fn ask_for_the_rest(
-        &mut self,
-        turn: &mut Turn,
-        text: &str,
-        open: &str,
-        applied: &[String],
-    ) -> Result<Next, Stopped> {
-        turn.cuts += 1;
-        if turn.cuts > MOST_CUTS {
-            return Ok(Next::End(Ending::OutOfTurns));
-        }
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let last_line = whole.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let values = serde_json::json!({ "open": open, "applied": applied, "last_line": last_line });
-        let text = self.parts.prompts.render("continue", values)?;
-        self.note(text);
-        Ok(Next::Ask)
-    }
 }
 
 struct Written {
     refused: Refusals,
     wants: Wants,
-    /// What was written, edited, moved or deleted.
-    paths: Vec<String>,
     tasks: Vec<Task>,
+}
+
+fn tasks_of(actions: Vec<Action>) -> Vec<Task> {
+    let task = |action| match action {
+        Action::Run { script } => Some(Task::Run(script)),
+        Action::Read { what } => Some(Task::Read(what)),
+        _ => None,
+    };
+    actions.into_iter().filter_map(task).collect()
 }
 
 fn written_by(step: &FileOp) -> Option<&RelPath> {
@@ -295,13 +297,6 @@ fn written_by(step: &FileOp) -> Option<&RelPath> {
         FileOp::Move { to, .. } => Some(to),
         FileOp::Delete { .. } => None,
     }
-}
-
-fn applied_paths(outcomes: &[Outcome]) -> Vec<String> {
-    let applied = outcomes.iter().filter(|outcome| matches!(outcome.result, Went::Applied { .. }));
-    let mut paths: Vec<String> = applied.map(|outcome| outcome.path.clone()).collect();
-    paths.dedup();
-    paths
 }
 
 fn finish_name(finish: Finish) -> &'static str {

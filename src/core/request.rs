@@ -7,13 +7,14 @@ use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::history::State;
 use crate::core::repeats::SAME_REPLY;
+use crate::core::rest::Joined;
 use crate::core::tree::Tree;
-use crate::core::turn::{MOST_CUTS, Turn};
+use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::DeltaKind;
 use crate::gateway::{Delta, FinishReason, GatewayError};
-use crate::reply::{Action, BlockEvent, BlockLabel, Ending, Parsed, Parser, from_tool_call};
-use crate::session::record::{Entry, Finish};
+use crate::reply::{Action, BlockEvent, BlockLabel, Ending, Parsed, Parser, from_tool_call, resume};
+use crate::session::record::{Entry, Finish, GoesOn};
 
 /// A reply that has ended, one way or another.
 pub struct Reply {
@@ -21,6 +22,8 @@ pub struct Reply {
     pub reasoning: String,
     pub finish: Finish,
     pub parsed: Parsed,
+    /// Whole lines came.
+    pub grew: bool,
 }
 
 /// A reply while it comes in.
@@ -30,48 +33,60 @@ struct Incoming {
     reasoning: String,
     calls: Vec<(String, String)>,
     label: String,
+    /// It is the rest of a reply, and this is what waits for it.
+    goes_on: bool,
+    before: String,
 }
 
 impl Conversation {
+    /// Asks the model: anew, or for the rest of a reply that was cut.
     pub(super) async fn request(&mut self, turn: &mut Turn) -> Result<Reply, Stopped> {
         turn.calls += 1;
-        let feedback = match self.history.state {
-            State::Replied(_) | State::Acted | State::Ended => self.history.feedback(),
-            State::Idle | State::Asked => None,
+        loop {
+            let goes_on = self.ask(turn).await?;
+            let mut incoming = Incoming::after(self.history.reply(), &Tree::new(&self.parts.workspace));
+            match self.listen(&mut incoming, goes_on).await {
+                Ok((reason, usage)) => return self.reply_is_whole(turn, incoming, reason, usage).await,
+                // It answers, and cannot go on with a reply: it is told in words.
+                Err(GatewayError::Refused { .. }) if goes_on && incoming.is_empty() => {
+                    turn.prefill_refused = true;
+                    self.emit(Event::ReplyFinished { goes_on: false }).await;
+                }
+                Err(error) => return self.reply_is_cut(turn, incoming, error).await,
+            }
+        }
+    }
+
+    /// Logs what is sent. Tells whether the server is to go on with the last message.
+    async fn ask(&mut self, turn: &mut Turn) -> Result<bool, Stopped> {
+        let going_on = self.going_on(turn)?;
+        let feedback = match (&going_on, self.history.state) {
+            (Some((_, words)), _) => words.clone(),
+            (None, State::Replied(_) | State::Acted | State::Ended) => self.history.feedback(),
+            (None, State::Idle | State::Asked) => None,
         };
+        let continues = going_on.map(|(continues, _)| continues);
+        let goes_on = continues.as_ref().is_some_and(|continues| continues.by == GoesOn::Prefill);
         let model = self.server().map(|server| server.model.clone()).unwrap_or_default();
         let messages = self.history.messages().len() + usize::from(feedback.is_some());
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-        self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model });
+        self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model, continues });
         self.parts.session.sync().await?;
+        Ok(goes_on)
+    }
 
-        let mut incoming = Incoming {
-            parser: Parser::new(),
-            text: String::new(),
-            reasoning: String::new(),
-            calls: Vec::new(),
-            label: String::new(),
-        };
-        let Some(gateway) = &self.parts.gateway else {
-            return Err(Stopped::Internal("no server was connected to".to_owned()));
-        };
-        let mut stream = gateway.chat(self.history.messages(), &self.parts.interrupt.token());
+    /// Takes in the stream up to its end.
+    async fn listen(&mut self, incoming: &mut Incoming, goes_on: bool) -> Result<(FinishReason, Usage), GatewayError> {
+        let Some(gateway) = &self.parts.gateway else { return Err(GatewayError::Cancelled) };
+        let (messages, token) = (self.history.messages(), self.parts.interrupt.token());
+        let mut stream = if goes_on { gateway.go_on(messages, &token) } else { gateway.chat(messages, &token) };
         while let Some(delta) = stream.next().await {
-            match delta {
-                Ok(Delta::Finished { reason, usage }) => {
-                    drop(stream);
-                    return self.reply_is_whole(turn, incoming, reason, usage).await;
-                }
-                Ok(delta) => self.take_in(delta, &mut incoming).await,
-                Err(error) => {
-                    drop(stream);
-                    return self.reply_is_cut(turn, incoming, error).await;
-                }
+            match delta? {
+                Delta::Finished { reason, usage } => return Ok((reason, usage)),
+                delta => self.take_in(delta, incoming).await,
             }
         }
-        drop(stream);
-        let error = GatewayError::BrokenOff("the stream ended without a word".to_owned());
-        self.reply_is_cut(turn, incoming, error).await
+        Err(GatewayError::BrokenOff("the stream ended without a word".to_owned()))
     }
 
     async fn take_in(&mut self, delta: Delta, incoming: &mut Incoming) {
@@ -136,23 +151,19 @@ impl Conversation {
     ) -> Result<Reply, Stopped> {
         // The server tells what a reply cost at its end.
         let uncounted = Usage { requests: 1, ..Usage::default() };
-        let nothing_came = incoming.text.is_empty() && incoming.calls.is_empty();
         if error == GatewayError::Cancelled {
-            if !nothing_came || !incoming.reasoning.is_empty() {
+            if !incoming.is_empty() || !incoming.reasoning.is_empty() {
                 self.end_reply(turn, incoming, Finish::Interrupted, uncounted).await?;
             }
             return Err(Stopped::Interrupted);
         }
-        if nothing_came {
+        if incoming.is_empty() {
             return Err(error.into());
         }
         let notice = format!("{error}: what came so far is kept");
         let reply = self.end_reply(turn, incoming, Finish::BrokenOff, uncounted).await?;
         self.emit(Event::Notice(notice)).await;
-        // The one more than the limit: `carry_out` counts this cut too.
-        if turn.cuts >= MOST_CUTS {
-            return Err(error.into());
-        }
+        turn.broken = Some(error);
         Ok(reply)
     }
 
@@ -166,20 +177,38 @@ impl Conversation {
         turn.usage.add(&usage);
         self.record(Entry::ReplyFinished { reason: finish, usage });
         self.parts.session.sync().await?;
-        self.emit(Event::ReplyFinished).await;
+        let goes_on = matches!(finish, Finish::Length | Finish::BrokenOff) && self.can_prefill(turn);
+        self.emit(Event::ReplyFinished { goes_on }).await;
         self.emit(Event::Usage(usage)).await;
-        turn.text.clone_from(&incoming.text);
+        self.history.last_reply().clone_into(&mut turn.text);
         let ending = ending_of(finish);
         if ending == Ending::Whole {
             // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
             turn.repeats.note(SAME_REPLY, incoming.text.trim());
+            turn.broken = None;
         }
-        let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
+        let mut parsed = if incoming.goes_on {
+            self.parsed(finish)
+        } else {
+            incoming.parser.finish(ending, &Tree::new(&self.parts.workspace))
+        };
         let cut = ending == Ending::Cut;
         let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));
         parsed.actions.extend(calls.collect::<Vec<Action>>());
-        Ok(Reply { text: incoming.text, reasoning: incoming.reasoning, finish, parsed })
+        let text = self.history.reply().text.clone();
+        Ok(Reply {
+            text,
+            reasoning: incoming.reasoning,
+            finish,
+            parsed,
+            grew: grew(&incoming.before, &self.history.reply().text),
+        })
     }
+}
+
+/// Whether there are more whole lines than before.
+fn grew(before: &str, now: &str) -> bool {
+    resume::whole_lines(now).len() > resume::whole_lines(before).len()
 }
 
 /// Whether the text of a reply may be taken as all that the model wanted to say.
@@ -204,6 +233,29 @@ pub fn label_of(label: &BlockLabel) -> String {
 }
 
 impl Incoming {
+    /// A new reply, or the rest of the one that waits: its blocks are shown as they go on.
+    fn after(reply: &Joined, files: &Tree<'_>) -> Self {
+        let mut incoming = Self {
+            parser: Parser::new(),
+            text: String::new(),
+            reasoning: String::new(),
+            calls: Vec::new(),
+            label: String::new(),
+            goes_on: reply.is_going_on().is_some(),
+            before: reply.waiting().to_owned(),
+        };
+        if reply.is_going_on() == Some(GoesOn::Prefill) {
+            for block in incoming.parser.push(reply.waiting(), files) {
+                incoming.block(block);
+            }
+        }
+        incoming
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.calls.is_empty()
+    }
+
     fn block(&mut self, event: BlockEvent) -> Event {
         match event {
             BlockEvent::Opened(label) => {

@@ -7,9 +7,10 @@ use crate::base::usage::Usage;
 use crate::core::repeats::Repeats;
 use crate::core::verdict::Evidence;
 use crate::core::view::Verdict;
+use crate::gateway::GatewayError;
 use crate::workspace::{Version, WorkspaceError};
 
-/// Replies in a row that may be cut before the request is given up.
+/// Replies in a row that may be cut without bringing anything new.
 pub const MOST_CUTS: u32 = 3;
 
 /// What one request has done so far.
@@ -19,8 +20,16 @@ pub struct Turn {
     pub calls: u32,
     /// Failed validations that were fed back.
     pub repairs: u32,
-    /// Replies in a row that were cut.
+    /// Replies in a row that were cut and brought nothing new.
     pub cuts: u32,
+    /// Why the last of them was, where the connection broke.
+    pub broken: Option<GatewayError>,
+    /// The next request asks for the rest of the reply before.
+    pub goes_on: bool,
+    /// Something was refused in what was done before the rest of the reply came.
+    pub refused_before: bool,
+    /// The server does not go on with this conversation.
+    pub prefill_refused: bool,
     pub continues: u32,
     pub usage: Usage,
     pub runs: Vec<RunReport>,

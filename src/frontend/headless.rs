@@ -120,12 +120,17 @@ impl Screen {
     fn text(&mut self, event: &Event) {
         match event {
             Event::Delta { kind: DeltaKind::Text, text } if !self.options.quiet => self.reply_text(text),
-            Event::ReplyFinished => self.end_reply(),
+            Event::ReplyFinished { goes_on: true } => {}
+            Event::ReplyFinished { goes_on: false } => self.end_reply(),
             Event::Finished(finished) if self.options.quiet => {
                 self.reply_text(&finished.text);
                 self.end_reply();
             }
             _ if self.options.quiet => self.error_line(event),
+            Event::Finished(_) => {
+                self.end_reply();
+                self.err.push_str(&self.narrator.lines(event));
+            }
             _ => self.err.push_str(&self.narrator.lines(event)),
         }
     }

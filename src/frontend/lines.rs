@@ -152,7 +152,7 @@ fn alone(event: &Event) -> String {
         Event::Session(info) => session(info),
         Event::Delta { .. }
         | Event::Block { .. }
-        | Event::ReplyFinished
+        | Event::ReplyFinished { .. }
         | Event::Version { .. }
         | Event::Usage(_)
         | Event::RunOutput { .. }

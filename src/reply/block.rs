@@ -41,15 +41,16 @@ fn word(info: &str) -> &str {
 
 /// Collects what a reply asks for.
 pub struct Builder<'a> {
-    files: &'a dyn Files,
+    pub files: &'a dyn Files,
     parsed: Parsed,
     /// For an edit without a path of its own.
     last_edited: Option<RelPath>,
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(files: &'a dyn Files) -> Self {
-        Self { files, parsed: Parsed::default(), last_edited: None }
+    /// `last_edited`: by a block before, where the text goes on.
+    pub fn new(files: &'a dyn Files, last_edited: Option<RelPath>) -> Self {
+        Self { files, parsed: Parsed::default(), last_edited }
     }
 
     pub fn open(&mut self, label: BlockLabel) {
@@ -63,6 +64,7 @@ impl<'a> Builder<'a> {
     pub fn finish(mut self) -> Parsed {
         self.keep_last_writes();
         self.refuse_too_many();
+        self.parsed.last_edited = self.last_edited;
         self.parsed
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The way of a reply: [`parser`] walks its lines, [`fence`] finds where a block begins and ends, [`place`] and
 //! [`path`] where its path stands, [`block`] what it asks for. [`edit`] and [`find`] apply what is an edit, [`elision`]
-//! a whole file. `prompts/system.md` teaches the one canonical form; the cases in `tests/cases` decide doubts.
+//! a whole file; [`resume`] joins a cut reply with its rest. `prompts/system.md` teaches the one canonical form; the cases in `tests/cases` decide doubts.
 
 mod block;
 mod diff;
@@ -16,6 +16,7 @@ mod parser;
 mod path;
 mod pattern;
 mod place;
+pub mod resume;
 mod section;
 mod similar_lines;
 mod thought;
@@ -132,6 +133,10 @@ pub struct Parsed {
     pub notes: Vec<String>,
     /// The block that was open when the text ended, by what it would have become.
     pub open: Option<BlockLabel>,
+    /// Bytes of the text up to the end of the last whole block: what stands behind may wait for its rest.
+    pub whole_until: usize,
+    /// The file of the last edit, which an edit without a path of its own means.
+    pub last_edited: Option<RelPath>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::fence::{self, Fence, Open, Turn};
 use super::path::Meant;
 use super::place::{self, Around};
 use super::thought::{self, Mark, Thought};
-use super::{BlockEvent, BlockLabel, Ending, Files, Parsed, language, section, tool};
+use super::{BlockEvent, BlockLabel, Ending, Files, Parsed, RelPath, language, section, tool};
 
 /// Lines of prose that may stand between a heading with a path and its fence.
 const HEADING_REACH: usize = 12;
@@ -17,6 +17,7 @@ pub struct Parser {
     /// Bytes of whole lines that were shown.
     seen: usize,
     live: Live,
+    last_edited: Option<RelPath>,
 }
 
 /// What is shown while the text comes in.
@@ -30,6 +31,11 @@ struct Live {
 impl Parser {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The rest of a cut reply, in which this file was edited last.
+    pub fn going_on(last_edited: Option<RelPath>) -> Self {
+        Self { last_edited, ..Self::default() }
     }
 
     /// The next piece of the reply's text (never of its reasoning). Linear in the text over all calls.
@@ -47,7 +53,11 @@ impl Parser {
     pub fn finish(self, ending: Ending, files: &dyn Files) -> Parsed {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
         let lines: Vec<&str> = text.lines().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
-        Walk::new(&lines, files).walk(ending)
+        let mut walk = Walk::new(&lines, Builder::new(files, self.last_edited));
+        walk.walk(ending);
+        let whole_until =
+            lines.get(walk.done).map_or(self.text.len(), |line| line.as_ptr() as usize - self.text.as_ptr() as usize);
+        Parsed { whole_until, ..walk.builder.finish() }
     }
 }
 
@@ -103,12 +113,14 @@ struct Walk<'a> {
     above: Option<String>,
     heading: Option<(String, usize)>,
     own_fence: Option<String>,
+    /// The first line behind the last whole block.
+    done: usize,
     /// Bare fences of back quotes and of tildes from each line on.
     bare_ahead: Vec<[usize; 2]>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(lines: &'a [&'a str], files: &'a dyn Files) -> Self {
+    fn new(lines: &'a [&'a str], builder: Builder<'a>) -> Self {
         let mut bare_ahead = vec![[0, 0]; lines.len() + 2];
         for (at, line) in lines.iter().enumerate().rev() {
             bare_ahead[at] = bare_ahead[at + 1];
@@ -116,16 +128,15 @@ impl<'a> Walk<'a> {
                 bare_ahead[at][usize::from(fence.sign == '~')] += 1;
             }
         }
-        let builder = Builder::new(files);
-        Self { lines, files, builder, at: 0, above: None, heading: None, own_fence: None, bare_ahead }
+        let files = builder.files;
+        Self { lines, files, builder, at: 0, above: None, heading: None, own_fence: None, done: 0, bare_ahead }
     }
 
-    fn walk(mut self, ending: Ending) -> Parsed {
+    fn walk(&mut self, ending: Ending) {
         while self.at < self.lines.len() {
             let line = self.lines[self.at];
             self.outside(line, ending);
         }
-        self.builder.finish()
     }
 
     fn outside(&mut self, line: &str, ending: Ending) {
@@ -133,7 +144,8 @@ impl<'a> Walk<'a> {
             Mark::Begins(thought, rest) => return self.pass_over(&thought, rest, ending),
             Mark::Ended(rest) => {
                 // The opening tag is missing: all before it was thought.
-                self.builder = Builder::new(self.files);
+                self.builder = Builder::new(self.files, None);
+                self.done = self.at;
                 self.forget();
                 return self.prose(rest);
             }
@@ -231,6 +243,7 @@ impl<'a> Walk<'a> {
             self.own_fence = Some(borrowed[0].to_owned());
         } else {
             self.builder.block(&Block { around, ending });
+            self.done = self.at;
         }
         if let Some(Turn::CloseAndOpen(next)) = turn {
             self.fenced(&next, quoted, ending);
@@ -268,7 +281,7 @@ impl<'a> Walk<'a> {
         };
         match path {
             Some(path) if language::of_block("", Some(path.as_str())) == "markdown" => "markdown",
-            path => language::of_block(&fence.info, path.as_ref().map(crate::base::path::RelPath::as_str)),
+            path => language::of_block(&fence.info, path.as_ref().map(RelPath::as_str)),
         }
     }
 
@@ -295,6 +308,7 @@ impl<'a> Walk<'a> {
         };
         if whole {
             self.builder.block(&Block { around, ending });
+            self.done = self.at;
         } else {
             self.builder.open(block::label(&around, self.files));
         }
@@ -305,7 +319,10 @@ impl<'a> Walk<'a> {
         self.at += used.max(1);
         self.forget();
         match calls {
-            Some(calls) => self.builder.actions(calls),
+            Some(calls) => {
+                self.builder.actions(calls);
+                self.done = self.at;
+            }
             None => self.builder.open(BlockLabel::Shown),
         }
     }

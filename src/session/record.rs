@@ -115,6 +115,9 @@ pub enum Entry {
         messages: u32,
         feedback: Option<String>,
         model: String,
+        /// Present where the rest of a reply that was cut is asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continues: Option<Continues>,
     },
     ReplyDelta {
         kind: DeltaKind,
@@ -219,6 +222,27 @@ pub struct Started {
     pub system_prompt: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<SessionId>,
+}
+
+/// Where a reply that was cut goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continues {
+    pub by: GoesOn,
+    /// Bytes of the reply's text: what stands between waits for its rest. What is before was whole and is done.
+    pub from: usize,
+    pub to: usize,
+    /// The file that was edited last, for an edit without a path of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_edited: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GoesOn {
+    /// The server writes on: the reply's pieces belong to the message before.
+    Prefill,
+    /// The model was told where it stopped: its reply is a message of its own.
+    Instruction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 
 mod captures;
 mod commands;
+mod continued;
 mod exit_codes;
 mod faults;
 mod gateway;

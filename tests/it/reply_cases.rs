@@ -83,10 +83,14 @@ impl Case {
         for (path, mode) in self.modes() {
             fs::set_permissions(env.workspace().join(path), fs::Permissions::from_mode(mode)).unwrap();
         }
-        let server = serve([self.reply(seed)]);
+        // The model's answer to the request for the rest of a reply.
+        let rest = self.table.get("continuation").map(|text| in_pieces(text.as_str().unwrap(), seed));
+        let is_cut = self.expect().get("complete").is_some_and(|complete| complete.as_bool() == Some(false));
+        let turns = if is_cut || rest.is_some() { "2" } else { "1" };
+        let server = serve([self.reply(seed)].into_iter().chain(rest));
         let workspace = env.workspace().to_str().unwrap().to_owned();
         let options =
-            ["--no-scripts", "--no-run", "--max-turns", "1", "--output-format", "stream-json", "-e", server.url()];
+            ["--no-scripts", "--no-run", "--max-turns", turns, "--output-format", "stream-json", "-e", server.url()];
         let output = env.run(["-w", &workspace].into_iter().chain(options).chain(["x"]));
         let mut faults = self.check(&env, &output.stream_json());
         faults.extend(self.check_modes(&env));
@@ -106,11 +110,9 @@ impl Case {
         let done = actions.iter().filter(|action| is(action, &["write", "edit", "delete", "move"]));
         let applied = done.filter(|action| action["outcome"] != "refused").count();
         let refused = actions.iter().filter(|action| action["outcome"] == "refused" && !is(action, &["run"])).count();
-        if self.table.get("continuation").is_none() {
-            differs("applied", expect["applied"].to_string(), applied.to_string());
-            differs("refused", expect["refused"].to_string(), refused.to_string());
-            differs("after", format!("{:#?}", self.map("after")), format!("{:#?}", files(env, &self.map("links"))));
-        }
+        differs("applied", expect["applied"].to_string(), applied.to_string());
+        differs("refused", expect["refused"].to_string(), refused.to_string());
+        differs("after", format!("{:#?}", self.map("after")), format!("{:#?}", files(env, &self.map("links"))));
         let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
         let runs =
             actions.iter().filter(|action| is(action, &["run"])).map(|action| first(action["path"].as_str().unwrap()));

@@ -123,7 +123,7 @@ impl Status {
             },
             Event::Block { closed: true, .. } => What::Writing,
             Event::Block { label, lines, closed: false } => What::Block { label: label.clone(), lines: *lines },
-            Event::ReplyFinished | Event::RunFinished { .. } | Event::Validation { .. } => What::Working,
+            Event::ReplyFinished { .. } | Event::RunFinished { .. } | Event::Validation { .. } => What::Working,
             Event::RunStarted { run, .. } => What::Running { run: *run },
             Event::Checking(command) => What::Checking { command: command.clone() },
             Event::Retry { .. } => What::Waiting,

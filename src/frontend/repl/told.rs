@@ -75,7 +75,7 @@ fn styles(event: &Event) -> (Option<Style>, Option<Style>) {
         | Event::Version { .. } => (Some(Style::Dim), Some(Style::Dim)),
         Event::Delta { .. }
         | Event::Block { .. }
-        | Event::ReplyFinished
+        | Event::ReplyFinished { .. }
         | Event::Checking(_)
         | Event::GivenBack(_)
         | Event::Shown(_)

@@ -184,7 +184,7 @@ impl Repl {
                 }
                 self.pane.reply(&text);
             }
-            Event::ReplyFinished => {
+            Event::ReplyFinished { .. } => {
                 self.pane.finish_reply();
                 if std::mem::take(&mut self.in_reply) {
                     self.pane.lines(BLANK);

@@ -1,0 +1,139 @@
+//! A reply that was cut, and its rest: what waits, how it is asked for, and how both become one reply.
+//!
+//! The blocks that were whole are done at once. What stands behind them waits; the rest comes by prefill, where the server
+//! writes on from the very byte, or by instruction, where the model is told where it stopped. The log says from which
+//! byte to which, so that reading it gives the same reply.
+
+use crate::base::path::RelPath;
+use crate::core::conversation::Conversation;
+use crate::core::request::{ending_of, label_of};
+use crate::core::turn::{MOST_CUTS, Turn};
+use crate::core::verdict::{Ending, Next, Stopped};
+use crate::reply::{self, BlockLabel, Parsed, resume};
+use crate::session::record::{Continues, Finish, GoesOn};
+
+/// A reply's text as an unbroken one would have it, from behind what was already done.
+#[derive(Clone, Debug, Default)]
+pub struct Joined {
+    pub text: String,
+    pub last_edited: Option<RelPath>,
+    /// What was done of it, in pieces: its runs and reads wait for the end.
+    pub done: Vec<String>,
+    /// A file whose block was open and never got its end.
+    pub left: Option<RelPath>,
+    going_on: Option<GoingOn>,
+}
+
+/// Its rest was asked for.
+#[derive(Clone, Debug)]
+struct GoingOn {
+    by: GoesOn,
+    waiting: String,
+}
+
+impl Joined {
+    /// A request was sent. Gives how many bytes at the reply's end are left out of what the server goes on with.
+    pub fn asked(&mut self, continues: Option<&Continues>) -> usize {
+        let Some(Continues { by, from, to, last_edited }) = continues else {
+            self.going_on = None;
+            return 0;
+        };
+        if let Some(before) = &mut self.going_on {
+            // Asked again, perhaps in the other way: nothing came in between.
+            before.by = *by;
+            return 0;
+        }
+        let waiting = self.text.get(*from..*to).unwrap_or_default().to_owned();
+        self.done.push(self.text.get(..*from).unwrap_or_default().to_owned());
+        self.last_edited = last_edited.as_deref().and_then(|path| RelPath::parse(path).ok());
+        self.going_on = Some(GoingOn { by: *by, waiting });
+        if *by == GoesOn::Prefill { self.text.len().saturating_sub(*to) } else { 0 }
+    }
+
+    /// A reply has ended. Tells whether it belongs to the message before.
+    pub fn ended(&mut self, text: &str) -> bool {
+        match self.going_on.take() {
+            None => {
+                *self = Self { text: text.to_owned(), ..Self::default() };
+                false
+            }
+            Some(GoingOn { by: GoesOn::Prefill, waiting }) => {
+                self.text = waiting + text;
+                true
+            }
+            Some(GoingOn { by: GoesOn::Instruction, waiting }) => {
+                let resume::Joined { text, left } = resume::join(&waiting, text);
+                self.text = text;
+                self.left = left;
+                false
+            }
+        }
+    }
+
+    /// The user has said something else.
+    pub fn dropped(&mut self) {
+        self.going_on = None;
+    }
+
+    pub fn is_going_on(&self) -> Option<GoesOn> {
+        self.going_on.as_ref().map(|going_on| going_on.by)
+    }
+
+    /// What is to come before the rest: nothing where the rest stands alone.
+    pub fn waiting(&self) -> &str {
+        self.going_on.as_ref().map_or("", |going_on| &going_on.waiting)
+    }
+}
+
+/// Whether a reply waits for its rest: a fence that is open at the end was cut too, whatever the server says.
+pub fn is_cut(finish: Finish, open: Option<&BlockLabel>) -> bool {
+    ending_of(finish) == reply::Ending::Cut || open.is_some()
+}
+
+impl Conversation {
+    /// The reply was cut: what was whole is done, the rest is asked for. `grew`: it has more whole lines than before.
+    pub(super) fn ask_for_the_rest(&mut self, turn: &mut Turn, grew: bool) -> Result<Next, Stopped> {
+        turn.cuts = if grew { 1 } else { turn.cuts + 1 };
+        if turn.cuts > MOST_CUTS {
+            return match turn.broken.take() {
+                Some(error) => Err(error.into()),
+                None => Ok(Next::End(Ending::OutOfTurns)),
+            };
+        }
+        turn.goes_on = true;
+        Ok(Next::Ask)
+    }
+
+    /// How the next request goes on with the reply before, and the words for it; `None` for a new reply.
+    pub(super) fn going_on(&mut self, turn: &mut Turn) -> Result<Option<(Continues, Option<String>)>, Stopped> {
+        let asked = self.history.reply().is_going_on();
+        let Some(finish) = self.history.finish.filter(|_| std::mem::take(&mut turn.goes_on) || asked.is_some()) else {
+            return Ok(None);
+        };
+        let Parsed { open, whole_until: from, last_edited, .. } = self.parsed(finish);
+        let text = &self.history.reply().text;
+        let last_edited = last_edited.map(String::from);
+        if self.can_prefill(turn) {
+            // Templates trim the end of a message; what is trimmed comes again.
+            let to = text.trim_end().len().max(from);
+            return Ok(Some((Continues { by: GoesOn::Prefill, from, to, last_edited }, None)));
+        }
+        let continues = Continues { by: GoesOn::Instruction, from, to: text.len(), last_edited };
+        if asked == Some(GoesOn::Instruction) {
+            return Ok(Some((continues, None)));
+        }
+        let last_line = resume::last_line(text.get(from..).unwrap_or_default());
+        // A file may be long; what else a block asks for is short, and half a section means nothing.
+        let is_file = matches!(open, Some(BlockLabel::File(_)));
+        let open = open.as_ref().map(label_of).unwrap_or_default();
+        let applied = self.history.applied();
+        let values =
+            serde_json::json!({ "open": open, "is_file": is_file, "applied": applied, "last_line": last_line });
+        Ok(Some((continues, Some(self.parts.prompts.render("continue", values)?))))
+    }
+
+    pub(super) fn can_prefill(&self, turn: &Turn) -> bool {
+        let goes_on = self.parts.gateway.as_ref().and_then(crate::gateway::Gateway::continues);
+        goes_on.is_some() && !turn.prefill_refused && !self.history.last_reply().trim().is_empty()
+    }
+}
