@@ -13,7 +13,7 @@ use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
-    chat, completions, demo, doctor, eject, man, models, panic_report, prompts, resume, scripts, sessions,
+    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, resume, scripts, sessions,
 };
 use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
@@ -84,7 +84,7 @@ fn trace(verbose: u8) {
 }
 
 /// Does the job and returns the exit code. What goes wrong before there is a conversation is shown here.
-fn run(job: Job) -> u8 {
+fn run(mut job: Job) -> u8 {
     let show = job.show;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -93,13 +93,15 @@ fn run(job: Job) -> u8 {
             return 1;
         }
     };
-    let code = runtime.block_on(async {
-        let interrupt = Interrupt::default();
-        watch_signals(&interrupt)?;
-        match job.manner {
-            Manner::AtOnce => at_once::converse(job, interrupt).await,
-            Manner::AtKeyboard => keyboard::converse(job, interrupt).await,
-        }
+    let code = key::fetch(&mut job.settings).and_then(|()| {
+        runtime.block_on(async {
+            let interrupt = Interrupt::default();
+            watch_signals(&interrupt)?;
+            match job.manner {
+                Manner::AtOnce => at_once::converse(job, interrupt).await,
+                Manner::AtKeyboard => keyboard::converse(job, interrupt).await,
+            }
+        })
     });
     let code = code.unwrap_or_else(|failure: Failure| {
         headless::show_failed_start(show, &failure.message, &failure.hints, failure.exit_code);

@@ -40,6 +40,10 @@ pub struct Settings {
     pub max_turns: u32,
     pub max_repairs: u32,
     pub folders: Folders,
+    /// The user's own settings file, whether it is there or not.
+    pub file: PathBuf,
+    /// Tells the API key, where no other place does.
+    pub api_key_command: Option<String>,
 }
 
 /// Where our own files live.
@@ -84,6 +88,7 @@ struct ModelTable {
     context: Option<u64>,
     api_key_env: Option<String>,
     api_key_file: Option<PathBuf>,
+    api_key_command: Option<String>,
     limits: WaitsTable,
 }
 
@@ -135,7 +140,7 @@ struct SessionTable {
 }
 
 /// Every key of `config.toml`, for the nearest one to an unknown key; a test holds it against the tables above.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "model.endpoint",
     "model.name",
     "model.temperature",
@@ -144,6 +149,7 @@ const KEYS: [&str; 28] = [
     "model.context",
     "model.api_key_env",
     "model.api_key_file",
+    "model.api_key_command",
     "model.limits.connect_s",
     "model.limits.first_token_s",
     "model.limits.between_s",
@@ -188,8 +194,12 @@ impl Settings {
         if let Some(sessions) = flags.session_dir.clone().or(file.session.dir) {
             folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
         }
+        let command = file.model.api_key_command.clone();
+        let (gateway, of_file) = gateway_options(flags, file.model, &folders)?;
         Ok(Self {
-            gateway: gateway_options(flags, file.model, &folders)?,
+            api_key_command: command.filter(|_| of_file && gateway.api_key.is_none()),
+            gateway,
+            file: path,
             sandbox: sandbox_options(flags, backend, file.sandbox),
             prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
             scripting: scripting::Options {
@@ -261,7 +271,12 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-fn gateway_options(flags: &Flags, file: ModelTable, folders: &Folders) -> Result<gateway::Options, SettingsError> {
+/// And whether the endpoint is the file's.
+fn gateway_options(
+    flags: &Flags,
+    file: ModelTable,
+    folders: &Folders,
+) -> Result<(gateway::Options, bool), SettingsError> {
     let elsewhere = flags.endpoint.clone().or_else(|| variable("FAOS_ENDPOINT"));
     // The file's key is the file's endpoint's: it goes nowhere else.
     let of_file = elsewhere.is_none() && file.endpoint.is_some();
@@ -272,7 +287,7 @@ fn gateway_options(flags: &Flags, file: ModelTable, folders: &Folders) -> Result
     };
     let (base, waits) = (gateway::Limits::default(), file.limits);
     let seconds = |set: Option<f64>, default| set.map_or(default, Duration::from_secs_f64);
-    Ok(gateway::Options {
+    let options = gateway::Options {
         endpoint: elsewhere.or(file.endpoint),
         model: flags.model.clone().or_else(|| variable("FAOS_MODEL")).or(file.name),
         api_key: api_key.map(Into::into),
@@ -289,7 +304,8 @@ fn gateway_options(flags: &Flags, file: ModelTable, folders: &Folders) -> Result
             loading: seconds(waits.loading_s, base.loading),
             ..base
         },
-    })
+    };
+    Ok((options, of_file))
 }
 
 /// The key that the settings file points at; it never holds one itself, so that it can be shown and shared.

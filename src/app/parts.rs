@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::app::home::Inside;
 use crate::command::failure::Failure;
 use crate::command::job::Job;
+use crate::command::keep_model::keep_model;
 use crate::core::conversation::{Limits, Mode, Parts};
 use crate::core::event::Event;
 use crate::core::op::{Answers, Interrupt};
@@ -82,6 +83,10 @@ pub fn join(job: &Job, inside: Inside, outside: Outside, ways: Ways) -> (Parts, 
             network: settings.sandbox.network,
         },
         mode: job.mode,
+        keep_model: {
+            let file = settings.file.clone();
+            Box::new(move |name| keep_model(&file, name))
+        },
         answers: ways.answers,
         events: ways.events,
         interrupt: ways.interrupt,

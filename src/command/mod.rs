@@ -9,6 +9,8 @@ pub mod eject;
 pub mod failure;
 pub mod input;
 pub mod job;
+pub mod keep_model;
+pub mod key;
 pub mod man;
 pub mod models;
 pub mod output;

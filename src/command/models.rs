@@ -4,12 +4,14 @@ use crate::cli::Options;
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
+use crate::command::key;
 use crate::command::output::{self, one_line};
 use crate::gateway::{self, Server, Survey};
 use crate::settings::Settings;
 
 pub fn run(options: &Options) -> Result<Plan, Failure> {
-    let settings = Settings::resolve(&chat::flags(options))?;
+    let mut settings = Settings::resolve(&chat::flags(options))?;
+    key::fetch(&mut settings)?;
     let Survey { servers, chosen } = ask(&settings.gateway)?;
     let models: Vec<&Server> = servers.iter().flat_map(|server| &server.models).collect();
     if models.is_empty()

@@ -23,6 +23,9 @@ use crate::workspace::{Versions, Workspace};
 const MAP: usize = 4_000;
 const AGENTS: usize = 8_000;
 
+/// The error is one line for the user.
+pub type KeepModel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// What a conversation is made of; the composition root fills it in.
 pub struct Parts {
     pub session: Arc<Session>,
@@ -40,6 +43,8 @@ pub struct Parts {
     pub scripts: Option<Scripts>,
     pub limits: Limits,
     pub mode: Mode,
+    /// Writes the model's name into the user's settings.
+    pub keep_model: KeepModel,
     /// `None` where nobody sits at a terminal and can be asked.
     pub answers: Option<Answers>,
     pub events: mpsc::Sender<Event>,
@@ -175,8 +180,8 @@ impl Conversation {
         if let Op::Show(topic) = &op {
             return self.show(topic).await;
         }
-        if let Op::UseModel { name } = op {
-            return self.use_model(name).await;
+        if let Op::UseModel { name, save } = op {
+            return self.use_model(name, save).await;
         }
         self.started()?;
         match op {
@@ -216,7 +221,7 @@ impl Conversation {
         }
     }
 
-    async fn use_model(&mut self, name: String) -> Result<(), Stopped> {
+    async fn use_model(&mut self, name: String, save: bool) -> Result<(), Stopped> {
         let before = self.parts.server.model.replace(name.clone());
         if let Err(stopped) = self.connect().await {
             self.parts.server.model = before;
@@ -225,6 +230,13 @@ impl Conversation {
         let listed = Gateway::models(&self.parts.server).await.unwrap_or_default();
         if !listed.is_empty() && !listed.iter().any(|server| server.model == name) {
             self.emit(Event::Notice(format!("the server does not list `{name}`; `/model` shows what it has"))).await;
+        }
+        if save {
+            let text = match (self.parts.keep_model)(&name) {
+                Ok(()) => format!("`{name}` is the model of later sessions too"),
+                Err(problem) => format!("the model is not saved: {problem}"),
+            };
+            self.emit(Event::Notice(text)).await;
         }
         if self.history.system_prompt().is_some() {
             self.record(Entry::SettingChanged { key: "model.name".to_owned(), value: name.into() });

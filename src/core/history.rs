@@ -3,7 +3,7 @@
 //! Invariant: messages are only ever appended, so the messages of one request are the first ones of the next.
 
 use crate::base::message::{Message, Role};
-use crate::core::rest::Joined;
+use crate::core::joined::Joined;
 use crate::session::record::{
     AttachedBy, Continues, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict,
 };

@@ -17,6 +17,7 @@ mod head;
 mod history;
 mod hooks;
 mod host;
+mod joined;
 mod limits;
 mod reading;
 mod repeats;

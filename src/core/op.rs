@@ -31,6 +31,8 @@ pub enum Op {
     /// Another model answers from now on.
     UseModel {
         name: String,
+        /// In later sessions too.
+        save: bool,
     },
     Show(Topic),
 }

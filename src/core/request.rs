@@ -6,13 +6,13 @@ use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::history::State;
+use crate::core::joined::Joined;
 use crate::core::repeats::SAME_REPLY;
-use crate::core::rest::Joined;
 use crate::core::tree::Tree;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::DeltaKind;
-use crate::gateway::{Delta, FinishReason, GatewayError};
+use crate::gateway::{Delta, FinishReason, Gateway, GatewayError};
 use crate::reply::{Action, BlockEvent, BlockLabel, Ending, Parsed, Parser, from_tool_call, resume};
 use crate::session::record::{Entry, Finish, GoesOn};
 
@@ -77,6 +77,7 @@ impl Conversation {
 
     /// Takes in the stream up to its end.
     async fn listen(&mut self, incoming: &mut Incoming, goes_on: bool) -> Result<(FinishReason, Usage), GatewayError> {
+        self.fits().await?;
         let Some(gateway) = &self.parts.gateway else { return Err(GatewayError::Cancelled) };
         let (messages, token) = (self.history.messages(), self.parts.interrupt.token());
         let mut stream = if goes_on { gateway.go_on(messages, &token) } else { gateway.chat(messages, &token) };
@@ -87,6 +88,32 @@ impl Conversation {
             }
         }
         Err(GatewayError::BrokenOff("the stream ended without a word".to_owned()))
+    }
+
+    /// What is surely too long is not sent: some servers read it for minutes first, and some cut it without a word.
+    async fn fits(&self) -> Result<(), GatewayError> {
+        let Some(gateway) = &self.parts.gateway else { return Ok(()) };
+        let (Some(window), messages) = (gateway.server().context_window, self.history.messages()) else {
+            return Ok(());
+        };
+        if gateway.estimate(messages) < window / 10 * 9 {
+            return Ok(());
+        }
+        match self.counted(gateway).await {
+            Some(tokens) if tokens >= window => {
+                Err(GatewayError::Overflow { prompt_tokens: Some(tokens), window: Some(window) })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Tokens of the conversation so far, where the server counts them.
+    pub(super) async fn counted(&self, gateway: &Gateway) -> Option<u64> {
+        let token = self.parts.interrupt.token();
+        tokio::select! {
+            counted = gateway.count(self.history.messages()) => counted,
+            () = token.cancelled() => None,
+        }
     }
 
     async fn take_in(&mut self, delta: Delta, incoming: &mut Incoming) {

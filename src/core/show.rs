@@ -64,15 +64,19 @@ impl Conversation {
         }
         let order = ["system prompt", "messages and outcomes", "replies"];
         let parts = order.iter().map(|name| ((*name).to_owned(), sums.get(name).copied().unwrap_or_default()));
+        let now = match &self.parts.gateway {
+            Some(gateway) if !self.history.messages().is_empty() => self.counted(gateway).await,
+            Some(_) | None => None,
+        };
         let records = self.records().await?;
-        let counted = path(&records).iter().rev().find_map(|record| match record.entry {
+        let before = path(&records).iter().rev().find_map(|record| match record.entry {
             Entry::ReplyFinished { usage, .. } if usage.prompt_tokens > 0 => {
                 Some(usage.prompt_tokens + usage.completion_tokens)
             }
             _ => None,
         });
         let window = self.server().and_then(|server| server.context_window);
-        Ok(Context { parts: parts.collect(), window, counted: counted.unwrap_or_default() })
+        Ok(Context { parts: parts.collect(), window, counted: now.or(before).unwrap_or_default() })
     }
 
     fn files(&self) -> Result<View, Stopped> {

@@ -6,6 +6,7 @@
 mod helper;
 mod host;
 mod output;
+mod own;
 mod paths;
 mod self_test;
 mod wire;
@@ -18,6 +19,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::host::{Channels, Told};
+pub use self::own::told_by;
 pub use self::self_test::{Tool, Tried};
 use self::wire::{Bounds, Ended, Isolation, Order, Outcome, RawPath};
 use crate::base::report::{Backend, Exit, Guarantee, MemoryMethod, Network, RunReport};

@@ -386,3 +386,26 @@ fn a_closed_stdout_is_code_141() {
         assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("code 141\n", ""), "{arguments:?}");
     }
 }
+
+/// It is asked for when a server is, and by nobody else.
+#[test]
+fn a_command_tells_the_key() {
+    let server = llama();
+    let env = TestEnv::new();
+    let settings =
+        |command: &str| format!("[model]\nendpoint = \"{}\"\napi_key_command = \"{command}\"\n", server.url());
+    env.write("faos/config.toml", settings("echo sk-told; echo asked >&2"));
+    let models = env.run(["models"]);
+    models.assert_code(0);
+    assert_eq!(models.stderr, "asked\n");
+    assert_eq!(server.seen().requests[0].header("authorization"), Some("Bearer sk-told"));
+
+    env.write("faos/config.toml", settings("echo sk-told; exit 3"));
+    for arguments in [["models"], ["hello"], ["doctor"]] {
+        let output = env.run(arguments);
+        output.assert_code(2);
+        let wanted = "no API key from `echo sk-told; exit 3`: it failed: exit status: 3\nhint: it is `api_key_command`";
+        assert!(output.stderr.contains(wanted), "{}", output.stderr);
+    }
+    env.run(["sessions"]).assert_code(0);
+}

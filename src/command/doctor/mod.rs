@@ -11,11 +11,13 @@ use crate::cli::Options;
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
+use crate::command::key;
 use crate::command::{models, output};
 use crate::sandbox::Sandbox;
 
 pub fn run(options: &Options) -> Result<Plan, Failure> {
-    let settings = chat::settings_here(options)?;
+    let mut settings = chat::settings_here(options)?;
+    key::fetch(&mut settings)?;
     // The server and the sandbox are asked side by side: each may take its time.
     let (survey, sandbox) = std::thread::scope(|scope| {
         let sandbox =

@@ -5,14 +5,20 @@ use crate::frontend::slash::{Argument, Command, Step};
 
 pub const COMMAND: Command = Command {
     name: "model",
-    usage: "[NAME]",
-    about: "list the models, or switch to one",
+    usage: "[NAME [--save]]",
+    about: "list the models, or switch to one; --save keeps it for later sessions",
     argument: Argument::Model,
     run,
 };
 
-#[expect(clippy::unnecessary_wraps, reason = "commands are of one kind")]
 fn run(rest: &str) -> Result<Step, String> {
-    let op = if rest.is_empty() { Op::Show(Topic::Models) } else { Op::UseModel { name: rest.to_owned() } };
-    Ok(Step::Do(op))
+    let (name, save) = match rest.strip_suffix("--save") {
+        Some(name) if name.is_empty() || name.ends_with(char::is_whitespace) => (name.trim(), true),
+        _ => (rest, false),
+    };
+    Ok(Step::Do(match (name, save) {
+        ("", true) => return Err("`/model NAME --save` keeps NAME for later sessions".to_owned()),
+        ("", false) => Op::Show(Topic::Models),
+        (name, save) => Op::UseModel { name: name.to_owned(), save },
+    }))
 }

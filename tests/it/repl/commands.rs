@@ -247,6 +247,10 @@ fn another_model_answers_from_now_on() {
     chat.ask("hello again");
     let models: Vec<Value> = chat.server.requests().iter().map(|request| request["model"].clone()).collect();
     assert_eq!(models, ["first", "second"]);
+    chat.env.write("faos/config.toml", "# mine\n[model]\nname = 'third' # for now\n");
+    chat.ask("/model first --save");
+    chat.assert_answered("/model first --save", "`first` is the model of later sessions too");
+    assert_eq!(chat.env.read("faos/config.toml"), "# mine\n[model]\nname = \"first\" # for now\n");
     chat.quit();
 }
 
