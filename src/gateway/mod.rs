@@ -202,10 +202,8 @@ impl Gateway {
         tracing::info!(messages = messages.len(), bytes = body.len(), "request");
         let repeated = messages.last().filter(|_| continuing == Some(Continuing::Repeats));
         let request = chat::Request {
-            client: self.ask.client.clone(),
+            post: chat::post(self.ask.client.clone(), self.url.clone(), body.into()),
             endpoint: self.server.endpoint.clone(),
-            url: self.url.clone(),
-            body: body.into(),
             wire: self.wire,
             echo: repeated.map(|last| last.content.clone()).unwrap_or_default(),
             guess: guess(&messages),

@@ -1,10 +1,8 @@
 //! What is peculiar to a server, and its use: against responders that answer as the servers' sources say.
 
-use std::time::Duration;
-
 use faos::base::message::{Message, Role};
-use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Limits, Options, Sampling};
-use faos::playback::{Gate, Player, Reply, Step};
+use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Options, Sampling};
+use faos::playback::{Player, Reply, Step};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -283,33 +281,9 @@ async fn a_conversation_that_was_cut_in_silence_is_told_once() {
 }
 
 #[tokio::test]
-async fn the_reading_of_a_long_prompt_is_shown() {
-    let progress = |read: u64| {
-        let frame = json!({"choices": [{"delta": {"role": "assistant", "content": null}}],
-            "prompt_progress": {"total": 1544, "cache": 30, "processed": read, "time_ms": 4}});
-        Step::Bytes(format!("data: {frame}\n\n").into_bytes())
-    };
-    let gate = Gate::default();
-    let steps = vec![
-        progress(30),
-        progress(512),
-        Step::Wait(gate.clone()),
-        Step::Text("a".into()),
-        Step::Finish("stop".into()),
-    ];
-    let llama = named_server("llamacpp", [Reply::stream(steps)], [props()]);
-    let limits = Limits { notice: Duration::from_millis(30), ..quick() };
-    let options = Options { endpoint: Some(llama.url().to_owned()), ..Options::default() };
-    let mut deltas = say(&Gateway::connect_within(&options, limits).await.unwrap());
-    loop {
-        let Some(Ok(Delta::Notice(notice))) = deltas.next().await else { panic!() };
-        // A slow machine may tell of the silence before the first frame has come.
-        if notice.ends_with(": the server has read 512 of the prompt's 1544 tokens") {
-            break;
-        }
-    }
-    gate.open();
-    assert_eq!(text(&deltas.collect::<Vec<_>>().await), "a");
+async fn llama_cpp_is_asked_how_far_it_is_with_the_prompt() {
+    let llama = named_server("llamacpp", [Reply::text("a")], [props()]);
+    ask(&connect(&llama, Options::default()).await).await;
     assert_eq!(llama.requests()[0]["return_progress"], json!(true));
 }
 
