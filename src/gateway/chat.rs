@@ -277,13 +277,14 @@ impl Exchange {
         let Step::Reading(reading) = &mut self.step else { return Ok(()) };
         reading.saw_frame = true;
         let read = reading.reply.frame(&event.event, &event.data, &mut self.ready);
+        let held = reading.reply.held();
         if !self.ready.is_empty() {
             self.partial = true;
             self.silence.broken();
         }
         // Everything before was handed on: what is ready came with this event.
         self.length += self.ready.iter().map(length_of).sum::<usize>();
-        if self.length > LONGEST_REPLY {
+        if self.length + held > LONGEST_REPLY {
             return Err(GatewayError::BrokenOff(format!("the reply is longer than {} MiB", LONGEST_REPLY >> 20)));
         }
         match read {
