@@ -111,7 +111,7 @@ impl Gateway {
             Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
-        let (server, notice) = found.settle(named, options.context).await?;
+        let (server, notice) = found.settle(named, options.context, Some(limits.loading)).await?;
         let probe::Found { ask, api, kind, wire, .. } = found;
         let url = format!("{}{}", if wire.at_root { &ask.root } else { &api }, wire.route);
         tracing::info!(kind = server.kind, url, model = server.model, window = server.context_window, "server found");
@@ -166,7 +166,7 @@ impl Gateway {
         let counting = self.kind.adapter().counting()?;
         let body = counting.body(&self.server.model, &normalised(messages));
         let answer = self.ask.post(counting.path, &body).await.ok()?;
-        answer.body.get(counting.field).and_then(serde_json::Value::as_u64)
+        (counting.count)(&answer.body)
     }
 
     /// The same by guess, corrected by what the server counted before.
