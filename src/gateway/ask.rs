@@ -1,6 +1,6 @@
 //! One small question to a server, and its answer.
 //!
-//! A question has ten seconds, and an answer is read up to 8 MiB. What it means is left to who asked.
+//! A question has ten seconds where nothing else is said, and an answer is read up to 8 MiB. What it means is left to who asked.
 
 use std::time::Duration;
 
@@ -25,9 +25,14 @@ pub(super) struct Asker {
 impl Asker {
     /// What stands at this path; the reason where nothing came.
     pub async fn get(&self, path: &str) -> Result<Answer, String> {
+        self.get_within(path, PATIENCE).await
+    }
+
+    /// The same, where the answer may take longer than that of a small question.
+    pub async fn get_within(&self, path: &str, patience: Duration) -> Result<Answer, String> {
         let url = format!("{}{path}", self.root);
         tracing::debug!(%url, "asked");
-        answer(self.client.get(url)).await
+        answer(self.client.get(url).timeout(patience)).await
     }
 
     /// The JSON at this path; null where there is none.
@@ -38,7 +43,8 @@ impl Asker {
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
         let url = format!("{}{path}", self.root);
         tracing::debug!(%url, "asked");
-        answer(self.client.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string())).await
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string());
+        answer(request.timeout(PATIENCE)).await
     }
 }
 
@@ -67,7 +73,7 @@ impl Answer {
 async fn answer(request: RequestBuilder) -> Result<Answer, String> {
     const BODY_LIMIT: usize = 8 << 20;
     let ask = async {
-        let mut response = request.timeout(PATIENCE).send().await?;
+        let mut response = request.send().await?;
         let header =
             |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let (status, server, location) = (response.status(), header(SERVER), header(LOCATION));

@@ -6,14 +6,14 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::Delta;
@@ -30,10 +30,9 @@ use crate::base::clock;
 
 /// Where one request goes and what it says.
 pub(super) struct Request {
-    pub client: Client,
+    pub post: Post,
+    /// For messages.
     pub endpoint: String,
-    pub url: String,
-    pub body: Bytes,
     pub wire: Wire,
     /// What the server may repeat of the reply's beginning that was sent.
     pub echo: String,
@@ -42,6 +41,16 @@ pub(super) struct Request {
     pub meter: Arc<Meter>,
     pub key: Option<ApiKey>,
     pub limits: Limits,
+}
+
+/// Sends the request, anew with each call; gives the answer once its head is there.
+pub(super) type Post = Box<dyn Fn() -> BoxFuture<'static, Result<Response, reqwest::Error>> + Send + Sync>;
+
+pub(super) fn post(client: Client, url: String, body: Bytes) -> Post {
+    Box::new(move || {
+        let request = client.post(&url).header(CONTENT_TYPE, "application/json").body(body.clone());
+        Box::pin(request.send())
+    })
 }
 
 impl Request {
@@ -187,6 +196,7 @@ impl Exchange {
             News::Paused => {
                 // The wait was ours: the server's own silence begins here.
                 self.silence.heard();
+                self.silence.broken();
                 self.step = Step::Sending(send(&self.request));
             }
             News::Answered(Ok(Answer::Packed(how))) => return Err(packed(&how)),
@@ -201,7 +211,7 @@ impl Exchange {
     }
 
     async fn news(&mut self) -> Result<News, GatewayError> {
-        let limit = self.silence_limit();
+        let (limit, pausing) = (self.silence_limit(), matches!(self.step, Step::Pausing(_)));
         let happens = async {
             match &mut self.step {
                 Step::Pausing(sleep) => {
@@ -217,7 +227,7 @@ impl Exchange {
             biased;
             () = self.cancelled.as_mut() => Err(GatewayError::Cancelled),
             news = happens => Ok(news),
-            ring = self.silence.ring(limit) => Ok(News::Rang(ring)),
+            ring = self.silence.ring(limit), if !pausing => Ok(News::Rang(ring)),
         }
     }
 
@@ -226,8 +236,7 @@ impl Exchange {
         match &self.step {
             Step::Reading(reading) if reading.reply.is_finished() => limits.tail,
             Step::Reading(_) if self.partial => limits.between,
-            Step::Reading(_) | Step::Sending(_) | Step::Ended(_) => limits.first_token,
-            Step::Pausing(_) => Duration::MAX,
+            Step::Pausing(_) | Step::Sending(_) | Step::Reading(_) | Step::Ended(_) => limits.first_token,
         }
     }
 
@@ -268,13 +277,14 @@ impl Exchange {
         let Step::Reading(reading) = &mut self.step else { return Ok(()) };
         reading.saw_frame = true;
         let read = reading.reply.frame(&event.event, &event.data, &mut self.ready);
+        let held = reading.reply.held();
         if !self.ready.is_empty() {
             self.partial = true;
             self.silence.broken();
         }
         // Everything before was handed on: what is ready came with this event.
         self.length += self.ready.iter().map(length_of).sum::<usize>();
-        if self.length > LONGEST_REPLY {
+        if self.length + held > LONGEST_REPLY {
             return Err(GatewayError::BrokenOff(format!("the reply is longer than {} MiB", LONGEST_REPLY >> 20)));
         }
         match read {
@@ -328,7 +338,6 @@ impl Exchange {
                 let reason = self.request.key.as_ref().map_or(reason.clone(), |key| key.hidden_in(&reason));
                 self.ready.push_back(Delta::Retry { attempt, wait, reason });
                 self.step = Step::Pausing(Box::pin(tokio::time::sleep(wait)));
-                self.silence.heard();
                 Ok(())
             }
             None => Err(failure.into_error(&self.request.endpoint)),
@@ -387,8 +396,7 @@ impl Exchange {
 /// Sends the request and waits for the head of the answer; a short body that is no stream is read here as well.
 fn send(request: &Request) -> BoxFuture<'static, Result<Answer, reqwest::Error>> {
     const BODY_LIMIT: usize = 16 << 20;
-    let sent =
-        request.client.post(&request.url).header(CONTENT_TYPE, "application/json").body(request.body.clone()).send();
+    let sent = (request.post)();
     Box::pin(async move {
         let mut response = sent.await?;
         if let Some(how) = response.headers().get(CONTENT_ENCODING).filter(|how| how.as_bytes() != b"identity") {

@@ -24,6 +24,8 @@ pub(super) struct Reply {
     echo: String,
     progress: Option<Progress>,
     calls: Vec<Call>,
+    /// Bytes of what calls were made from.
+    held: usize,
     finish: Option<Finish>,
     usage: Usage,
     wrote_text: bool,
@@ -160,6 +162,7 @@ impl Reply {
     /// A call that comes in one piece.
     pub fn whole_call(&mut self, name: String, arguments: &Value) {
         let arguments = if arguments.is_null() { String::new() } else { arguments.to_string() };
+        self.held += size_of::<Call>() + name.len() + arguments.len();
         self.calls.push(Call { index: self.calls.len() as u64, id: String::new(), name, arguments });
     }
 
@@ -177,6 +180,11 @@ impl Reply {
     /// How far the server is with the prompt, where it tells.
     pub fn progress(&self) -> Option<Progress> {
         self.progress
+    }
+
+    /// Bytes that were read and are not handed on before the end.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     pub fn is_finished(&self) -> bool {
@@ -280,6 +288,7 @@ impl Reply {
             Some(call) => call,
             None => {
                 let index = index.unwrap_or(self.calls.len() as u64);
+                self.held += size_of::<Call>() + id.len() + name.len();
                 self.calls.push_mut(Call { index, id, name: String::new(), arguments: String::new() })
             }
         };
@@ -288,7 +297,10 @@ impl Reply {
         }
         match arguments {
             None | Some(Value::Null) => {}
-            Some(Value::String(text)) => call.arguments.push_str(&text),
+            Some(Value::String(text)) => {
+                self.held += text.len();
+                call.arguments.push_str(&text);
+            }
             Some(whole) => call.arguments = whole.to_string(),
         }
     }

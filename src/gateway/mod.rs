@@ -111,7 +111,7 @@ impl Gateway {
             Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), limits).await?,
             None => probe::discovered(&KNOWN, named, limits).await?,
         };
-        let (server, notice) = found.settle(named, options.context).await?;
+        let (server, notice) = found.settle(named, options.context, Some(limits.loading)).await?;
         let probe::Found { ask, api, kind, wire, .. } = found;
         let url = format!("{}{}", if wire.at_root { &ask.root } else { &api }, wire.route);
         tracing::info!(kind = server.kind, url, model = server.model, window = server.context_window, "server found");
@@ -166,7 +166,7 @@ impl Gateway {
         let counting = self.kind.adapter().counting()?;
         let body = counting.body(&self.server.model, &normalised(messages));
         let answer = self.ask.post(counting.path, &body).await.ok()?;
-        answer.body.get(counting.field).and_then(serde_json::Value::as_u64)
+        (counting.count)(&answer.body)
     }
 
     /// The same by guess, corrected by what the server counted before.
@@ -202,10 +202,8 @@ impl Gateway {
         tracing::info!(messages = messages.len(), bytes = body.len(), "request");
         let repeated = messages.last().filter(|_| continuing == Some(Continuing::Repeats));
         let request = chat::Request {
-            client: self.ask.client.clone(),
+            post: chat::post(self.ask.client.clone(), self.url.clone(), body.into()),
             endpoint: self.server.endpoint.clone(),
-            url: self.url.clone(),
-            body: body.into(),
             wire: self.wire,
             echo: repeated.map(|last| last.content.clone()).unwrap_or_default(),
             guess: guess(&messages),

@@ -149,13 +149,20 @@ async fn identify(ask: Asker, answer: &Answer) -> Result<Found, GatewayError> {
 }
 
 impl Found {
-    /// The chosen model with the window that it gets; `wished` is what the user set.
+    /// The chosen model with the window that it gets; `wished` is what the user set. With `patience` it is loaded for that
+    /// where the server does so on demand; without, nothing is loaded.
     pub async fn settle(
         &self,
         named: Option<&str>,
         wished: Option<u64>,
+        patience: Option<Duration>,
     ) -> Result<(Server, Option<String>), GatewayError> {
-        let model = self.choose(named)?;
+        let mut model = self.choose(named)?;
+        if let Some(patience) = patience
+            && wished.or(model.window).is_none()
+        {
+            model.window = self.kind.adapter().load(&self.ask, &model, patience).await;
+        }
         let Settled { window, notice } = self.kind.adapter().settle(&self.ask, &model, wished).await;
         Ok((Server { context_window: window, ..self.server(model) }, notice))
     }

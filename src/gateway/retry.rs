@@ -4,7 +4,9 @@
 //! before anything of the reply was handed on get three tries in all. Everything else, 500 above all, would fail again.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::error::GatewayError;
 use super::fault::Fault;

@@ -55,7 +55,7 @@ impl Silence {
                 return Ring::Quiet(quiet);
             }
             let notice = self.last_piece + self.notice;
-            let due = self.last_byte.checked_add(limit).map_or(notice, |end| end.min(notice));
+            let due = notice.min(self.last_byte + limit);
             // An alarm that rings too early only makes this loop look again; pieces come far more often than it rings.
             if self.alarm.is_elapsed() || self.alarm.deadline() > due {
                 self.alarm.as_mut().reset(due);

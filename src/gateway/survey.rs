@@ -66,7 +66,7 @@ async fn ask(options: &Options) -> Result<Survey, GatewayError> {
 async fn chosen(found: Vec<Found>, options: &Options) -> Result<Server, GatewayError> {
     let model = options.model.as_deref();
     let one = probe::the_one(found, model, &KNOWN)?;
-    one.settle(model, options.context).await.map(|(server, _)| server)
+    one.settle(model, options.context, None).await.map(|(server, _)| server)
 }
 
 async fn version(found: &Found) -> Option<String> {

@@ -1,7 +1,7 @@
-//! Every way in which a server fails, seen from outside: exit code and words headless, words and a new prompt at a
-//! terminal. A server that is not there at all is looked for again at each message, which `repl` tests.
+//! Every way in which a server fails, seen from outside, headless and at a terminal: exit code, words, what the session
+//! keeps as the outcome, and at the terminal a prompt that is open again.
 //!
-//! Limits are set in the settings file, as a user would; nothing here waits longer than they say.
+//! Where a limit has to be reached it is set in the settings file, as a user would; nothing that is right would reach it.
 
 use faos::playback::{Gate, Player, Reply, Step};
 
@@ -11,7 +11,6 @@ use crate::support::model_server::{bytes, serve};
 use crate::support::process::Output;
 use crate::support::terminal::Screen;
 
-const LIMITS: &str = "[model.limits]\nfirst_token_s = 0.4\nbetween_s = 0.4\nloading_s = 0.6\n";
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 
 fn frame(text: &str) -> String {
@@ -20,40 +19,94 @@ fn frame(text: &str) -> String {
 
 const FINISH: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
-fn env_at(url: &str) -> TestEnv {
-    let mut env = TestEnv::new();
-    env.write("faos/config.toml", LIMITS);
-    env.set_endpoint(url);
-    env
+/// What is asked of the program, and how it ends.
+struct Case<'a> {
+    /// Of the snapshot.
+    name: &'a str,
+    code: i32,
+    /// Below `[model.limits]`.
+    limits: &'a str,
 }
 
-/// Exit code, standard output and standard error of one request to a server with this fault; gives the last two.
-#[track_caller]
-fn headless(name: &str, code: i32, url: &str) -> Output {
-    let env = env_at(url);
-    let output = env.run(["hello"]);
-    output.assert_code(code);
-    let shown = format!("exit {code}\n--- stdout\n{}--- stderr\n{}", output.stdout, output.stderr);
-    insta::assert_snapshot!(name, env.redact(&shown));
-    output
-}
-
-/// The same at a terminal: it says the same, and the prompt is open again.
-#[track_caller]
-fn at_terminal(url: &str, said: &[String]) {
-    let env = env_at(url);
-    let workspace = env.workspace();
-    let mut terminal = env.at_terminal_of((200, 24), ["-w", workspace.to_str().unwrap()]);
-    let at_prompt = |screen: &Screen| screen.cursor_row == "›";
-    terminal.wait_for_text("OpenAI-compatible at");
-    terminal.wait_for("an open prompt", at_prompt);
-    terminal.send("hello\r");
-    for line in said {
-        terminal.wait_for_text(line);
+impl Case<'_> {
+    fn env(&self, url: &str) -> TestEnv {
+        let mut env = TestEnv::new();
+        env.write("faos/config.toml", format!("[model.limits]\n{}\n", self.limits));
+        env.set_endpoint(url);
+        env
     }
-    terminal.wait_for("the next prompt", at_prompt);
-    terminal.send("/quit\r");
-    terminal.assert_end(0);
+
+    /// Exit code, standard output and standard error of one request; gives the last two, and the outcome.
+    #[track_caller]
+    fn headless(&self, url: &str) -> (Output, Option<String>) {
+        let env = self.env(url);
+        let output = env.run(["hello"]);
+        output.assert_code(self.code);
+        let shown = format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, folded(&output.stdout), output.stderr);
+        insta::assert_snapshot!(self.name, env.redact(&shown));
+        (output, outcome(&env))
+    }
+
+    /// The same at a terminal: it says the same, keeps the same, and the prompt is open again.
+    #[track_caller]
+    fn at_terminal(&self, url: &str, said: &[String], kept: Option<&str>) {
+        let env = self.env(url);
+        let workspace = env.workspace();
+        let mut terminal = env.at_terminal_of((200, 24), ["-w", workspace.to_str().unwrap()]);
+        let found = if kept.is_some() { "OpenAI-compatible at" } else { "it is looked for again" };
+        terminal.wait_for("a prompt, and the search's end", |screen| {
+            screen.cursor_row == "›" && screen.text.contains(found)
+        });
+        terminal.send("hello\r");
+        for line in said {
+            terminal.wait_for_text(line);
+        }
+        // What could not be sent stands there again.
+        let rest = if kept.is_some() { "›" } else { "› hello" };
+        terminal.wait_for("the next prompt", |screen: &Screen| screen.cursor_row == rest);
+        terminal.send("\x15/quit\r");
+        terminal.assert_end(0);
+        assert_eq!(outcome(&env).as_deref(), kept);
+    }
+
+    /// In both, each with a server of its own, which is there as long as what is returned beside its URL.
+    #[track_caller]
+    fn check<T>(&self, serve: impl Fn() -> (T, String)) -> Output {
+        let (_server, url) = serve();
+        let (output, kept) = self.headless(&url);
+        let said = told(&output, &url);
+        assert!(!said.is_empty(), "{}", output.stderr);
+        let (_server, url) = serve();
+        let said: Vec<String> = said.iter().map(|line| line.replace("URL", &url)).collect();
+        self.at_terminal(&url, &said, kept.as_deref());
+        output
+    }
+
+    #[track_caller]
+    fn replies(&self, replies: impl IntoIterator<Item = Reply>) {
+        let replies: Vec<Reply> = replies.into_iter().collect();
+        self.check(|| {
+            let server = serve(replies.clone());
+            let url = server.url().to_owned();
+            (server, url)
+        });
+    }
+}
+
+/// Where a line comes again and again, its beginning and how often it came.
+fn folded(text: &str) -> String {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let fold = |run: &[&str]| match run {
+        [line, ..] if run.len() >= 100 => format!("{} times {}\n", run.len(), &line[..line.len().min(40)]),
+        few => few.concat(),
+    };
+    lines.chunk_by(|one, next| one == next).map(fold).collect()
+}
+
+/// The last verdict that the session keeps; `None` where nothing was sent, and nothing is kept.
+fn outcome(env: &TestEnv) -> Option<String> {
+    let finished = env.sessions().pop()?.records_of("turn_finished").pop()?;
+    Some(finished["verdict"].as_str().unwrap().to_owned())
 }
 
 /// What the user was told of the fault, or else the reply's last line.
@@ -63,29 +116,14 @@ fn told(output: &Output, url: &str) -> Vec<String> {
     if errors.is_empty() { lines(output.stdout.trim()).pop().into_iter().collect() } else { errors }
 }
 
-/// A fault in both, each with a server of its own, which is there as long as what is returned beside its URL.
-#[track_caller]
-fn check<T>(name: &str, code: i32, serve: impl Fn() -> (T, String)) {
-    let (_server, url) = serve();
-    let said = told(&headless(name, code, &url), &url);
-    let (_server, url) = serve();
-    let said: Vec<String> = said.iter().map(|line| line.replace("URL", &url)).collect();
-    at_terminal(&url, &said);
-}
-
 #[track_caller]
 fn replies(name: &str, code: i32, replies: impl IntoIterator<Item = Reply>) {
-    let replies: Vec<Reply> = replies.into_iter().collect();
-    check(name, code, || {
-        let server = serve(replies.clone());
-        let url = server.url().to_owned();
-        (server, url)
-    });
+    Case { name, code, limits: "" }.replies(replies);
 }
 
 #[track_caller]
-fn raw(name: &str, code: i32, fault: &Fault) {
-    check(name, code, || ((), serve_fault(fault.clone())));
+fn raw(name: &str, code: i32, fault: &Fault) -> Output {
+    Case { name, code, limits: "" }.check(|| ((), serve_fault(fault.clone())))
 }
 
 fn again(reply: &Reply, times: usize) -> Vec<Reply> {
@@ -111,13 +149,16 @@ fn reset_before_the_answer() {
 
 #[test]
 fn stalled_before_the_stream() {
-    replies("stalled_before_the_stream", 4, [Reply::stream(vec![Step::Wait(Gate::default())])]);
+    let case = Case { name: "stalled_before_the_stream", code: 4, limits: "first_token_s = 0.2" };
+    case.replies([Reply::stream(vec![Step::Wait(Gate::default())])]);
 }
 
 #[test]
 fn stalled_in_the_stream() {
+    let case = Case { name: "stalled_in_the_stream", code: 0, limits: "between_s = 0.2" };
     let stalls = Reply::stream(vec![Step::Text("a\n".into()), Step::Wait(Gate::default())]);
-    replies("stalled_in_the_stream", 0, [stalls, Reply::text("b\n")]);
+    // The rest comes in one piece: there is no silence between its parts.
+    case.replies([stalls, bytes(format!("{}{FINISH}", frame("b\\n")))]);
 }
 
 #[test]
@@ -133,13 +174,28 @@ fn busy_always() {
 
 #[test]
 fn loading_always() {
-    replies("loading_always", 4, again(&Reply::json(503, r#"{"error":{"message":"Loading model","code":503}}"#), 9));
+    // Shorter than the first wait, so that there is exactly one.
+    let case = Case { name: "loading_always", code: 4, limits: "loading_s = 0.2" };
+    case.replies(again(&Reply::json(503, r#"{"error":{"message":"Loading model","code":503}}"#), 9));
+}
+
+fn overload() -> Reply {
+    Reply::json(429, r#"{"error":"Model is overloaded","error_type":"overloaded"}"#)
 }
 
 #[test]
-fn overloaded_without_and_with_its_own_wait() {
-    let busy = Reply::json(429, r#"{"error":"Model is overloaded","error_type":"overloaded"}"#);
-    replies("overloaded", 0, [busy.clone(), busy.header("Retry-After", "0"), Reply::text("ok\n")]);
+fn overloaded_twice() {
+    replies("overloaded_twice", 0, [overload(), overload(), Reply::text("ok\n")]);
+}
+
+#[test]
+fn overloaded_always() {
+    replies("overloaded_always", 4, again(&overload(), 5));
+}
+
+#[test]
+fn overloaded_for_a_moment() {
+    replies("overloaded_for_a_moment", 0, [overload().header("Retry-After", "0"), Reply::text("ok\n")]);
 }
 
 #[test]
@@ -178,7 +234,7 @@ fn split_characters() {
 
 #[test]
 fn nobody_there() {
-    headless("nobody_there", 4, &refused());
+    Case { name: "nobody_there", code: 4, limits: "" }.check(|| ((), refused()));
 }
 
 #[test]
@@ -214,12 +270,9 @@ fn endless_headers() {
 
 #[test]
 fn an_endless_stream() {
-    let more = frame(&"again and again\\n".repeat(4000)).into_bytes();
-    let url = serve_fault(Fault::Endless(HEAD.as_bytes().to_vec(), more));
-    let output = env_at(&url).run(["hello"]);
-    output.assert_code(4);
-    let told = "the answer broke off: the reply is longer than 16 MiB: what came so far is kept\n";
-    assert!(output.stderr.contains(told), "{}", output.stderr);
+    let more = frame(&format!("{}\\n", "again and ".repeat(6400))).into_bytes();
+    let output = raw("an_endless_stream", 4, &Fault::Endless(HEAD.as_bytes().to_vec(), more));
+    assert!(output.stdout.len() >= 15 << 20, "{} bytes were kept", output.stdout.len());
 }
 
 #[test]
@@ -230,7 +283,7 @@ fn no_http_at_all() {
 #[test]
 fn a_tls_port() {
     // The alert with which such a port answers what is no handshake.
-    headless("a_tls_port", 4, &serve_fault(Fault::Everywhere(vec![0x15, 3, 3, 0, 2, 2, 70])));
+    raw("a_tls_port", 4, &Fault::Everywhere(vec![0x15, 3, 3, 0, 2, 2, 70]));
 }
 
 /// The key of the settings is for the settings' endpoint: it is sent there, and is nowhere to be seen afterwards.

@@ -130,47 +130,6 @@ async fn a_finish_reason_is_enough() {
 }
 
 #[tokio::test]
-async fn a_finished_reply_does_not_wait_for_a_stalled_server() {
-    let finish = "data: {\"choices\":[{\"delta\":{\"content\":\"all\"},\"finish_reason\":\"stop\"}]}\n\n";
-    let steps = vec![Step::Bytes(finish.as_bytes().to_vec()), Step::Wait(Gate::default())];
-    let deltas = ask([Reply::stream(steps)]).await;
-    assert!(matches!(deltas.last(), Some(Ok(Delta::Finished { .. }))), "{deltas:?}");
-}
-
-#[tokio::test]
-async fn silence_is_told_and_ends() {
-    let player = serve([
-        Reply::stream(vec![Step::Wait(Gate::default())]),
-        Reply::stream(vec![Step::Text("part".into()), Step::Wait(Gate::default())]),
-    ]);
-    let ms = Duration::from_millis;
-    let limits = Limits { first_token: ms(70), between: ms(70), notice: ms(20), ..quick() };
-    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
-    let gateway = Gateway::connect_within(&options, limits).await.unwrap();
-    let nothing: Vec<_> = say(&gateway).collect().await;
-    assert!(matches!(nothing.first(), Some(Ok(Delta::Notice(_)))), "{nothing:?}");
-    assert!(matches!(nothing.last(), Some(Err(GatewayError::Unreachable { .. }))), "{nothing:?}");
-    let part: Vec<_> = say(&gateway).collect().await;
-    assert!(part.iter().any(|delta| matches!(delta, Ok(Delta::Notice(_)))), "{part:?}");
-    assert!(matches!(part.last(), Some(Err(GatewayError::BrokenOff(_)))), "{part:?}");
-}
-
-#[tokio::test]
-async fn comments_are_life() {
-    // 20 comments, 10 ms apart, outlive a limit of 100 ms.
-    let mut steps = Vec::new();
-    for _ in 0..20 {
-        steps.extend([Step::Bytes(b":\n\n".to_vec()), Step::Reasoning(String::new())]);
-    }
-    steps.extend([Step::Text("late".into()), Step::Finish("stop".into())]);
-    let player = Player::start("scripted", vec![Reply::stream(steps)], Duration::from_millis(10)).unwrap();
-    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
-    let limits = Limits { first_token: Duration::from_millis(100), ..quick() };
-    let gateway = Gateway::connect_within(&options, limits).await.unwrap();
-    assert_eq!(text(&say(&gateway).collect::<Vec<_>>().await), "late");
-}
-
-#[tokio::test]
 async fn cancelling_drops_the_connection_at_once() {
     let player = serve([Reply::stream(vec![Step::Text("a".into()), Step::Wait(Gate::default())])]);
     let cancel = CancellationToken::new();

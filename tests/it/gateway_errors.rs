@@ -114,11 +114,13 @@ async fn an_endless_frame_is_not_collected() {
 /// A model in a loop, or a server that means no good.
 #[tokio::test]
 async fn an_endless_reply_is_ended() {
-    for field in ["content", "reasoning_content"] {
-        let words = "again and ".repeat(50_000);
-        let frame = format!("data: {{\"choices\":[{{\"delta\":{{\"{field}\":\"{words}\"}}}}]}}\n\n");
-        let steps = vec![Step::Bytes(frame.into_bytes()); 40];
-        let deltas = ask([Reply::stream(steps)]).await;
+    let words = "again and ".repeat(50_000);
+    let text = |field: &str| format!("\"{field}\":\"{words}\"");
+    let arguments = format!("\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":\"{words}\"}}}}]");
+    let calls = format!("\"tool_calls\":[{}{{}}]", "{\"id\":\"a\"},{\"id\":\"b\"},".repeat(10_000));
+    for delta in [text("content"), text("reasoning_content"), arguments, calls] {
+        let frame = format!("data: {{\"choices\":[{{\"delta\":{{{delta}}}}}]}}\n\n");
+        let deltas = ask([Reply::stream(vec![Step::Bytes(frame.into_bytes()); 40])]).await;
         assert_eq!(message(&deltas), "the answer broke off: the reply is longer than 16 MiB");
     }
 }

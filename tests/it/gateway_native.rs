@@ -1,10 +1,8 @@
 //! What is peculiar to a server, and its use: against responders that answer as the servers' sources say.
 
-use std::time::Duration;
-
 use faos::base::message::{Message, Role};
-use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Limits, Options, Sampling};
-use faos::playback::{Gate, Player, Reply, Step};
+use faos::gateway::{Continuing, Delta, FinishReason, Gateway, GatewayError, Options, Sampling};
+use faos::playback::{Player, Reply, Step};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -255,6 +253,83 @@ async fn tokens_are_counted_by_the_server_where_it_can() {
     assert_eq!(connect(&other, Options::default()).await.count(&messages).await, None);
 }
 
+/// `{"tokenize_response":[{"id","text","start","stop"}],"templated_text"}`, in TGI's `router/src/lib.rs`.
+#[tokio::test]
+async fn tgi_counts_the_tokens_that_it_lists() {
+    let info = json!({"router": "text-generation-router", "model_id": "org/m", "max_total_tokens": 4096});
+    let token = |at: u64| json!({"id": at, "text": "a", "start": at, "stop": at + 1});
+    let tokens = json!({"tokenize_response": (0..9).map(token).collect::<Vec<_>>(), "templated_text": "<|user|>hi"});
+    let pages = |counted: Reply| {
+        let chat = Reply::json(405, "");
+        [("/info", page(&info)), ("/v1/chat/completions", chat), ("/chat_tokenize", counted)]
+    };
+    let messages = [Message::new(Role::User, "hi")];
+    let player = serve_with_pages([], pages(page(&tokens)));
+    let gateway = connect(&player, Options { model: Some("org/m".into()), ..Options::default() }).await;
+    assert_eq!((gateway.server().kind.as_str(), gateway.count(&messages).await), ("TGI", Some(9)));
+    let asked = player.seen().requests.last().unwrap().json();
+    assert_eq!(asked["messages"], json!([{"role": "user", "content": "hi"}]));
+
+    // Without a chat template, and where the prompt is too long.
+    let refused = json!({"error": "Input validation error: template not found", "error_type": "template_error"});
+    let player = serve_with_pages([], pages(Reply::json(422, &refused.to_string())));
+    let gateway = connect(&player, Options { model: Some("org/m".into()), ..Options::default() }).await;
+    assert_eq!((gateway.count(&messages).await, gateway.estimate(&messages)), (None, 4));
+}
+
+/// llama.cpp without a model of its own: what it has loaded has a window, what is chosen is loaded for it.
+#[tokio::test]
+async fn a_router_tells_the_window_of_the_chosen_model() {
+    let router = || {
+        let pages = [
+            ("/v1/models", capture("llama.cpp/router_models_one_loaded")),
+            ("/props", capture("llama.cpp/router_props")),
+            ("/props?model=alpha&autoload=false", capture("llama.cpp/router_props_model")),
+            ("/props?model=beta&autoload=false", capture("llama.cpp/router_props_not_loaded")),
+            ("/props?model=beta", page(&json!({"default_generation_settings": {"n_ctx": 2048}}))),
+        ];
+        serve_with_pages([], pages)
+    };
+    let loads = |player: &Player| player.seen().requests.iter().any(|request| request.path == "/props?model=beta");
+    let named = |name: &str| Options { model: Some(name.to_owned()), ..Options::default() };
+
+    let player = router();
+    let listed = Gateway::models(&Options { endpoint: Some(player.url().to_owned()), ..Options::default() }).await;
+    let listed: Vec<_> = listed.unwrap().into_iter().map(|server| (server.model, server.context_window)).collect();
+    assert_eq!(listed, [("alpha".to_owned(), Some(4096)), ("beta".to_owned(), None)]);
+    assert_eq!(connect(&player, named("alpha")).await.server().context_window, Some(4096));
+    let asked = Options { context: Some(1000), ..named("beta") };
+    assert_eq!(connect(&player, asked).await.server().context_window, Some(1000));
+    assert!(!loads(&player), "nobody asked for it yet");
+
+    let gateway = connect(&player, named("beta")).await;
+    assert_eq!((gateway.server().kind.as_str(), gateway.server().context_window), ("llama.cpp", Some(2048)));
+    assert!(loads(&player));
+
+    let player = router();
+    let options = Options { endpoint: Some(player.url().to_owned()), ..named("beta") };
+    let chosen = faos::gateway::survey(&options).await.chosen.unwrap();
+    assert_eq!((chosen.model.as_str(), chosen.context_window, loads(&player)), ("beta", None, false));
+
+    let options = Options { endpoint: Some(player.url().to_owned()), ..Options::default() };
+    assert!(matches!(Gateway::connect(&options).await, Err(GatewayError::Ambiguous { .. })));
+}
+
+#[tokio::test]
+async fn a_routers_model_may_have_any_name() {
+    let name = "ggml-org/m-GGUF:Q8_0 & more";
+    let list =
+        json!({"object": "list", "data": [{"id": name, "owned_by": "llamacpp", "status": {"value": "unloaded"}}]});
+    let own = "/props?model=ggml-org%2Fm-GGUF%3AQ8_0%20%26%20more";
+    let pages = [
+        ("/v1/models", page(&list)),
+        ("/props", capture("llama.cpp/router_props")),
+        (own, page(&json!({"default_generation_settings": {"n_ctx": 2048}}))),
+    ];
+    let player = serve_with_pages([], pages);
+    assert_eq!(connect(&player, Options::default()).await.server().context_window, Some(2048));
+}
+
 #[tokio::test]
 async fn a_conversation_that_was_cut_in_silence_is_told_once() {
     let usage = |tokens: u64| {
@@ -283,33 +358,9 @@ async fn a_conversation_that_was_cut_in_silence_is_told_once() {
 }
 
 #[tokio::test]
-async fn the_reading_of_a_long_prompt_is_shown() {
-    let progress = |read: u64| {
-        let frame = json!({"choices": [{"delta": {"role": "assistant", "content": null}}],
-            "prompt_progress": {"total": 1544, "cache": 30, "processed": read, "time_ms": 4}});
-        Step::Bytes(format!("data: {frame}\n\n").into_bytes())
-    };
-    let gate = Gate::default();
-    let steps = vec![
-        progress(30),
-        progress(512),
-        Step::Wait(gate.clone()),
-        Step::Text("a".into()),
-        Step::Finish("stop".into()),
-    ];
-    let llama = named_server("llamacpp", [Reply::stream(steps)], [props()]);
-    let limits = Limits { notice: Duration::from_millis(30), ..quick() };
-    let options = Options { endpoint: Some(llama.url().to_owned()), ..Options::default() };
-    let mut deltas = say(&Gateway::connect_within(&options, limits).await.unwrap());
-    loop {
-        let Some(Ok(Delta::Notice(notice))) = deltas.next().await else { panic!() };
-        // A slow machine may tell of the silence before the first frame has come.
-        if notice.ends_with(": the server has read 512 of the prompt's 1544 tokens") {
-            break;
-        }
-    }
-    gate.open();
-    assert_eq!(text(&deltas.collect::<Vec<_>>().await), "a");
+async fn llama_cpp_is_asked_how_far_it_is_with_the_prompt() {
+    let llama = named_server("llamacpp", [Reply::text("a")], [props()]);
+    ask(&connect(&llama, Options::default()).await).await;
     assert_eq!(llama.requests()[0]["return_progress"], json!(true));
 }
 

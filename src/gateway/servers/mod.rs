@@ -9,6 +9,8 @@ mod ollama;
 mod tgi;
 mod vllm;
 
+use std::time::Duration;
+
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Map, Value, json};
 
@@ -78,6 +80,11 @@ pub(super) trait Adapter: Sync {
         std::future::ready(wire::CHAT).boxed()
     }
 
+    /// Has the model loaded where the server does so only when it is asked for, and gives its window then.
+    fn load<'a>(&'a self, _ask: &'a Asker, _model: &'a Model, _patience: Duration) -> BoxFuture<'a, Option<u64>> {
+        std::future::ready(None).boxed()
+    }
+
     /// The window of the chosen model; `wished` is what the user set.
     fn settle<'a>(&'a self, _ask: &'a Asker, model: &'a Model, wished: Option<u64>) -> BoxFuture<'a, Settled> {
         std::future::ready(Settled { window: wished.or(model.window), notice: None }).boxed()
@@ -128,7 +135,8 @@ pub(super) struct Settled {
 #[derive(Clone, Copy)]
 pub(super) struct Counting {
     pub path: &'static str,
-    pub field: &'static str,
+    /// What the answer says.
+    pub count: fn(&Value) -> Option<u64>,
 }
 
 impl Counting {

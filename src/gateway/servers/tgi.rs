@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Asker, Kind, Known, Model, OwnPage, asks_for_usage};
+use super::{Adapter, Asker, Counting, Kind, Known, Model, OwnPage, asks_for_usage};
 use crate::base::message::{Message, Role};
 use crate::gateway::Delta;
 use crate::gateway::frame::{Flow, FrameError, Reply};
@@ -68,6 +68,12 @@ impl Adapter for Tgi {
 
     fn more_fields(&self) -> Map<String, Value> {
         asks_for_usage()
+    }
+
+    /// Every token with its place in the text; those of the chat template are among them.
+    fn counting(&self) -> Option<Counting> {
+        let count = |answer: &Value| Some(answer.get("tokenize_response")?.as_array()?.len() as u64);
+        Some(Counting { path: "/chat_tokenize", count })
     }
 }
 

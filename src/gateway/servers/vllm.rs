@@ -30,7 +30,7 @@ impl Adapter for Vllm {
     }
 
     fn counting(&self) -> Option<Counting> {
-        Some(Counting { path: "/tokenize", field: "count" })
+        Some(Counting { path: "/tokenize", count: |answer| answer.get("count")?.as_u64() })
     }
 
     fn continuing(&self) -> Option<Continuing> {

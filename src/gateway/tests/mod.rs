@@ -1,7 +1,9 @@
-//! How frames are read, by hand; `streams` does it with what real servers sent, `fuzz` with what none would send.
+//! How frames are read, by hand; `streams` does it with what real servers sent, `fuzz` with what none would send, and
+//! `time` with all that is waited for.
 
 mod fuzz;
 mod streams;
+mod time;
 
 use std::collections::VecDeque;
 

@@ -7,15 +7,18 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use walkdir::WalkDir;
 
-use super::super::Delta;
 use super::super::frame::{Conclusion, Flow, FrameError, Incomplete, Read, Reply};
 use super::super::servers;
 use super::super::sse::{Decoder, FrameTooLong};
+use super::super::{Delta, FinishReason};
 use crate::base::fs;
 
 /// The body of an answer and how it is read.
+#[derive(Clone)]
 pub struct Stream {
     pub name: String,
+    /// `chat`, or the name of a server's own wire.
+    pub wire: &'static str,
     pub read: Read,
     pub body: Vec<u8>,
 }
@@ -26,8 +29,9 @@ pub static STREAMS: LazyLock<Vec<Stream>> = LazyLock::new(|| {
     let files = WalkDir::new(&folder).sort_by_file_name().into_iter().map(Result::unwrap);
     let files = files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "txt"));
     let mut streams: Vec<Stream> = files.map(|entry| recorded(&folder, entry.path())).collect();
-    let written = |(name, read, body): &(&str, Read, &str)| Stream {
+    let written = |(name, read, body): &(&'static str, Read, &str)| Stream {
         name: (*name).to_owned(),
+        wire: name,
         read: *read,
         body: body.as_bytes().to_vec(),
     };
@@ -51,7 +55,7 @@ data:{"index":3,"token":{"id":2,"text":"</s>","logprob":0.0,"special":true},"gen
 
 "#;
 
-/// What the fuzz found is kept here, in the form of a capture.
+/// What the fuzz found is below it too, in the form of a capture.
 pub fn captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures")
 }
@@ -60,10 +64,10 @@ fn recorded(folder: &Path, path: &Path) -> Stream {
     let bytes = fs::read(path).unwrap();
     let answer = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let name = path.strip_prefix(folder).unwrap().display().to_string();
-    // What the fuzz keeps begins with the name of the stream that it came from.
-    let from = |name: &str| bytes.starts_with(format!("> {name}\n").as_bytes());
-    let wire = WRITTEN.iter().find(|(name, ..)| from(name)).map_or(Reply::chunk as Read, |(_, read, _)| *read);
-    Stream { name, read: wire, body: bytes[answer + 4..].to_vec() }
+    // What the fuzz keeps begins with the name of its wire.
+    let own = WRITTEN.iter().find(|(name, ..)| bytes.starts_with(format!("> {name}\n").as_bytes()));
+    let (wire, read) = own.map_or(("chat", Reply::chunk as Read), |(name, read, _)| (*name, *read));
+    Stream { name, wire, read, body: bytes[answer + 4..].to_vec() }
 }
 
 #[derive(Debug, PartialEq)]
@@ -72,6 +76,60 @@ pub enum End {
     Incomplete(Incomplete),
     Failed(FrameError),
     TooLong(FrameTooLong),
+}
+
+impl Stream {
+    /// What comes of it, without its words: the wire, the kinds of deltas, the kind of its end.
+    pub fn outcome(&self) -> String {
+        let (deltas, end) = read(self.read, [&self.body[..]]);
+        let given = |is: fn(&Delta) -> bool, kind: &'static str| deltas.iter().any(is).then_some(kind);
+        let kinds = [
+            given(|delta| matches!(delta, Delta::Reasoning(_)), "reasoning"),
+            given(|delta| matches!(delta, Delta::Text(_)), "text"),
+        ];
+        let kinds: Vec<&str> = kinds.into_iter().flatten().collect();
+        let kinds = if kinds.is_empty() { "nothing".to_owned() } else { kinds.join("+") };
+        format!("{} {kinds} {}", self.wire, end.kind()).replace(' ', "-")
+    }
+}
+
+impl End {
+    fn kind(&self) -> String {
+        match self {
+            Self::Whole(Conclusion { last, reason, .. }) => {
+                let reason = match reason {
+                    FinishReason::Stop => "stop",
+                    FinishReason::Length => "length",
+                    FinishReason::ToolCalls => "calls",
+                };
+                let mut last: Vec<&str> = last.iter().map(kind).collect();
+                last.dedup();
+                std::iter::once(reason).chain(last).collect::<Vec<_>>().join("+")
+            }
+            Self::Incomplete(Incomplete::NoFinishReason) => "no reason".to_owned(),
+            Self::Incomplete(Incomplete::Aborted) => "aborted".to_owned(),
+            Self::Incomplete(Incomplete::Empty) => "empty".to_owned(),
+            Self::Incomplete(Incomplete::BrokenCall(_)) => "broken call".to_owned(),
+            Self::Failed(FrameError::Fault(fault)) => {
+                let status = fault.status.map_or(String::new(), |status| format!(" {}xx", status / 100));
+                let overflow = if fault.overflow.is_some() { " overflow" } else { "" };
+                format!("fault{status}{overflow}")
+            }
+            Self::Failed(FrameError::Malformed(_)) => "malformed".to_owned(),
+            Self::TooLong(FrameTooLong) => "too long".to_owned(),
+        }
+    }
+}
+
+fn kind(delta: &Delta) -> &'static str {
+    match delta {
+        Delta::Text(_) => "text",
+        Delta::Reasoning(_) => "reasoning",
+        Delta::ToolCall { .. } => "call",
+        Delta::Retry { .. } => "retry",
+        Delta::Notice(_) => "notice",
+        Delta::Finished { .. } => "finished",
+    }
 }
 
 /// All that a stream gives, and how it ends.
@@ -121,8 +179,18 @@ pub fn pieces<'a>(mut rest: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
 #[test]
 fn every_stream_is_read_the_same_byte_by_byte() {
     assert!(STREAMS.len() > 150, "the captures are not there");
-    for Stream { name, read: wire, body } in STREAMS.iter() {
+    for Stream { name, read: wire, body, .. } in STREAMS.iter() {
         assert_eq!(read(*wire, pieces(body, &[1])), read(*wire, [&body[..]]), "{name}");
+    }
+}
+
+/// The shortest streams that the fuzz found of each outcome, named after it.
+#[test]
+fn what_was_kept_of_the_fuzz_comes_to_what_it_came_to() {
+    let kept: Vec<&Stream> = STREAMS.iter().filter(|stream| stream.name.starts_with("kept/")).collect();
+    assert!(kept.len() > 20, "what was kept is not there");
+    for stream in kept {
+        assert_eq!(stream.name, format!("kept/{}.txt", stream.outcome()));
     }
 }
 
@@ -146,7 +214,7 @@ proptest! {
         stream in any::<prop::sample::Index>(),
         sizes in prop::collection::vec(1_usize..700, 1..30),
     ) {
-        let Stream { name, read: wire, body } = stream.get(&STREAMS);
+        let Stream { name, read: wire, body, .. } = stream.get(&STREAMS);
         prop_assert_eq!(read(*wire, pieces(body, &sizes)), read(*wire, [&body[..]]), "{}", name);
     }
 

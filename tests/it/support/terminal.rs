@@ -27,6 +27,8 @@ use rustix::termios::tcgetattr;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines above the screen that can still be read.
 const SCROLLBACK: usize = 2_000;
+/// Of a flood the screen is looked at after so many bytes: looking takes longer than reading.
+const FLOOD: usize = 256 << 10;
 
 pub struct Terminal {
     child: Child,
@@ -123,7 +125,11 @@ impl Terminal {
         let deadline = Instant::now() + PATIENCE;
         while !holds(&self.screen()) {
             match self.exchange(&[], deadline) {
-                Came::Output | Came::Room(_) => {}
+                Came::Output => {
+                    let seen = self.raw.len();
+                    while self.raw.len() - seen < FLOOD && matches!(self.exchange(&[], Instant::now()), Came::Output) {}
+                }
+                Came::Room(_) => {}
                 Came::Nothing if self.has_ended(Instant::now()) => self.fail(&format!("it ended without {what}")),
                 Came::Nothing => self.fail(&format!("no {what} within {PATIENCE:?}")),
             }
