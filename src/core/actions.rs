@@ -8,6 +8,7 @@ use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event, LineCount};
 use crate::core::feedback::EditBlock;
+use crate::core::seen::{CHANGED_OUTSIDE, told_of_changes};
 use crate::core::tree::{LARGEST_FILE, Tree};
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
@@ -24,6 +25,10 @@ pub struct Walked {
     pub outcomes: Vec<Outcome>,
     /// `run` and `read` blocks, to be done after the files are written.
     pub tasks: Vec<Task>,
+    /// Somebody else has changed a file that the reply is about.
+    pub changed_outside: bool,
+    /// For the model, beside what was refused.
+    pub told: Vec<String>,
 }
 
 /// What of a reply could not be done.
@@ -98,6 +103,21 @@ impl Walked {
         let feedback = format!("{word} {path}: {reason}");
         self.outcomes.push(Outcome::new(kind, path, Went::Refused { reason, feedback }));
     }
+
+    /// What was done by somebody else may be lost: user and model see it first.
+    fn refuse_what_changed(&mut self, kind: ActionKind, path: &RelPath, changes: String) {
+        let what = "So your block is not applied: keep these changes, and send it again.";
+        let feedback = told_of_changes(path, &changes, what);
+        let refused = Went::Refused { reason: CHANGED_OUTSIDE.to_owned(), feedback };
+        self.outcomes.push(Outcome { diff: Some(changes), ..Outcome::new(kind, path.as_str(), refused) });
+        self.changed_outside = true;
+    }
+
+    /// Sections are looked for in the file as it is, so nothing is lost; it is told all the same.
+    fn edited_what_changed(&mut self, path: &RelPath, changes: &str) {
+        self.told.push(told_of_changes(path, changes, "Your sections were looked for in the file as it is now."));
+        self.changed_outside = true;
+    }
 }
 
 impl Conversation {
@@ -114,12 +134,20 @@ impl Conversation {
             match action {
                 Action::Write { path, content } => self.write(turn, &mut tree, &mut walked, (path, content)).await?,
                 Action::Edit { path, search, replace, number, of } => {
+                    if draft.is_none()
+                        && let Some(changes) = self.changed_outside(&tree, &path)?
+                    {
+                        walked.edited_what_changed(&path, &changes);
+                    }
                     let draft = draft.get_or_insert_with(|| Draft::new(&tree, path, of));
                     draft.section(number, &search, &replace);
                 }
                 Action::Run { script } => walked.tasks.push(Task::Run(script)),
                 Action::Read { what } => walked.tasks.push(Task::Read(what)),
-                Action::Delete { path } => delete(&mut tree, &mut walked, &path),
+                Action::Delete { path } => match self.changed_outside(&tree, &path)? {
+                    Some(changes) => walked.refuse_what_changed(ActionKind::Delete, &path, changes),
+                    None => delete(&mut tree, &mut walked, &path),
+                },
                 Action::Move { from, to } => rename(&mut tree, &mut walked, &from, &to)?,
                 Action::Refused { what, reason } => {
                     let (word, path) = what.split_once(' ').unwrap_or(("write", &what));
@@ -169,6 +197,12 @@ impl Conversation {
                 return Ok(());
             }
         };
+        if old.as_ref() != Some(&content)
+            && let Some(changes) = self.changed_outside(tree, &path)?
+        {
+            walked.refuse_what_changed(ActionKind::Write, &path, changes);
+            return Ok(());
+        }
         match self.guarded(turn, tree, Change { path: &path, old: old.as_deref(), content }).await? {
             Ok(content) => {
                 let result = laid_over(tree, &path, old.as_deref(), &content, None);

@@ -4,6 +4,7 @@
 
 use crate::base::message::{Message, Role};
 use crate::core::joined::Joined;
+use crate::core::seen::Seen;
 use crate::session::record::{
     AttachedBy, Continues, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict,
 };
@@ -30,6 +31,7 @@ pub struct History {
     /// The last reply, with its rest where it was cut.
     reply: Joined,
     applied: Vec<String>,
+    seen: Seen,
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
     pub state: State,
@@ -121,6 +123,11 @@ impl History {
         &self.reply
     }
 
+    /// What the model knows of the files.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
     /// Paths of what was written, edited, moved or deleted for the last reply.
     pub fn applied(&self) -> &[String] {
         &self.applied
@@ -147,6 +154,7 @@ impl History {
     /// Takes in one record of `turn`.
     pub fn apply(&mut self, turn: u32, entry: &Entry) {
         self.turn = self.turn.max(turn);
+        self.seen.apply(entry, self.version);
         match entry {
             Entry::SessionStarted(started) => self.messages.push(Message::new(Role::System, &started.system_prompt)),
             Entry::UserMessage { text } => self.user_message(text),

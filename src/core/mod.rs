@@ -25,6 +25,7 @@ mod reply;
 mod request;
 mod rest;
 mod run;
+mod seen;
 mod show;
 mod tree;
 mod turn;

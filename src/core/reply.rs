@@ -58,6 +58,10 @@ impl Conversation {
             }
             return Ok(Next::End(Ending::Done));
         }
+        if walked.changed_outside {
+            // So that a version holds what the model is about to be told of.
+            self.keep_version("changed outside").await?;
+        }
         let applied = self.write_files(turn, walked).await?;
         let mut wants = applied.wants;
         if std::mem::take(&mut turn.refused_before) {
@@ -202,7 +206,7 @@ impl Conversation {
 
     async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
         let refused = walked.refusals();
-        let Walked { steps, outcomes, tasks } = walked;
+        let Walked { steps, outcomes, tasks, told, .. } = walked;
         let changed = outcomes.iter().any(|outcome| matches!(outcome.result, Went::Applied { .. }));
         if !steps.is_empty() {
             let (workspace, versions) = (self.parts.workspace.clone(), self.parts.versions.clone());
@@ -212,6 +216,7 @@ impl Conversation {
             versions.lock().unwrap_or_else(PoisonError::into_inner).adopt(written);
         }
         self.log_outcomes(turn, outcomes).await?;
+        told.into_iter().for_each(|text| self.note(text));
         if changed {
             self.keep_version(&format!("reply {} of message {}", turn.calls, self.history.turn)).await?;
         }

@@ -44,6 +44,11 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Whether an action before has touched the path.
+    pub fn is_changed(&self, path: &RelPath) -> bool {
+        self.over.contains_key(path)
+    }
+
     pub fn is_file(&self, path: &RelPath) -> bool {
         matches!(self.state(path), FileState::File | FileState::Empty)
     }

@@ -205,7 +205,7 @@ fn session(info: &SessionInfo) -> String {
 
 fn action(action: &ActionEvent) -> String {
     let path = printable(&action.path);
-    // A diff is there in a dry run alone.
+    // What is done needs no diff: a dry run shows one, and so does a refusal for what somebody else has changed.
     let would = action.diff.is_some();
     let word = match action.kind {
         ActionKind::Write if would => "would write",

@@ -348,3 +348,38 @@ fn a_workspace_in_use_leaves_no_session_behind() {
     first.signal(Signal::KILL);
     first.finish();
 }
+
+/// What the user did beside the conversation is neither lost nor unnoticed.
+#[test]
+fn a_file_that_the_user_has_changed_is_not_overwritten_unnoticed() {
+    let (env, server) = env_with([
+        Reply::text("app.py\n```python\nx = 1\n```\n"),
+        Reply::text("app.py\n```python\nx = 2\n```\n"),
+        Reply::text("app.py\n```python\nx = 2\ny = 'mine'\n```\n"),
+        Reply::text("app.py\n```python\n<<<<<<< SEARCH\nx = 2\n=======\nx = 3\n>>>>>>> REPLACE\n```\n"),
+        Reply::text("app.py\n```python\nx = 4\n```\n"),
+    ]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "write it"]).assert_code(0);
+    env.write("workspace/app.py", "x = 1\ny = 'mine'\n");
+    let output = env.run(["resume", "--last", "--no-scripts", "x is 2"]);
+    output.assert_code(0);
+    assert_eq!(env.read("workspace/app.py"), "x = 2\ny = 'mine'\n");
+    assert!(
+        output.stderr.contains("refused: app.py: changed outside since the model last saw it"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains("+y = 'mine'"), "{}", output.stderr);
+    let told = server.requests()[2]["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+    assert!(told.contains("keep these changes") && told.contains("+y = 'mine'"), "{told}");
+
+    // An edit finds its place in the file as it is; the model is told with the next words.
+    env.write("workspace/app.py", "x = 2\ny = 'ours'\n");
+    env.run(["resume", "--last", "--no-scripts", "x is 3"]).assert_code(0);
+    assert_eq!(env.read("workspace/app.py"), "x = 3\ny = 'ours'\n");
+    env.run(["resume", "--last", "--no-scripts", "only x, and 4"]).assert_code(0);
+    assert_eq!(env.read("workspace/app.py"), "x = 4\n");
+    let told = server.requests()[4]["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+    assert!(told.contains("+y = 'ours'") && told.contains("only x"), "{told}");
+}
