@@ -94,6 +94,7 @@ fn shown(entry: &Entry) -> String {
         Entry::TurnFinished { verdict, exit_code } => format!("[{}, exit code {exit_code}]\n\n", name(verdict)),
         Entry::FileAttached { path, .. } => format!("[read {}]\n", printable(path)),
         Entry::RequestSent { .. }
+        | Entry::FilesChanging { .. }
         | Entry::ReplyDelta { kind: DeltaKind::Reasoning | DeltaKind::Tool, .. }
         | Entry::RunStarted { .. }
         | Entry::HookRan { .. }

@@ -22,6 +22,8 @@ use crate::workspace::{Entry, FileOp, Workspace, changed_lines, diff};
 #[derive(Default)]
 pub struct Walked {
     pub steps: Vec<FileOp>,
+    /// What the steps leave behind.
+    pub files: Vec<(RelPath, Option<Vec<u8>>)>,
     pub outcomes: Vec<Outcome>,
     /// `run` and `read` blocks, to be done after the files are written.
     pub tasks: Vec<Task>,
@@ -158,6 +160,7 @@ impl Conversation {
         if let Some(done) = draft {
             self.write_draft(turn, &mut tree, &mut walked, done).await?;
         }
+        walked.files = tree.outcome();
         walked.steps = tree.into_steps();
         Ok(walked)
     }

@@ -86,6 +86,7 @@ impl Conversation {
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
+        conversation.mend().await?;
         conversation.restore_scripts(records).await?;
         if conversation.is_connected() {
             conversation.emit(Event::Session(conversation.info())).await;

@@ -6,7 +6,7 @@ use crate::base::message::{Message, Role};
 use crate::core::joined::Joined;
 use crate::core::seen::Seen;
 use crate::session::record::{
-    AttachedBy, Continues, DeltaKind, Entry, Finish, Record, RunSource, ValidationOutcome, Verdict,
+    AttachedBy, Continues, DeltaKind, Entry, FileChanging, Finish, Record, RunSource, ValidationOutcome, Verdict,
 };
 
 /// Stands in for a reply that never came, since many chat templates insist on alternating roles.
@@ -31,6 +31,8 @@ pub struct History {
     /// The last reply, with its rest where it was cut.
     reply: Joined,
     applied: Vec<String>,
+    /// Files that were being written.
+    changing: Vec<FileChanging>,
     seen: Seen,
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
@@ -123,6 +125,11 @@ impl History {
         &self.reply
     }
 
+    /// What was being written where the log ends; nothing where all of it is known to be done.
+    pub fn changing(&self) -> &[FileChanging] {
+        &self.changing
+    }
+
     /// What the model knows of the files.
     pub fn seen(&self) -> &Seen {
         &self.seen
@@ -167,6 +174,7 @@ impl History {
                 self.partial.push_str(text);
             }
             Entry::ReplyFinished { reason, .. } => self.reply_finished(*reason),
+            Entry::FilesChanging { files } => self.changing.clone_from(files),
             Entry::VersionKept { version, .. } => self.version = Some(*version),
             Entry::TurnFinished { verdict, .. } => self.turn_finished(*verdict),
             Entry::RunStarted { source, .. } => {
@@ -198,6 +206,7 @@ impl History {
 
     /// Something that was done for a reply, and what the model is to be told of it.
     fn outcome(&mut self, entry: &Entry) {
+        self.changing.clear();
         // What the user or a script runs leaves a reply that was not done yet as it is.
         match self.open_run {
             None | Some(RunSource::Model | RunSource::Validation) => self.acted(),
@@ -247,6 +256,7 @@ impl History {
     }
 
     fn user_message(&mut self, text: &str) {
+        self.changing.clear();
         self.reply.dropped();
         let cut = matches!(self.finish, Some(Finish::Length | Finish::BrokenOff | Finish::Interrupted));
         match self.state {

@@ -19,6 +19,7 @@ mod hooks;
 mod host;
 mod joined;
 mod limits;
+mod mend;
 mod reading;
 mod repeats;
 mod reply;

@@ -50,13 +50,7 @@ impl Conversation {
         }
         let walked = self.walk(turn, actions).await?;
         if self.parts.mode == Mode::DryRun {
-            self.log_outcomes(turn, walked.outcomes).await?;
-            for task in walked.tasks {
-                if let Task::Run(script) = task {
-                    self.run_event(&script, ActionOutcome::Noop, Some("dry run")).await;
-                }
-            }
-            return Ok(Next::End(Ending::Done));
+            return self.only_tell(turn, walked).await;
         }
         if walked.changed_outside {
             // So that a version holds what the model is about to be told of.
@@ -91,6 +85,16 @@ impl Conversation {
             wants = Wants::More;
         }
         Ok(self.next(turn, wants))
+    }
+
+    async fn only_tell(&mut self, turn: &mut Turn, walked: Walked) -> Result<Next, Stopped> {
+        self.log_outcomes(turn, walked.outcomes).await?;
+        for task in walked.tasks {
+            if let Task::Run(script) = task {
+                self.run_event(&script, ActionOutcome::Noop, Some("dry run")).await;
+            }
+        }
+        Ok(Next::End(Ending::Done))
     }
 
     /// Goes on from where the log stops.
@@ -206,9 +210,10 @@ impl Conversation {
 
     async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
         let refused = walked.refusals();
-        let Walked { steps, outcomes, tasks, told, .. } = walked;
+        let Walked { steps, files, outcomes, tasks, told, .. } = walked;
         let changed = outcomes.iter().any(|outcome| matches!(outcome.result, Went::Applied { .. }));
         if !steps.is_empty() {
+            self.files_are_changing(files).await?;
             let (workspace, versions) = (self.parts.workspace.clone(), self.parts.versions.clone());
             let written: Vec<RelPath> = steps.iter().filter_map(written_by).cloned().collect();
             blocking(move || workspace.apply(&steps)).await??;

@@ -94,6 +94,11 @@ impl<'a> Tree<'a> {
         self.steps.push(FileOp::Move { from: from.clone(), to: to.clone() });
     }
 
+    /// What each path that was touched holds in the end.
+    pub fn outcome(&self) -> Vec<(RelPath, Option<Vec<u8>>)> {
+        self.over.iter().map(|(path, content)| (path.clone(), content.clone())).collect()
+    }
+
     /// The steps in order; several writes of one file are one.
     pub fn into_steps(self) -> Vec<FileOp> {
         let mut steps: Vec<FileOp> = Vec::with_capacity(self.steps.len());

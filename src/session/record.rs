@@ -17,13 +17,14 @@ use crate::base::usage::Usage;
 pub const VERSION: u32 = 1;
 
 /// The types that this program knows, in the order of [`Entry`].
-pub const TYPES: [&str; 23] = [
+pub const TYPES: [&str; 24] = [
     "session_started",
     "user_message",
     "file_attached",
     "request_sent",
     "reply_delta",
     "reply_finished",
+    "files_changing",
     "action_applied",
     "action_refused",
     "version_kept",
@@ -127,6 +128,10 @@ pub enum Entry {
         reason: Finish,
         usage: Usage,
     },
+    /// What the files of a reply are about to be, before the first of them is renamed into place.
+    FilesChanging {
+        files: Vec<FileChanging>,
+    },
     ActionApplied {
         kind: ActionKind,
         path: String,
@@ -222,6 +227,13 @@ pub struct Started {
     pub system_prompt: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<SessionId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChanging {
+    pub path: String,
+    /// Of its new content, in hexadecimal digits; `None` where it goes.
+    pub sha256: Option<String>,
 }
 
 /// Where a reply that was cut goes on.

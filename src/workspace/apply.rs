@@ -11,6 +11,9 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt}
 use crate::base::path::RelPath;
 use crate::workspace::{Workspace, WorkspaceError, at};
 
+/// Before the process's id and the step's number.
+const STAGED: &str = ".faos-";
+
 /// As an editor makes it.
 const NEW_FILE: u32 = 0o644;
 
@@ -94,6 +97,21 @@ impl Workspace {
         Ok(())
     }
 
+    /// Removes what a change that was never finished has left beside these files. It is nobody's.
+    pub fn sweep(&self, paths: &[&str]) {
+        let folders: BTreeSet<PathBuf> = paths.iter().map(|path| folder_of(Path::new(path))).collect();
+        for folder in folders {
+            let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+            for entry in self.dir.read_dir(&folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                if name.to_str().is_some_and(is_staged) {
+                    // What cannot be removed is an odd file more, which the user sees.
+                    let _ = self.dir.remove_file(folder.join(&name));
+                }
+            }
+        }
+    }
+
     /// What the step will rename into place; `None` for one that brings nothing.
     fn stage(&self, number: usize, step: &FileOp) -> Result<Option<Staged<'_>>, WorkspaceError> {
         Ok(match step {
@@ -130,7 +148,7 @@ impl Workspace {
 
     fn beside(&self, number: usize, path: &RelPath, target: PathBuf) -> Result<Staged<'_>, WorkspaceError> {
         self.make_folder_of(path)?;
-        let beside = folder_of(&target).join(format!(".faos-{}-{number}", std::process::id()));
+        let beside = folder_of(&target).join(format!("{STAGED}{}-{number}", std::process::id()));
         Ok(Staged { dir: &self.dir, beside, target, renamed: false })
     }
 
@@ -178,4 +196,9 @@ impl Workspace {
 
 fn folder_of(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+fn is_staged(name: &str) -> bool {
+    let numbers = name.strip_prefix(STAGED).and_then(|rest| rest.split_once('-'));
+    numbers.is_some_and(|(process, number)| process.parse::<u32>().is_ok() && number.parse::<usize>().is_ok())
 }

@@ -1,5 +1,8 @@
 //! A version's files come back into the workspace. What no version holds is left as it is.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use git2::{FileMode, Oid};
 
 use crate::base::path::RelPath;
@@ -29,7 +32,8 @@ impl Versions {
         workspace.apply(&deletes)?;
         let modes = self.private_modes(number)?;
         let mut writes = Vec::new();
-        for Step { path, kind, blob, mode } in &steps {
+        for step in &steps {
+            let Step { path, kind, .. } = step;
             if *kind == ChangeKind::Created && workspace.entry(path) != Entry::Absent {
                 restored.left.push(path.to_string());
                 continue;
@@ -38,18 +42,39 @@ impl Versions {
             if *kind == ChangeKind::Deleted {
                 continue;
             }
-            let content = self.repository().find_blob(*blob).map_err(failed)?.content().to_vec();
-            writes.push(match mode {
-                FileMode::Link => FileOp::Link { path: path.clone(), target: content },
-                _ => {
-                    let usual = if *mode == FileMode::BlobExecutable { 0o755 } else { 0o644 };
-                    let mode = modes.get(path.as_str()).copied().unwrap_or(usual);
-                    FileOp::Put { path: path.clone(), content, mode }
-                }
-            });
+            writes.push(self.put(step, &modes)?);
         }
         workspace.apply(&writes)?;
         Ok(restored)
+    }
+
+    /// Makes one file what it was at that version.
+    pub fn restore_one(&mut self, workspace: &Workspace, number: u32, path: &RelPath) -> Result<(), WorkspaceError> {
+        let tree =
+            self.repository().find_commit(self.commit_of(number)?).and_then(|commit| commit.tree()).map_err(failed)?;
+        let Ok(entry) = tree.get_path(Path::new(path.as_str())) else {
+            return workspace.apply(&[FileOp::Delete { path: path.clone() }]);
+        };
+        let mode = if entry.filemode() == i32::from(FileMode::BlobExecutable) {
+            FileMode::BlobExecutable
+        } else {
+            FileMode::Blob
+        };
+        let step = Step { path: path.clone(), kind: ChangeKind::Modified, blob: entry.id(), mode };
+        workspace.apply(&[self.put(&step, &self.private_modes(number)?)?])
+    }
+
+    fn put(&self, step: &Step, modes: &HashMap<String, u32>) -> Result<FileOp, WorkspaceError> {
+        let Step { path, blob, mode, .. } = step;
+        let content = self.repository().find_blob(*blob).map_err(failed)?.content().to_vec();
+        Ok(match mode {
+            FileMode::Link => FileOp::Link { path: path.clone(), target: content },
+            _ => {
+                let usual = if *mode == FileMode::BlobExecutable { 0o755 } else { 0o644 };
+                let mode = modes.get(path.as_str()).copied().unwrap_or(usual);
+                FileOp::Put { path: path.clone(), content, mode }
+            }
+        })
     }
 
     fn steps(&self, from: Oid, to: Oid) -> Result<Vec<Step>, WorkspaceError> {

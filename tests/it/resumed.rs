@@ -231,3 +231,38 @@ fn two_at_once_are_told_apart() {
     gate.open();
     running.finish().assert_code(0);
 }
+
+/// The program ended between two renames: some files of the reply are there, some are not, and one the user has changed since.
+#[test]
+fn files_that_were_half_written_are_written_anew() {
+    const REPLY: &str = "a.txt\n```\n<<<<<<< SEARCH\none\n=======\none\ntwo\n>>>>>>> REPLACE\n```\n\n```move\nold.txt -> new.txt\n```\n\n\
+                         ```delete\ngone.txt\n```\n\nb.txt\n```\nb\n```\n";
+    let server = serve([Reply::text(REPLY)]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let before = [("a.txt", "one\n"), ("old.txt", "old\n"), ("gone.txt", "gone\n")];
+    before.iter().for_each(|(path, text)| env.write(&format!("workspace/{path}"), text));
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    let after = crate::support::corpus::tree(&env.workspace());
+
+    // As it was in the middle: the first steps are done, the last are not.
+    let session = env.session();
+    let log = session.path().join("conversation.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let at = lines.iter().position(|line| line.contains("\"files_changing\"")).unwrap();
+    std::fs::write(&log, lines[..=at].concat()).unwrap();
+    for (path, text) in [("gone.txt", "gone\n"), (".faos-4711-0", "b\n"), (".faos-notes", "mine\n")] {
+        env.write(&format!("workspace/{path}"), text);
+    }
+    std::fs::remove_file(env.workspace().join("b.txt")).unwrap();
+
+    let output = env.run(["resume", "--last", "--no-scripts"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("3 were set back, and are written anew"), "{}", output.stderr);
+    let mut wanted = after;
+    wanted.insert(".faos-notes".to_owned(), b"mine\n".to_vec());
+    assert_eq!(crate::support::corpus::tree(&env.workspace()), wanted);
+    assert_eq!(session.records_of("action_refused").len(), 0);
+}

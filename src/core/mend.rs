@@ -1,0 +1,54 @@
+//! Files of a reply that were being written when the program ended: they are set back, and the reply is done anew.
+//!
+//! Before the first rename the log holds what each file is about to be. A file that is so by now, and was not before, is the
+//! reply's doing; whatever else stands there is somebody else's, and stays.
+
+use std::sync::PoisonError;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::path::RelPath;
+use crate::core::conversation::{Conversation, Mode};
+use crate::core::event::Event;
+use crate::core::tree::LARGEST_FILE;
+use crate::core::verdict::Stopped;
+use crate::session::record::{Entry, FileChanging};
+
+impl Conversation {
+    /// Logs what the files are about to be.
+    pub(super) async fn files_are_changing(&mut self, files: Vec<(RelPath, Option<Vec<u8>>)>) -> Result<(), Stopped> {
+        let changing = |(path, content): (RelPath, Option<Vec<u8>>)| FileChanging {
+            path: path.into(),
+            sha256: content.as_deref().map(sha256),
+        };
+        self.record(Entry::FilesChanging { files: files.into_iter().map(changing).collect() });
+        Ok(self.parts.session.sync().await?)
+    }
+
+    /// Where the program ended in the middle of it.
+    pub(super) async fn mend(&mut self) -> Result<(), Stopped> {
+        let Some(base) = self.history.version.filter(|_| self.parts.mode != Mode::DryRun) else { return Ok(()) };
+        let mut set_back = 0;
+        for FileChanging { path, sha256: wanted } in self.history.changing().to_vec() {
+            let Ok(path) = RelPath::parse(&path) else { continue };
+            let now = self.parts.workspace.read(&path, LARGEST_FILE).unwrap_or_default();
+            let mut versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
+            if now.as_deref().map(sha256) == wanted && versions.read(base, &path)? != now {
+                versions.restore_one(&self.parts.workspace, base, &path)?;
+                set_back += 1;
+            }
+        }
+        self.parts.workspace.sweep(&self.history.changing().iter().map(|file| file.path.as_str()).collect::<Vec<_>>());
+        if set_back > 0 {
+            let text = format!(
+                "the program had ended while it wrote a reply's files: {set_back} were set back, and are written anew"
+            );
+            self.emit(Event::Notice(text)).await;
+        }
+        Ok(())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
