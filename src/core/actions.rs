@@ -246,6 +246,9 @@ impl Conversation {
                 }
             }
         }
+        if !block.refused.is_empty() {
+            turn.note_failed_edit(&path);
+        }
         let text = (!block.refused.is_empty()).then(|| block.text());
         for (at, (_, refusal)) in block.refused.into_iter().enumerate() {
             // One text speaks for all sections of the block.

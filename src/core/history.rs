@@ -34,6 +34,7 @@ pub struct History {
     /// Files that were being written.
     changing: Vec<FileChanging>,
     seen: Seen,
+    lines_of: Option<String>,
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
     pub state: State,
@@ -130,6 +131,11 @@ impl History {
         &self.changing
     }
 
+    /// The file of which one change was asked for by line numbers.
+    pub fn lines_of(&self) -> Option<&str> {
+        self.lines_of.as_deref()
+    }
+
     /// What the model knows of the files.
     pub fn seen(&self) -> &Seen {
         &self.seen
@@ -165,7 +171,8 @@ impl History {
         match entry {
             Entry::SessionStarted(started) => self.messages.push(Message::new(Role::System, &started.system_prompt)),
             Entry::UserMessage { text } => self.user_message(text),
-            Entry::RequestSent { feedback, model, continues, .. } => {
+            Entry::RequestSent { feedback, model, continues, lines_of, .. } => {
+                self.lines_of.clone_from(lines_of);
                 self.model.clone_from(model);
                 self.request_sent(feedback.as_deref(), continues.as_ref());
             }
@@ -256,6 +263,7 @@ impl History {
     }
 
     fn user_message(&mut self, text: &str) {
+        self.lines_of = None;
         self.changing.clear();
         self.reply.dropped();
         let cut = matches!(self.finish, Some(Finish::Length | Finish::BrokenOff | Finish::Interrupted));
@@ -357,6 +365,7 @@ mod tests {
             feedback: feedback.map(str::to_owned),
             model: "m".to_owned(),
             continues: None,
+            lines_of: None,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod view;
 
 mod actions;
 mod attach;
+mod by_lines;
 mod check;
 mod converse;
 mod feedback;

@@ -61,10 +61,21 @@ impl Conversation {
         if std::mem::take(&mut turn.refused_before) {
             wants = Wants::More;
         }
+        if let Some(path) = self.history.lines_of().filter(|_| applied.tasks.is_empty()) {
+            // One change is seldom all, and runs were held back for it.
+            self.note(format!("{path}: go on with what is still missing, and with the runs that waited."));
+            turn.cuts = 0;
+            return Ok(self.next(turn, Wants::More));
+        }
         if is_cut(finish, open.as_ref()) {
             turn.refused_before = wants == Wants::More;
             return self.ask_for_the_rest(turn, grew);
         }
+        self.do_and_check(turn, applied, wants).await
+    }
+
+    /// Runs, reads and validation of a reply whose files are written.
+    async fn do_and_check(&mut self, turn: &mut Turn, applied: Written, mut wants: Wants) -> Result<Next, Stopped> {
         turn.cuts = 0;
         if let Some(path) = self.history.reply().left.clone() {
             self.note(format!(
@@ -145,6 +156,9 @@ impl Conversation {
     /// The last reply, read again.
     pub(super) fn parsed(&self, finish: Finish) -> Parsed {
         let (tree, reply) = (Tree::new(&self.parts.workspace), self.history.reply());
+        if let Some(parsed) = self.history.lines_of().and_then(|path| self.parsed_by_lines(path, &reply.text)) {
+            return parsed;
+        }
         let mut parser = Parser::going_on(reply.last_edited.clone());
         parser.push(&reply.text, &tree);
         parser.finish(ending_of(finish), &tree)

@@ -1,6 +1,7 @@
 //! One model call: what is sent is computed from the log, and what comes is in the log before it is shown as done.
 
 use futures_util::StreamExt;
+use serde_json::Value;
 
 use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
@@ -14,7 +15,7 @@ use crate::core::verdict::Stopped;
 use crate::core::view::DeltaKind;
 use crate::gateway::{Delta, FinishReason, Gateway, GatewayError};
 use crate::reply::{Action, BlockEvent, BlockLabel, Ending, Parsed, Parser, from_tool_call, resume};
-use crate::session::record::{Entry, Finish, GoesOn};
+use crate::session::record::{Continues, Entry, Finish, GoesOn};
 
 /// A reply that has ended, one way or another.
 pub struct Reply {
@@ -38,18 +39,29 @@ struct Incoming {
     before: String,
 }
 
+/// What is asked of the server.
+#[derive(Debug, PartialEq)]
+enum How {
+    Anew,
+    /// The rest of the last message.
+    GoesOn,
+    /// JSON of this schema.
+    Shaped(Value),
+}
+
 impl Conversation {
     /// Asks the model: anew, or for the rest of a reply that was cut.
     pub(super) async fn request(&mut self, turn: &mut Turn) -> Result<Reply, Stopped> {
         turn.calls += 1;
         loop {
-            let goes_on = self.ask(turn).await?;
+            let how = self.ask(turn).await?;
             let mut incoming = Incoming::after(self.history.reply(), &Tree::new(&self.parts.workspace));
-            match self.listen(&mut incoming, goes_on).await {
+            match self.listen(&mut incoming, &how).await {
                 Ok((reason, usage)) => return self.reply_is_whole(turn, incoming, reason, usage).await,
                 // It answers, and cannot go on with a reply: it is told in words.
-                Err(GatewayError::Refused { .. }) if goes_on && incoming.is_empty() => {
-                    turn.prefill_refused = true;
+                Err(GatewayError::Refused { .. }) if how != How::Anew && incoming.is_empty() => {
+                    turn.prefill_refused |= how == How::GoesOn;
+                    turn.shape_refused |= how != How::GoesOn;
                     self.emit(Event::ReplyFinished { goes_on: false }).await;
                 }
                 Err(error) => return self.reply_is_cut(turn, incoming, error).await,
@@ -57,30 +69,47 @@ impl Conversation {
         }
     }
 
-    /// Logs what is sent. Tells whether the server is to go on with the last message.
-    async fn ask(&mut self, turn: &mut Turn) -> Result<bool, Stopped> {
+    /// Logs what is sent.
+    async fn ask(&mut self, turn: &mut Turn) -> Result<How, Stopped> {
         let going_on = self.going_on(turn)?;
+        let lines_of = match (&going_on, self.history.state) {
+            (Some(_), _) => None,
+            // Asked again: nothing came.
+            (None, State::Asked) => self.history.lines_of().filter(|_| !turn.shape_refused).map(str::to_owned),
+            (None, _) => self.asks_for_lines(turn)?.map(String::from),
+        };
         let feedback = match (&going_on, self.history.state) {
             (Some((_, words)), _) => words.clone(),
             (None, State::Replied(_) | State::Acted | State::Ended) => self.history.feedback(),
             (None, State::Idle | State::Asked) => None,
         };
         let continues = going_on.map(|(continues, _)| continues);
-        let goes_on = continues.as_ref().is_some_and(|continues| continues.by == GoesOn::Prefill);
+        let how = match (&continues, &lines_of) {
+            (Some(Continues { by: GoesOn::Prefill, .. }), _) => How::GoesOn,
+            (_, Some(path)) => {
+                self.tell_of_lines(path).await;
+                How::Shaped(self.schema_of_lines(path))
+            }
+            (_, None) => How::Anew,
+        };
         let model = self.server().map(|server| server.model.clone()).unwrap_or_default();
         let messages = self.history.messages().len() + usize::from(feedback.is_some());
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-        self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model, continues });
+        self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model, continues, lines_of });
         self.parts.session.sync().await?;
-        Ok(goes_on)
+        Ok(how)
     }
 
     /// Takes in the stream up to its end.
-    async fn listen(&mut self, incoming: &mut Incoming, goes_on: bool) -> Result<(FinishReason, Usage), GatewayError> {
+    async fn listen(&mut self, incoming: &mut Incoming, how: &How) -> Result<(FinishReason, Usage), GatewayError> {
         self.fits().await?;
         let Some(gateway) = &self.parts.gateway else { return Err(GatewayError::Cancelled) };
         let (messages, token) = (self.history.messages(), self.parts.interrupt.token());
-        let mut stream = if goes_on { gateway.go_on(messages, &token) } else { gateway.chat(messages, &token) };
+        let mut stream = match how {
+            How::Anew => gateway.chat(messages, &token),
+            How::GoesOn => gateway.go_on(messages, &token),
+            How::Shaped(schema) => gateway.answer(messages, schema, &token),
+        };
         while let Some(delta) = stream.next().await {
             match delta? {
                 Delta::Finished { reason, usage } => return Ok((reason, usage)),
@@ -214,7 +243,7 @@ impl Conversation {
             turn.repeats.note(SAME_REPLY, incoming.text.trim());
             turn.broken = None;
         }
-        let mut parsed = if incoming.goes_on {
+        let mut parsed = if incoming.goes_on || self.history.lines_of().is_some() {
             self.parsed(finish)
         } else {
             incoming.parser.finish(ending, &Tree::new(&self.parts.workspace))

@@ -1,7 +1,10 @@
 //! What one request has done so far, beside the log.
 
+use std::collections::HashMap;
+
 use tokio::task::JoinHandle;
 
+use crate::base::path::RelPath;
 use crate::base::report::RunReport;
 use crate::base::usage::Usage;
 use crate::core::repeats::Repeats;
@@ -39,11 +42,30 @@ pub struct Turn {
     /// A script's word on the verdict.
     pub verdict: Option<Verdict>,
     pub repeats: Repeats,
+    /// How often an edit of each file has failed.
+    pub failed_edits: HashMap<RelPath, u32>,
+    /// The file whose edit has failed too often to be asked for in the same way.
+    pub failing: Option<RelPath>,
+    /// The server does not answer in JSON of a schema.
+    pub shape_refused: bool,
     /// The newest version when the request began.
     pub first_version: Option<u32>,
     /// The version that was validated last.
     pub validated: Option<u32>,
     pub keeping: Option<Keeping>,
+}
+
+/// Failed edits of one file in one request after which it is asked for in another way.
+const FAILURES: u32 = 2;
+
+impl Turn {
+    pub fn note_failed_edit(&mut self, path: &RelPath) {
+        let failures = self.failed_edits.entry(path.clone()).or_default();
+        *failures += 1;
+        if *failures == FAILURES {
+            self.failing = Some(path.clone());
+        }
+    }
 }
 
 /// A version that is being made on another thread.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::ask::Asker;
@@ -142,7 +143,23 @@ impl Gateway {
         messages: &[Message],
         cancel: &CancellationToken,
     ) -> BoxStream<'static, Result<Delta, GatewayError>> {
-        self.send(messages, false, cancel)
+        self.send(messages, Way::Anew, cancel)
+    }
+
+    /// Whether the server can be held to an answer in JSON of a schema.
+    pub fn shapes(&self) -> bool {
+        self.kind.adapter().shaped(&Value::Null).is_some()
+    }
+
+    /// Like [`Self::chat`], for an answer that is JSON of this schema and nothing else. A server that cannot be held to it
+    /// answers as it likes.
+    pub fn answer(
+        &self,
+        messages: &[Message],
+        schema: &Value,
+        cancel: &CancellationToken,
+    ) -> BoxStream<'static, Result<Delta, GatewayError>> {
+        self.send(messages, Way::Shaped(schema), cancel)
     }
 
     /// Whether and how the server goes on with a reply that it is given the beginning of.
@@ -157,7 +174,7 @@ impl Gateway {
         messages: &[Message],
         cancel: &CancellationToken,
     ) -> BoxStream<'static, Result<Delta, GatewayError>> {
-        self.send(messages, true, cancel)
+        self.send(messages, Way::GoesOn, cancel)
     }
 
     /// The tokens of these messages with all that the chat template adds, as the server counts them; `None` where it
@@ -177,13 +194,17 @@ impl Gateway {
     fn send(
         &self,
         messages: &[Message],
-        goes_on: bool,
+        way: Way<'_>,
         cancel: &CancellationToken,
     ) -> BoxStream<'static, Result<Delta, GatewayError>> {
         let messages = normalised(messages);
+        let goes_on = matches!(way, Way::GoesOn);
         let continuing = self.continues().filter(|_| goes_on);
         let mut more = self.kind.adapter().more_fields();
         more.extend(continuing.map(Continuing::fields).unwrap_or_default());
+        if let Way::Shaped(schema) = way {
+            more.extend(self.kind.adapter().shaped(schema).unwrap_or_default());
+        }
         let ask = Ask {
             model: &self.server.model,
             messages: &messages,
@@ -213,6 +234,15 @@ impl Gateway {
         };
         chat::stream(request, cancel)
     }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+enum Way<'a> {
+    Anew,
+    /// The rest of the last message.
+    GoesOn,
+    Shaped(&'a Value),
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -35,6 +35,12 @@ const BUILT_IN: &[Template] = &[
         variables: &["open", "is_file", "applied", "last_line"],
     },
     Template {
+        name: "lines",
+        when: "an edit has failed twice, where the server can hold the model to JSON",
+        text: include_str!("../../prompts/lines.md"),
+        variables: &["path", "lines"],
+    },
+    Template {
         name: "repair",
         when: "a validation has failed",
         text: include_str!("../../prompts/repair.md"),

@@ -119,6 +119,9 @@ pub enum Entry {
         /// Present where the rest of a reply that was cut is asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         continues: Option<Continues>,
+        /// Present where one change of this file is asked for by line numbers: the reply is JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lines_of: Option<String>,
     },
     ReplyDelta {
         kind: DeltaKind,

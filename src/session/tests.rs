@@ -63,7 +63,7 @@ fn delta(text: &str) -> Entry {
 }
 
 fn sent(model: &str) -> Entry {
-    Entry::RequestSent { request: 1, messages: 2, feedback: None, model: model.into(), continues: None }
+    Entry::RequestSent { request: 1, messages: 2, feedback: None, model: model.into(), continues: None, lines_of: None }
 }
 
 fn turn_finished(verdict: Verdict) -> Entry {

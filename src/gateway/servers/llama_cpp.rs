@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Asker, Continuing, Counting, Kind, Known, Model, OwnPage, asks_for_usage, owner};
+use super::{
+    Adapter, Asker, Continuing, Counting, Kind, Known, Model, OwnPage, asks_for_usage, by_response_format, owner,
+};
 use crate::gateway::ask::Answer;
 
 pub const KNOWN: Known = Known { kind: Kind::LlamaCpp, port: 8080, start: "llama-server -m MODEL.gguf" };
@@ -63,6 +65,10 @@ impl Adapter for LlamaCpp {
         let mut fields = asks_for_usage();
         fields.insert("return_progress".to_owned(), json!(true));
         fields
+    }
+
+    fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
+        Some(by_response_format(schema))
     }
 
     fn counting(&self) -> Option<Counting> {

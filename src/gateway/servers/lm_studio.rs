@@ -6,7 +6,7 @@
 use futures_util::future::{BoxFuture, FutureExt};
 use serde_json::{Map, Value};
 
-use super::{Adapter, Asker, Kind, Known, Model, OwnPage, asks_for_usage, set_windows};
+use super::{Adapter, Asker, Kind, Known, Model, OwnPage, asks_for_usage, by_response_format, set_windows};
 
 pub const KNOWN: Known = Known { kind: Kind::LmStudio, port: 1234, start: "lms server start" };
 
@@ -39,6 +39,10 @@ impl Adapter for LmStudio {
 
     fn more_fields(&self) -> Map<String, Value> {
         asks_for_usage()
+    }
+
+    fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
+        Some(by_response_format(schema))
     }
 }
 

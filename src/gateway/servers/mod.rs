@@ -6,6 +6,7 @@
 mod llama_cpp;
 mod lm_studio;
 mod ollama;
+mod sglang;
 mod tgi;
 mod vllm;
 
@@ -23,6 +24,7 @@ use crate::base::message::Message;
 pub(super) enum Kind {
     LlamaCpp,
     Vllm,
+    Sglang,
     Tgi,
     Ollama,
     LmStudio,
@@ -33,12 +35,13 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Those that can be told from others, in the order in which they are asked for.
-    pub const NAMED: [Self; 5] = [Self::LlamaCpp, Self::Vllm, Self::Tgi, Self::Ollama, Self::LmStudio];
+    pub const NAMED: [Self; 6] = [Self::LlamaCpp, Self::Vllm, Self::Sglang, Self::Tgi, Self::Ollama, Self::LmStudio];
 
     pub fn adapter(self) -> &'static dyn Adapter {
         match self {
             Self::LlamaCpp => &llama_cpp::LlamaCpp,
             Self::Vllm => &vllm::Vllm,
+            Self::Sglang => &sglang::Sglang,
             Self::Tgi => &tgi::Tgi,
             Self::Ollama => &ollama::Ollama,
             Self::LmStudio => &lm_studio::LmStudio,
@@ -96,6 +99,11 @@ pub(super) trait Adapter: Sync {
     }
 
     fn counting(&self) -> Option<Counting> {
+        None
+    }
+
+    /// What makes it answer in JSON of this schema and nothing else; `None` where it cannot be held to one.
+    fn shaped(&self, _schema: &Value) -> Option<Map<String, Value>> {
         None
     }
 
@@ -198,6 +206,12 @@ fn fields(value: Value) -> Map<String, Value> {
 /// Left out, never null, where it is not taken: TGI refuses null, `transformers serve` and strict proxies the field.
 fn asks_for_usage() -> Map<String, Value> {
     fields(json!({"stream_options": {"include_usage": true}}))
+}
+
+/// As the chat-completions API has it.
+fn by_response_format(schema: &Value) -> Map<String, Value> {
+    let shape = json!({"name": "answer", "strict": true, "schema": schema});
+    fields(json!({"response_format": {"type": "json_schema", "json_schema": shape}}))
 }
 
 fn owner(list: &Answer) -> Option<&str> {

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Adapter, Asker, Kind, Known, Model, OwnPage, Settled, set_windows};
+use super::{Adapter, Asker, Kind, Known, Model, OwnPage, Settled, fields, set_windows};
 use crate::base::message::Message;
 use crate::gateway::Delta;
 use crate::gateway::frame::{Flow, FrameError, Reply};
@@ -47,6 +47,10 @@ impl Adapter for Ollama {
 
     fn wire<'a>(&'a self, _ask: &'a Asker) -> BoxFuture<'a, Wire> {
         std::future::ready(WIRE).boxed()
+    }
+
+    fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
+        Some(fields(json!({"format": schema})))
     }
 
     fn settle<'a>(&'a self, ask: &'a Asker, model: &'a Model, wished: Option<u64>) -> BoxFuture<'a, Settled> {
@@ -96,6 +100,8 @@ struct Body<'a> {
     truncate: bool,
     shift: bool,
     options: RunOptions,
+    #[serde(flatten)]
+    more: &'a Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -124,6 +130,7 @@ fn body(ask: &Ask) -> serde_json::Result<Vec<u8>> {
             temperature: sampling.temperature,
             seed: sampling.seed,
         },
+        more: &ask.more,
     })
 }
 

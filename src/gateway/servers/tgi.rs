@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, Asker, Counting, Kind, Known, Model, OwnPage, asks_for_usage};
+use super::{Adapter, Asker, Counting, Kind, Known, Model, OwnPage, asks_for_usage, fields};
 use crate::base::message::{Message, Role};
 use crate::gateway::Delta;
 use crate::gateway::frame::{Flow, FrameError, Reply};
@@ -70,6 +70,10 @@ impl Adapter for Tgi {
         asks_for_usage()
     }
 
+    fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
+        Some(fields(json!({"response_format": {"type": "json", "value": schema}})))
+    }
+
     /// Every token with its place in the text; those of the chat template are among them.
     fn counting(&self) -> Option<Counting> {
         let count = |answer: &Value| Some(answer.get("tokenize_response")?.as_array()?.len() as u64);
@@ -93,6 +97,9 @@ fn body(ask: &Ask) -> serde_json::Result<Vec<u8>> {
     // Left out, it means 20 or 100 tokens in old versions.
     let most = sampling.max_tokens.or(ask.window.map(|window| window / 4)).unwrap_or(1024);
     parameters.insert("max_new_tokens".to_owned(), json!(most));
+    if let Some(shape) = ask.more.get("response_format") {
+        parameters.insert("grammar".to_owned(), shape.clone());
+    }
     let inputs = Template::of(ask.model).text(ask.messages, ask.goes_on);
     serde_json::to_vec(&json!({"inputs": inputs, "parameters": parameters}))
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Adapter, Continuing, Counting, Kind, Known, asks_for_usage, owner};
+use super::{Adapter, Continuing, Counting, Kind, Known, asks_for_usage, by_response_format, owner};
 use crate::gateway::ask::Answer;
 
 pub const KNOWN: Known = Known { kind: Kind::Vllm, port: 8000, start: "vllm serve MODEL" };
@@ -27,6 +27,10 @@ impl Adapter for Vllm {
 
     fn more_fields(&self) -> Map<String, Value> {
         asks_for_usage()
+    }
+
+    fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
+        Some(by_response_format(schema))
     }
 
     fn counting(&self) -> Option<Counting> {
