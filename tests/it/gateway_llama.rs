@@ -34,8 +34,10 @@ fn named(test: &str) -> Option<(OsString, PathBuf)> {
     let program = std::env::var_os("FAOS_TEST_LLAMA_SERVER");
     let named = program.zip(std::env::var_os("FAOS_TEST_LLAMA_MODEL").map(PathBuf::from));
     if named.is_none() {
-        let why = "`FAOS_TEST_LLAMA_SERVER` and `FAOS_TEST_LLAMA_MODEL` name no server and model";
-        writeln!(std::io::stderr(), "not run: gateway_llama::{test}: {why}").unwrap();
+        let line = format!(
+            "not run: gateway_llama::{test}: `FAOS_TEST_LLAMA_SERVER` and `FAOS_TEST_LLAMA_MODEL` name no server and model\n"
+        );
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     named
 }
