@@ -12,6 +12,7 @@ mod child;
 mod prompt;
 mod screen;
 mod server;
+mod stream;
 mod table;
 
 use std::error::Error;
@@ -21,7 +22,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use child::Cost;
-use server::{Server, Stamps};
+use server::{Script, Server, Stamps};
 use table::{Mark, Row};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -41,11 +42,12 @@ struct Options {
 }
 
 fn main() -> Outcome<ExitCode> {
-    if let [_, argument, kind, times] = std::env::args().collect::<Vec<_>>().as_slice()
-        && argument == screen::ARGUMENT
-    {
-        screen::show(kind, times.parse()?)?;
-        return Ok(ExitCode::SUCCESS);
+    match std::env::args().collect::<Vec<_>>().as_slice() {
+        [_, argument, kind, times] if argument == screen::ARGUMENT => {
+            return screen::show(kind, times.parse()?).map(|()| ExitCode::SUCCESS);
+        }
+        [_, argument, url] if argument == stream::ARGUMENT => return stream::read(url).map(|()| ExitCode::SUCCESS),
+        _ => {}
     }
     let options = options()?;
     let folder = tempfile::TempDir::with_prefix("faos-bench-")?;
@@ -56,6 +58,7 @@ fn main() -> Outcome<ExitCode> {
     let mut rows = vec![bench.startup()?];
     rows.extend(bench.short_request()?);
     rows.extend(bench.long_reply()?);
+    rows.extend(stream::rows(&bench)?);
     rows.extend(prompt::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
@@ -169,7 +172,7 @@ impl Bench<'_> {
 
     /// The same reply for both programs in turn.
     fn requests(&self, (tokens, pace): (usize, Duration)) -> Outcome<(Requests, Requests)> {
-        let server = Server::start(tokens, pace)?;
+        let server = Server::start(Script::tokens(tokens, pace))?;
         let (mut limit, mut ours) = (Requests::default(), Requests::default());
         for _ in 0..self.options.runs {
             limit.costs.push(child::run(&mut curl(&server))?);

@@ -34,20 +34,21 @@ pub struct Server {
     stamps: Receiver<Stamps>,
 }
 
-/// The words come round again and again, so that a long reply takes no memory: a child's peak is never below its parent's.
-struct Script {
-    words: Vec<Vec<u8>>,
-    tokens: usize,
+/// What is written, a write each. The pieces come round again and again, so that a long reply takes no memory: a child's
+/// peak is never below its parent's.
+pub struct Script {
+    pieces: Vec<Vec<u8>>,
+    writes: usize,
     end: Vec<Vec<u8>>,
     pace: Duration,
 }
 
 impl Server {
-    pub fn start(tokens: usize, pace: Duration) -> io::Result<Self> {
+    pub fn start(script: Script) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
         let (sender, stamps) = mpsc::channel();
-        let script = Arc::new(Script::new(tokens, pace));
+        let script = Arc::new(script);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (script, sender) = (Arc::clone(&script), sender.clone());
@@ -120,7 +121,7 @@ fn stream_reply(mut stream: &TcpStream, script: &Script) -> io::Result<Stamps> {
     let asked = Instant::now();
     stream.write_all(HEAD.as_bytes())?;
     let first = Instant::now();
-    for (number, frame) in (0..).zip(script.frames()) {
+    for (number, frame) in (0..).zip(script.writes()) {
         if !script.pace.is_zero() {
             wait_until(first + script.pace * number);
         }
@@ -137,22 +138,38 @@ fn wait_until(moment: Instant) {
 
 impl Script {
     /// Each token as one chunk of HTTP that holds one event, as llama-server writes them; then finish, usage and the end.
-    fn new(tokens: usize, pace: Duration) -> Self {
+    pub fn tokens(tokens: usize, pace: Duration) -> Self {
         let words = ["A ", "river ", "finds ", "its ", "way ", "down ", "to ", "the ", "sea, ", "slowly", ".", "\\n"];
         let word = |text| frame(&format!(r#"[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]"#), "");
+        Self { pieces: words.map(word).into(), writes: tokens, end: Self::end(tokens), pace }
+    }
+
+    /// So many events with so many KiB of text each, and each event in one chunk of HTTP, as a proxy makes them that
+    /// collects what it passes on.
+    pub fn events(events: usize, kib: usize) -> Self {
+        let [head, tail] = [r#"data: {"choices":[{"index":0,"delta":{"content":""#, "\"}}]}\n\n"];
+        let length = head.len() + kib * 1024 + tail.len();
+        let text: String = "A river finds its way down to the sea. ".chars().cycle().take(1022).collect();
+        let text = format!("{text}\\n");
+        let mut pieces = vec![format!("{length:x}\r\n{head}").into_bytes()];
+        pieces.extend(std::iter::repeat_n(text.into_bytes(), kib));
+        pieces.push(format!("{tail}\r\n").into_bytes());
+        Self { writes: events * pieces.len(), pieces, end: Self::end(events), pace: Duration::ZERO }
+    }
+
+    fn end(tokens: usize) -> Vec<Vec<u8>> {
         let total = tokens + 20;
         let usage = format!(r#","usage":{{"prompt_tokens":20,"completion_tokens":{tokens},"total_tokens":{total}}}"#);
-        let end = vec![
+        vec![
             frame(r#"[{"index":0,"delta":{},"finish_reason":"stop"}]"#, ""),
             frame("[]", &usage),
             chunk("data: [DONE]\n\n"),
             b"0\r\n\r\n".to_vec(),
-        ];
-        Self { words: words.map(word).into(), tokens, end, pace }
+        ]
     }
 
-    fn frames(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.words.iter().cycle().take(self.tokens).chain(&self.end)
+    fn writes(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.pieces.iter().cycle().take(self.writes).chain(&self.end)
     }
 }
 

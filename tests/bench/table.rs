@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 pub struct Row {
     pub what: &'static str,
     pub unit: &'static str,
-    /// The program that does the least, one value a run; empty where there is none.
+    /// What does the least or is smaller, one value a run; empty where there is none.
     pub limit: Vec<f64>,
     pub ours: Vec<f64>,
     pub mark: Mark,
@@ -36,7 +36,7 @@ impl Row {
 pub fn render(rows: &[Row], runs: usize) -> String {
     let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0);
     let mut out = format!("medians of {runs} runs, in turns\n\n");
-    let _ = writeln!(out, "{:width$}  {:>10}  {:>10}  {:>7}  {:>10}", "", "curl", "faos", "ratio", "mark");
+    let _ = writeln!(out, "{:width$}  {:>10}  {:>10}  {:>7}  {:>10}", "", "limit", "faos", "ratio", "mark");
     for row in rows {
         let value = |values| format!("{:.2} {}", median(values), row.unit);
         let mark = match row.mark {
