@@ -201,6 +201,7 @@ topics! {
     refused: "refused",
     run_and_read: "run-read",
     thinking: "thinking",
+    tool_shapes: "tool-shapes",
     tool_text: "tool-text",
     truncation: "truncation",
 }
