@@ -175,7 +175,10 @@ impl<'a> Builder<'a> {
                 return;
             }
         };
-        let sections = section::sections(around.content);
+        let is_prose = matches!(path.extension(), Some("md" | "mdx" | "markdown" | "rst" | "txt"));
+        let sections = section::sections(around.content).into_iter();
+        let sections = sections.map(|section| if is_prose { section } else { section.without_last_divider() });
+        let sections: Vec<section::Section> = sections.collect();
         let of = sections.len();
         for (at, section) in sections.iter().enumerate() {
             let number = at + 1;

@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
                 next = self.fenced(&fence, quoted, ending);
             }
         } else if section::is_search(text) {
-            self.unfenced_edit(ending);
+            self.unfenced_edit(quoted, ending);
         } else {
             self.prose(text);
         }
@@ -193,7 +193,7 @@ impl<'a> Walk<'a> {
             return;
         }
         self.at += 1;
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || is_wrapper(text) {
             return;
         }
         self.own_fence = None;
@@ -309,19 +309,25 @@ impl<'a> Walk<'a> {
         next.is_some_and(|line| fence::opener(line).is_some())
     }
 
-    /// Path and section without any fence.
-    fn unfenced_edit(&mut self, ending: Ending) {
-        let begun = self.at;
-        while self.at < self.lines.len() && !section::is_replace(self.lines[self.at]) {
+    /// Path and section without any fence. A quoted one ends with its quotation.
+    fn unfenced_edit(&mut self, quoted: bool, ending: Ending) {
+        let mut content = Vec::new();
+        let mut is_whole = false;
+        while let Some(line) = self.lines.get(self.at).filter(|_| !is_whole) {
+            let (text, is_quoted) = unquoted(line);
+            if quoted && !is_quoted {
+                break;
+            }
+            let line = if quoted { text } else { line };
+            is_whole = section::is_replace(line);
+            content.push(line);
             self.at += 1;
         }
-        let whole = self.at < self.lines.len();
-        self.at = (self.at + 1).min(self.lines.len());
         let above = self.above.take();
-        let around = Around { info: "", above, heading: None, own_fence: None, content: &self.lines[begun..self.at] };
-        if whole {
+        let around = Around { info: "", above, heading: None, own_fence: None, content: &content };
+        if is_whole {
             self.builder.block(&Block { around, ending });
-        } else {
+        } else if self.at == self.lines.len() {
             self.builder.open(block::label(&around, self.files));
         }
     }
@@ -372,6 +378,16 @@ impl<'a> Walk<'a> {
             self.at += 1;
         }
     }
+}
+
+/// A tag that some models put around an edit as if it were a fence.
+fn is_wrapper(line: &str) -> bool {
+    let inner = line.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    inner.is_some_and(|(tag, language)| {
+        let tag = tag.strip_prefix('/').unwrap_or(tag);
+        ["source", "code", "pre", "codeblock", "sourcecode"].contains(&tag)
+            && language.chars().all(char::is_alphanumeric)
+    })
 }
 
 /// The line without a quotation's sign.

@@ -65,6 +65,16 @@ impl Section {
         Some((joined(&self.lines[..at]), joined(&self.lines[at + 1..])))
     }
 
+    /// Without a divider that stands where nothing but the last marker should. In Markdown it may underline a title.
+    pub fn without_last_divider(mut self) -> Self {
+        let end = self.lines.iter().rposition(|line| !line.trim().is_empty());
+        if self.dividers.len() > 1 && self.dividers.last().copied() == end {
+            self.lines.truncate(end.unwrap_or_default());
+            self.dividers.pop();
+        }
+        self
+    }
+
     fn divider(&self, file: &str) -> Option<usize> {
         let own = self.lines.iter().map(|line| Some(line.as_str()));
         let both: Vec<Option<&str>> = own.chain([None]).chain(file.lines().map(Some)).collect();

@@ -2,6 +2,7 @@
 
 mod cases;
 mod fuzz;
+mod history;
 mod linear;
 mod properties;
 mod steps;
