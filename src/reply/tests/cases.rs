@@ -5,13 +5,15 @@ use toml::Table;
 use super::super::{BlockEvent, Ending, Parsed, Parser};
 use super::{Memory, pieces};
 
-pub const CASES: [(&str, &str); 14] = [
+pub const CASES: [(&str, &str); 16] = [
     ("diffs", include_str!("../../../tests/cases/diffs.toml")),
     ("edits-format", include_str!("../../../tests/cases/edits-format.toml")),
     ("edits-match", include_str!("../../../tests/cases/edits-match.toml")),
+    ("edits-more", include_str!("../../../tests/cases/edits-more.toml")),
     ("elision", include_str!("../../../tests/cases/elision.toml")),
     ("fences", include_str!("../../../tests/cases/fences.toml")),
     ("files", include_str!("../../../tests/cases/files.toml")),
+    ("more", include_str!("../../../tests/cases/more.toml")),
     ("multi", include_str!("../../../tests/cases/multi.toml")),
     ("paths", include_str!("../../../tests/cases/paths.toml")),
     ("refused", include_str!("../../../tests/cases/refused.toml")),
