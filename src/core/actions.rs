@@ -75,6 +75,8 @@ struct Draft {
     old: Option<String>,
     text: Option<String>,
     block: EditBlock,
+    /// SEARCH and REPLACE of the sections that were refused.
+    refused: Vec<(String, String)>,
     notes: Vec<String>,
 }
 
@@ -223,9 +225,10 @@ impl Conversation {
         turn: &mut Turn,
         tree: &mut Tree<'_>,
         walked: &mut Walked,
-        draft: Draft,
+        mut draft: Draft,
     ) -> Result<(), Stopped> {
-        let Draft { path, old, text, block, notes } = draft;
+        draft.count_lines_again();
+        let Draft { path, old, text, block, notes, .. } = draft;
         for (number, refusal) in &block.refused {
             turn.repeats.note("the same refused edit", (path.as_str(), number, &refusal.context));
         }
@@ -352,7 +355,7 @@ impl Draft {
     fn new(tree: &Tree<'_>, path: RelPath, of: usize) -> Self {
         let old = tree.text(&path);
         let block = EditBlock { path: path.to_string(), applied: Vec::new(), refused: Vec::new(), of };
-        Self { path, text: old.clone(), old, block, notes: Vec::new() }
+        Self { path, text: old.clone(), old, block, refused: Vec::new(), notes: Vec::new() }
     }
 
     fn section(&mut self, number: usize, search: &str, replace: &str) {
@@ -362,7 +365,19 @@ impl Draft {
                 self.block.applied.push(number);
                 self.notes.extend(edited.note);
             }
-            Err(refusal) => self.block.refused.push((number, refusal)),
+            Err(refusal) => {
+                self.block.refused.push((number, refusal));
+                self.refused.push((search.to_owned(), replace.to_owned()));
+            }
+        }
+    }
+
+    /// Sections behind a refused one may have moved the lines that the model is shown.
+    fn count_lines_again(&mut self) {
+        for ((_, refusal), (search, replace)) in self.block.refused.iter_mut().zip(&self.refused) {
+            if let Err(now) = apply_edit(&self.path, self.text.as_deref(), search, replace) {
+                *refusal = now;
+            }
         }
     }
 }

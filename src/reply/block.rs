@@ -1,11 +1,13 @@
 //! A finished block becomes actions, and the actions of a reply are put in order.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::base::path::{PathRefusal, RelPath};
 
 use super::edit::text_of;
 use super::path::{Meant, Quoting, meant};
 use super::place::{self, Around, Found};
-use super::{Action, BlockLabel, Ending, Files, Parsed, Unnamed, diff, section, tool};
+use super::{Action, BlockLabel, Ending, FileState, Files, Parsed, Unnamed, diff, section, tool};
 
 /// More files in one reply are none.
 const MOST_FILES: usize = 500;
@@ -45,12 +47,22 @@ pub struct Builder<'a> {
     parsed: Parsed,
     /// For an edit without a path of its own.
     last_edited: Option<RelPath>,
+    /// Where the text is now of the files that the reply has written whole, moved or deleted.
+    left: HashMap<RelPath, Left>,
+}
+
+enum Left {
+    /// In this action.
+    Written(usize),
+    /// Where it was before the reply.
+    MovedFrom(RelPath),
+    Gone,
 }
 
 impl<'a> Builder<'a> {
     /// `last_edited`: by a block before, where the text goes on.
     pub fn new(files: &'a dyn Files, last_edited: Option<RelPath>) -> Self {
-        Self { files, parsed: Parsed::default(), last_edited }
+        Self { files, parsed: Parsed::default(), last_edited, left: HashMap::new() }
     }
 
     pub fn open(&mut self, label: BlockLabel) {
@@ -58,7 +70,24 @@ impl<'a> Builder<'a> {
     }
 
     pub fn actions(&mut self, actions: Vec<Action>) {
-        self.parsed.actions.extend(actions);
+        actions.into_iter().for_each(|action| self.act(action));
+    }
+
+    fn act(&mut self, action: Action) {
+        match &action {
+            Action::Write { path, .. } => {
+                self.left.insert(path.clone(), Left::Written(self.parsed.actions.len()));
+            }
+            Action::Move { from, to } => {
+                let text = self.left.insert(from.clone(), Left::Gone).unwrap_or_else(|| Left::MovedFrom(from.clone()));
+                self.left.insert(to.clone(), text);
+            }
+            Action::Delete { path } => {
+                self.left.insert(path.clone(), Left::Gone);
+            }
+            Action::Edit { .. } | Action::Run { .. } | Action::Read { .. } | Action::Refused { .. } => {}
+        }
+        self.parsed.actions.push(action);
     }
 
     pub fn finish(mut self) -> Parsed {
@@ -75,7 +104,7 @@ impl<'a> Builder<'a> {
             "run" => {
                 let script = lines.join("\n");
                 if !script.trim().is_empty() {
-                    self.parsed.actions.push(Action::Run { script: script.trim_end().to_owned() });
+                    self.act(Action::Run { script: script.trim_end().to_owned() });
                 }
             }
             "read" => lines.iter().for_each(|line| self.read(line)),
@@ -102,7 +131,7 @@ impl<'a> Builder<'a> {
             }
             Found::Snippet(Meant::Path(path)) => {
                 let reason = "the sentence above asks to add this to the file: send the whole file, or an edit with SEARCH and REPLACE".to_owned();
-                self.parsed.actions.push(Action::Refused { what: format!("write {path}"), reason });
+                self.act(Action::Refused { what: format!("write {path}"), reason });
             }
             Found::Snippet(Meant::Unsafe(text, why)) => self.refuse("write", &text, &why),
             Found::Nothing => self.nameless(block),
@@ -123,10 +152,10 @@ impl<'a> Builder<'a> {
         let content = text_of(lines);
         if content.len() > LARGEST_FILE {
             let reason = format!("the file would have {} bytes, more than 5 MiB", content.len());
-            self.parsed.actions.push(Action::Refused { what: format!("write {path}"), reason });
+            self.act(Action::Refused { what: format!("write {path}"), reason });
             return;
         }
-        self.parsed.actions.push(Action::Write { path, content });
+        self.act(Action::Write { path, content });
     }
 
     fn edit(&mut self, around: &Around<'_>) {
@@ -144,23 +173,25 @@ impl<'a> Builder<'a> {
             (None, Some(path)) => path.clone(),
             (None, None) => {
                 let reason = "the edit names no file: write its path alone on the line above".to_owned();
-                self.parsed.actions.push(Action::Refused { what: "edit (no path)".to_owned(), reason });
+                self.act(Action::Refused { what: "edit (no path)".to_owned(), reason });
                 return;
             }
         };
-        let text = self.text_so_far(&path);
-        let sections = section::sections(around.content);
+        let is_prose = matches!(path.extension(), Some("md" | "mdx" | "markdown" | "rst" | "txt"));
+        let sections = section::sections(around.content).into_iter();
+        let sections = sections.map(|section| if is_prose { section } else { section.without_last_divider() });
+        let sections: Vec<section::Section> = sections.collect();
         let of = sections.len();
         for (at, section) in sections.iter().enumerate() {
             let number = at + 1;
-            let action = match section.halves(text.as_deref()) {
+            let action = match section.halves(|| self.text_so_far(&path)) {
                 Some((search, replace)) => Action::Edit { path: path.clone(), search, replace, number, of },
                 None => Action::Refused {
                     what: format!("edit {path}"),
                     reason: format!("section {number} of {of} has no ======= line between SEARCH and REPLACE"),
                 },
             };
-            self.parsed.actions.push(action);
+            self.act(action);
         }
         self.last_edited = Some(path);
     }
@@ -181,12 +212,11 @@ impl<'a> Builder<'a> {
                 (None, Some(path)) => path.clone(),
                 (None, None) => {
                     let reason = "the diff names no file".to_owned();
-                    self.parsed.actions.push(Action::Refused { what: "edit (no path)".to_owned(), reason });
+                    self.act(Action::Refused { what: "edit (no path)".to_owned(), reason });
                     continue;
                 }
             };
-            let text = self.text_so_far(&path);
-            self.parsed.actions.extend(part.actions(&path, text.is_some()));
+            self.actions(part.actions(&path, self.is_there(&path)));
             self.last_edited = Some(path);
         }
     }
@@ -203,7 +233,7 @@ impl<'a> Builder<'a> {
         let is_root = matches!(path.trim_end_matches('/'), "." | "");
         match RelPath::parse(path) {
             Err(why) if !is_root => self.refuse("read", what, &why),
-            Ok(_) | Err(_) => self.parsed.actions.push(Action::Read { what: what.to_owned() }),
+            Ok(_) | Err(_) => self.act(Action::Read { what: what.to_owned() }),
         }
     }
 
@@ -213,7 +243,7 @@ impl<'a> Builder<'a> {
             return;
         }
         match RelPath::parse(path) {
-            Ok(path) => self.parsed.actions.push(Action::Delete { path }),
+            Ok(path) => self.act(Action::Delete { path }),
             Err(why) => self.refuse("delete", path, &why),
         }
     }
@@ -225,35 +255,45 @@ impl<'a> Builder<'a> {
         let both = ["->", "→", "=>"].iter().find_map(|arrow| line.split_once(arrow));
         let Some((from, to)) = both.map(|(from, to)| (bare(from), bare(to))) else {
             let reason = "a line of a move block is `old -> new`".to_owned();
-            self.parsed.actions.push(Action::Refused { what: format!("move {}", line.trim()), reason });
+            self.act(Action::Refused { what: format!("move {}", line.trim()), reason });
             return;
         };
         match (RelPath::parse(from), RelPath::parse(to)) {
-            (Ok(from), Ok(to)) => self.parsed.actions.push(Action::Move { from, to }),
+            (Ok(from), Ok(to)) => self.act(Action::Move { from, to }),
             (Err(why), _) | (_, Err(why)) => self.refuse("move", &format!("{from} -> {to}"), &why),
         }
     }
 
     fn refuse(&mut self, word: &str, path: &str, why: &PathRefusal) {
         let action = Action::Refused { what: format!("{word} {path}"), reason: why.to_string() };
-        self.parsed.actions.push(action);
+        self.act(action);
     }
 
     /// The file as the reply has left it so far, as far as whole blocks tell.
     fn text_so_far(&self, path: &RelPath) -> Option<String> {
-        let written = self.parsed.actions.iter().rev().find_map(|action| match action {
-            Action::Write { path: written, content } if written == path => Some(content.clone()),
-            Action::Move { from, to } if to == path => self.files.text(from),
-            _ => None,
-        });
-        written.or_else(|| self.files.text(path))
+        match self.left.get(path) {
+            Some(Left::Written(at)) => match &self.parsed.actions[*at] {
+                Action::Write { content, .. } => Some(content.clone()),
+                _ => None,
+            },
+            Some(Left::MovedFrom(from)) => self.files.text(from),
+            Some(Left::Gone) => None,
+            None => self.files.text(path),
+        }
+    }
+
+    fn is_there(&self, path: &RelPath) -> bool {
+        match self.left.get(path) {
+            Some(left) => !matches!(left, Left::Gone),
+            None => matches!(self.files.state(path), FileState::File | FileState::Empty),
+        }
     }
 
     /// The same file twice: the last whole one counts, unless something else was done to it in between.
     fn keep_last_writes(&mut self) {
         let actions = std::mem::take(&mut self.parsed.actions);
         let mut kept: Vec<Action> = Vec::with_capacity(actions.len());
-        let mut later = std::collections::HashSet::new();
+        let mut later = HashSet::new();
         for action in actions.into_iter().rev() {
             match &action {
                 Action::Write { path, .. } => {
@@ -283,7 +323,7 @@ impl<'a> Builder<'a> {
             Action::Move { to, .. } => Some(to.clone()),
             Action::Run { .. } | Action::Read { .. } | Action::Refused { .. } => None,
         };
-        let files: std::collections::HashSet<RelPath> = self.parsed.actions.iter().filter_map(touches).collect();
+        let files: HashSet<RelPath> = self.parsed.actions.iter().filter_map(touches).collect();
         if files.len() <= MOST_FILES {
             return;
         }

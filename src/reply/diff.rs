@@ -3,6 +3,7 @@
 use crate::base::path::RelPath;
 
 use super::Action;
+use super::edit::text_of;
 use super::place::{self, Around};
 
 /// What a diff says of one file.
@@ -20,7 +21,12 @@ pub fn is_diff(around: &Around<'_>) -> bool {
     let headers = lines.windows(2).any(|pair| pair[0].starts_with("--- ") && pair[1].starts_with("+++ "));
     let hunks = lines.iter().any(|line| line.starts_with("@@"));
     let named = matches!(place::first_word(around.info).to_lowercase().as_str(), "diff" | "patch" | "udiff");
-    (headers && hunks) || (named && (headers || hunks))
+    // A file may show a diff somewhere; a diff shows nothing else.
+    let begins = lines
+        .iter()
+        .find(|line| !line.trim().is_empty())
+        .is_some_and(|first| ["--- ", "diff ", "Index: ", "index ", "@@"].iter().any(|start| first.starts_with(start)));
+    (named && (headers || hunks)) || (begins && headers && hunks)
 }
 
 pub fn parts(lines: &[&str]) -> Vec<Part> {
@@ -38,7 +44,7 @@ pub fn parts(lines: &[&str]) -> Vec<Part> {
                 parts.push(Part::default());
             }
             at += 1;
-            let end = lines[at..].iter().position(|line| ends_hunk(line)).map_or(lines.len(), |more| at + more);
+            let end = (at..lines.len()).find(|at| ends_hunk(&lines[*at..])).unwrap_or(lines.len());
             if let Some(part) = parts.last_mut() {
                 part.hunks.push(hunk(&lines[at..end]));
             }
@@ -50,8 +56,13 @@ pub fn parts(lines: &[&str]) -> Vec<Part> {
     parts
 }
 
-fn ends_hunk(line: &str) -> bool {
-    line.starts_with("@@") || line.starts_with("diff --git ") || line.starts_with("--- ") && !line.starts_with("--- -")
+/// A line that goes may begin with `-- ` and one that comes with `++ `: the next file's header is known by what follows.
+fn ends_hunk(lines: &[&str]) -> bool {
+    let line = lines[0];
+    let header = [(0, "--- "), (1, "+++ "), (2, "@@")];
+    let is_header = header.iter().all(|(at, start)| lines.get(*at).is_some_and(|line| line.starts_with(start)))
+        || line.starts_with("--- ") && lines.get(1).is_some_and(|next| next.trim_end() == "+++ /dev/null");
+    line.starts_with("@@") || line.starts_with("diff --git ") || is_header
 }
 
 fn header(old: &str, new: &str) -> Part {
@@ -102,7 +113,7 @@ impl Part {
             return vec![Action::Delete { path: path.clone() }];
         }
         if !exists && self.hunks.iter().all(|(old, _)| old.is_empty()) {
-            let content = self.hunks.iter().map(|(_, new)| new.as_str()).collect();
+            let content = text_of(&self.hunks.iter().flat_map(|(_, new)| new.lines()).collect::<Vec<_>>());
             return vec![Action::Write { path: path.clone(), content }];
         }
         let of = self.hunks.len();

@@ -42,12 +42,18 @@ pub struct Open {
     inner: Vec<Fence>,
     literal: Literal,
     language: &'static str,
+    /// Whether a block is open inside the literal.
+    opened_in_literal: bool,
+    /// Set where the literal cannot be one: blocks inside a string are whole.
+    pub is_broken: bool,
 }
 
 impl Open {
     /// `language` as `language::of_block` says; empty switches the literals off.
     pub fn new(fence: Fence, language: &'static str) -> Self {
-        Self { fence, inner: Vec::new(), literal: Literal::None, language }
+        // A longer fence was made longer than those in the content.
+        let language = if fence.length > 3 && !matches!(language, "markdown" | "rst") { "" } else { language };
+        Self { fence, inner: Vec::new(), literal: Literal::None, language, opened_in_literal: false, is_broken: false }
     }
 
     fn is_markdown_like(&self) -> bool {
@@ -63,7 +69,12 @@ impl Open {
             return self.fence_line(found, nests);
         }
         if !self.is_markdown_like() {
+            if let Some(found) = found.filter(|found| found.length >= self.fence.length) {
+                self.is_broken |= self.opened_in_literal && !found.info.is_empty();
+                self.opened_in_literal = !self.opened_in_literal;
+            }
             self.literal = std::mem::take(&mut self.literal).after(line, self.language);
+            self.is_broken |= self.opened_in_literal && self.literal == Literal::None;
         }
         Turn::Content
     }

@@ -93,17 +93,27 @@ fn after_string(rest: &str, quote: char) -> &str {
 /// `r#"…"#`, with any number of signs.
 fn raw(line: &str) -> Literal {
     let mut rest = line;
-    while let Some(at) = rest.find("r#").or_else(|| rest.find("r\"")) {
-        let signs = rest[at + 1..].bytes().take_while(|byte| *byte == b'#').count();
-        let quote = at + 1 + signs;
-        if rest.as_bytes().get(quote) != Some(&b'"') {
-            rest = &rest[at + 1..];
-            continue;
-        }
-        let end = format!("\"{}", "#".repeat(signs));
-        match rest[quote + 1..].find(&end) {
-            Some(found) => rest = &rest[quote + 1 + found + end.len()..],
-            None => return Literal::Until(end),
+    let mut in_word = false;
+    while let Some(c) = rest.chars().next() {
+        let signs = rest.bytes().skip(1).take_while(|byte| *byte == b'#').count();
+        if c == 'r' && !in_word && rest.as_bytes().get(1 + signs) == Some(&b'"') {
+            let end = format!("\"{}", "#".repeat(signs));
+            let inner = &rest[signs + 2..];
+            match inner.find(&end) {
+                Some(at) => rest = &inner[at + end.len()..],
+                None => return Literal::Until(end),
+            }
+        } else if rest.starts_with("//") {
+            return Literal::None;
+        } else if let Some(after) = rest.strip_prefix("'\"'") {
+            rest = after;
+        } else if c == '"' {
+            rest = after_string(&rest[1..], c);
+        } else {
+            // `br"…"` and `cr"…"` are raw strings too.
+            in_word = in_word || !matches!(c, 'b' | 'c');
+            in_word &= c.is_alphanumeric() || c == '_';
+            rest = &rest[c.len_utf8()..];
         }
     }
     Literal::None
@@ -156,6 +166,10 @@ mod tests {
             ("python", "# it's \"\"\"", false),
             ("rust", "const X: &str = r#\"", true),
             ("rust", "const X: &str = r#\"\n\"#;", false),
+            ("rust", "const X: &[u8] = br\"", true),
+            ("rust", "a(\"r\"); b(\"color\", 'r')", false),
+            ("rust", "let q = ['\"', 'r']; // r\"", false),
+            ("rust", "let bar = foo_r; c(\"\", \"\")", false),
             ("javascript", "const t = `a ${b}", true),
             ("javascript", "const FENCE = \"```\";", false),
             ("javascript", "return `${F}\\`x`;", false),

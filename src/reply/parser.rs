@@ -11,6 +11,14 @@ use super::{BlockEvent, BlockLabel, Ending, Files, Parsed, RelPath, language, se
 /// Lines of prose that may stand between a heading with a path and its fence.
 const HEADING_REACH: usize = 12;
 
+/// How often the text may be read in vain before ends of literals and calls are no longer looked for; so the time stays
+/// linear. No real reply comes near it.
+const PATIENCE: usize = 4;
+/// Bytes for short texts.
+const LEAST_PATIENCE: usize = 64 * 1024;
+
+const MARK: char = '\u{feff}';
+
 #[derive(Default)]
 pub struct Parser {
     text: String,
@@ -40,35 +48,34 @@ impl Parser {
 
     /// The next piece of the reply's text (never of its reasoning). Linear in the text over all calls.
     pub fn push(&mut self, piece: &str, files: &dyn Files) -> Vec<BlockEvent> {
+        // What came before this piece holds no line break that was not seen: a long line is never searched again.
+        let mut from = self.text.len();
         self.text.push_str(piece);
         let mut events = Vec::new();
-        while let Some(end) = self.text[self.seen..].find('\n') {
-            let line = self.text[self.seen..self.seen + end].trim_end_matches('\r');
+        while let Some(end) = self.text[from..].find('\n').map(|at| from + at) {
+            let line = &self.text[self.seen..end];
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let line = if self.seen == 0 { line.strip_prefix(MARK).unwrap_or(line) } else { line };
             self.live.line(line, files, &mut events);
-            self.seen += end + 1;
+            from = end + 1;
+            self.seen = from;
         }
         events
     }
 
     pub fn finish(self, ending: Ending, files: &dyn Files) -> Parsed {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
-        let lines: Vec<&str> = text.lines().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
-        let mut walk = Walk::new(&lines, Builder::new(files, self.last_edited));
+        let text = self.text.strip_prefix(MARK).unwrap_or(&self.text);
+        let builder = Builder::new(files, self.last_edited);
+        let mut walk = Walk::new(thought::without_end_signs(text), builder);
         walk.walk(ending);
-        let whole_until =
-            lines.get(walk.done).map_or(self.text.len(), |line| line.as_ptr() as usize - self.text.as_ptr() as usize);
+        let from = self.text.len() - text.len();
+        let whole_until = walk.lines.get(walk.done).map_or(self.text.len(), |line| from + walk.offset_of(line));
         Parsed { whole_until, ..walk.builder.finish() }
     }
 }
 
 impl Live {
     fn line(&mut self, line: &str, files: &dyn Files, events: &mut Vec<BlockEvent>) {
-        if let Some(thought) = &self.thought {
-            if thought.end(line).is_some() {
-                self.thought = None;
-            }
-            return;
-        }
         if let Some((open, lines)) = &mut self.open {
             match open.take(line, || false) {
                 Turn::Content => {
@@ -86,12 +93,26 @@ impl Live {
             }
             return;
         }
-        if let Mark::Begins(thought, rest) = thought::mark(line) {
-            self.thought = thought.end(rest).is_none().then_some(thought);
-        } else if let Some(fence) = fence::opener(line) {
+        let Some(line) = self.without_thoughts(line) else { return };
+        if let Some(fence) = fence::opener(line) {
             self.open(fence, files, events);
         } else if !line.trim().is_empty() {
             line.clone_into(&mut self.above);
+        }
+    }
+
+    /// What of the line is no thought.
+    fn without_thoughts<'a>(&mut self, mut line: &'a str) -> Option<&'a str> {
+        loop {
+            if let Some(thought) = self.thought {
+                line = thought.end(line)?;
+                self.thought = None;
+            }
+            match thought::mark(line) {
+                Mark::Begins(thought, rest) => (self.thought, line) = (Some(thought), rest),
+                Mark::Ended(rest) | Mark::Header(rest) => line = rest,
+                Mark::None => return Some(line),
+            }
         }
     }
 
@@ -106,21 +127,26 @@ impl Live {
 
 /// The whole text, once.
 struct Walk<'a> {
-    lines: &'a [&'a str],
+    text: &'a str,
+    /// The lines from `at` on; what of the next one was taken already is cut off its front.
+    lines: Vec<&'a str>,
     files: &'a dyn Files,
     builder: Builder<'a>,
     at: usize,
-    above: Option<String>,
-    heading: Option<(String, usize)>,
-    own_fence: Option<String>,
+    above: Option<&'a str>,
+    heading: Option<(&'a str, usize)>,
+    own_fence: Option<&'a str>,
     /// The first line behind the last whole block.
     done: usize,
     /// Bare fences of back quotes and of tildes from each line on.
     bare_ahead: Vec<[usize; 2]>,
+    /// Bytes that were read in vain: for the end of a literal, for a call that was none.
+    in_vain: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn new(lines: &'a [&'a str], builder: Builder<'a>) -> Self {
+    fn new(text: &'a str, builder: Builder<'a>) -> Self {
+        let lines: Vec<&str> = text.lines().collect();
         let mut bare_ahead = vec![[0, 0]; lines.len() + 2];
         for (at, line) in lines.iter().enumerate().rev() {
             bare_ahead[at] = bare_ahead[at + 1];
@@ -129,7 +155,19 @@ impl<'a> Walk<'a> {
             }
         }
         let files = builder.files;
-        Self { lines, files, builder, at: 0, above: None, heading: None, own_fence: None, done: 0, bare_ahead }
+        Self {
+            text,
+            lines,
+            files,
+            builder,
+            at: 0,
+            above: None,
+            heading: None,
+            own_fence: None,
+            done: 0,
+            bare_ahead,
+            in_vain: 0,
+        }
     }
 
     fn walk(&mut self, ending: Ending) {
@@ -139,43 +177,55 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn outside(&mut self, line: &str, ending: Ending) {
+    fn outside(&mut self, line: &'a str, ending: Ending) {
+        if tool::begins(&self.text[self.offset_of(line)..]) && self.tool_call(line, ending) {
+            return;
+        }
         match thought::mark(line) {
-            Mark::Begins(thought, rest) => return self.pass_over(&thought, rest, ending),
+            Mark::Begins(thought, rest) => return self.pass_over(thought, rest, ending),
             Mark::Ended(rest) => {
                 // The opening tag is missing: all before it was thought.
                 self.builder = Builder::new(self.files, None);
                 self.done = self.at;
                 self.forget();
-                return self.prose(rest);
+                self.lines[self.at] = rest;
+                return;
             }
-            Mark::Header(rest) => return self.prose(rest),
+            Mark::Header(rest) => {
+                self.lines[self.at] = rest;
+                return;
+            }
             Mark::None => {}
         }
         let (text, quoted) = unquoted(line);
         if let Some(fence) = fence::opener(text) {
             self.at += 1;
-            return self.fenced(&fence, quoted, ending);
+            let mut next = Some(fence);
+            while let Some(fence) = next {
+                next = self.fenced(&fence, quoted, ending);
+            }
+        } else if section::is_search(text) {
+            self.unfenced_edit(quoted, ending);
+        } else {
+            self.prose(text);
         }
-        if section::is_search(text) {
-            return self.unfenced_edit(ending);
-        }
-        if tool::begins(text) {
-            return self.tool_call(ending);
-        }
-        self.prose(text);
     }
 
-    fn prose(&mut self, text: &str) {
+    fn prose(&mut self, text: &'a str) {
+        // A call may follow the words that announce it.
+        if let Some(at) = tool::after_words(text) {
+            self.lines[self.at] = &text[at..];
+            return;
+        }
         self.at += 1;
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || is_wrapper(text) {
             return;
         }
         self.own_fence = None;
         if place::is_heading(text) {
-            self.heading = Some((text.to_owned(), self.at));
+            self.heading = Some((text, self.at));
         }
-        self.above = Some(text.to_owned());
+        self.above = Some(text);
     }
 
     fn forget(&mut self) {
@@ -184,15 +234,13 @@ impl<'a> Walk<'a> {
         self.own_fence = None;
     }
 
-    fn pass_over(&mut self, thought: &Thought, rest: &str, ending: Ending) {
-        if let Some(after) = thought.end(rest) {
-            return self.prose(after);
-        }
-        self.at += 1;
+    fn pass_over(&mut self, thought: Thought, rest: &'a str, ending: Ending) {
+        self.lines[self.at] = rest;
         while self.at < self.lines.len() {
             if let Some(after) = thought.end(self.lines[self.at]) {
+                self.lines[self.at] = after;
                 self.forget();
-                return self.prose(after);
+                return;
             }
             self.at += 1;
         }
@@ -201,56 +249,53 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes a block's content; `at` is behind the opener.
-    fn fenced(&mut self, fence: &Fence, quoted: bool, ending: Ending) {
-        let language = self.language_of(fence);
+    /// Takes a block's content; `at` is behind the opener. What opens the next block on the closer's line is returned.
+    fn fenced(&mut self, fence: &Fence, quoted: bool, ending: Ending) -> Option<Fence> {
         let begun = self.at;
-        let (content, turn) = match self.content(fence, quoted, language) {
-            (content, Some(turn)) => (content, Some(turn)),
-            (content, None) => {
-                // A literal that never ends was none: the first bare fence closes after all.
-                let end = self.at;
-                self.at = begun;
-                match self.content(
-                    fence,
-                    quoted,
-                    if language == "markdown" || language == "rst" { language } else { "" },
-                ) {
-                    (retried, Some(turn)) => (retried, Some(turn)),
-                    _ => {
-                        self.at = end;
-                        (content, None)
-                    }
-                }
-            }
-        };
+        let (content, turn) = self.content(fence, quoted);
         let heading = self.heading.take().filter(|(_, at)| begun - at <= HEADING_REACH + 1).map(|(line, _)| line);
         let (above, own_fence) = (self.above.take(), self.own_fence.take());
-        let borrowed: Vec<&str> = content.iter().map(String::as_str).collect();
-        let around = Around {
-            info: &fence.info,
-            above: above.as_deref(),
-            heading: heading.as_deref(),
-            own_fence: own_fence.as_deref(),
-            content: &borrowed,
-        };
+        let around = Around { info: &fence.info, above, heading, own_fence, content: &content };
         if turn.is_none() {
             self.builder.open(block::label(&around, self.files));
-            return;
+            return None;
         }
-        let is_name = fence.info.is_empty() && borrowed.len() == 1 && place::alone(borrowed[0], self.files).is_some();
-        if is_name && self.a_fence_follows() {
-            self.own_fence = Some(borrowed[0].to_owned());
+        let is_name = fence.info.is_empty() && content.len() == 1 && place::alone(content[0], self.files).is_some();
+        let has_path = || place::find(&Around { content: &[], ..around }, self.files) != place::Found::Nothing;
+        if is_name && self.a_fence_follows() && !has_path() {
+            self.own_fence = Some(content[0]);
         } else {
             self.builder.block(&Block { around, ending });
             self.done = self.at;
         }
-        if let Some(Turn::CloseAndOpen(next)) = turn {
-            self.fenced(&next, quoted, ending);
+        match turn {
+            Some(Turn::CloseAndOpen(next)) => Some(next),
+            _ => None,
         }
     }
 
-    fn content(&mut self, fence: &Fence, quoted: bool, language: &'static str) -> (Vec<String>, Option<Turn>) {
+    fn content(&mut self, fence: &Fence, quoted: bool) -> (Vec<&'a str>, Option<Turn>) {
+        let language = self.language_of(fence);
+        let without_literals = if matches!(language, "markdown" | "rst") { language } else { "" };
+        let begun = self.at;
+        let language = if self.is_patient() { language } else { without_literals };
+        let taken = self.content_in(fence, quoted, language);
+        if taken.1.is_some() || language == without_literals {
+            return taken;
+        }
+        // A literal that never ends, or holds half a block, was none: the first bare fence closes after all.
+        let end = std::mem::replace(&mut self.at, begun);
+        self.in_vain += taken.0.iter().map(|line| line.len() + 1).sum::<usize>();
+        match self.content_in(fence, quoted, without_literals) {
+            (retried, Some(turn)) => (retried, Some(turn)),
+            _ => {
+                self.at = end;
+                taken
+            }
+        }
+    }
+
+    fn content_in(&mut self, fence: &Fence, quoted: bool, language: &'static str) -> (Vec<&'a str>, Option<Turn>) {
         let mut open = Open::new(fence.clone(), language);
         let mut content = Vec::new();
         while self.at < self.lines.len() {
@@ -264,7 +309,8 @@ impl<'a> Walk<'a> {
             let turn = open.take(line, nests);
             self.at += 1;
             match turn {
-                Turn::Content => content.push(fence::unindented(line, fence.indent).to_owned()),
+                Turn::Content if open.is_broken => return (content, None),
+                Turn::Content => content.push(fence::unindented(line, fence.indent)),
                 turn => return (content, Some(turn)),
             }
         }
@@ -273,8 +319,7 @@ impl<'a> Walk<'a> {
 
     /// For fences and literals; the path above tells where the info string does not.
     fn language_of(&self, fence: &Fence) -> &'static str {
-        let around =
-            Around { info: &fence.info, above: self.above.as_deref(), heading: None, own_fence: None, content: &[] };
+        let around = Around { info: &fence.info, above: self.above, heading: None, own_fence: None, content: &[] };
         let path = match place::find(&around, self.files) {
             place::Found::Path(Meant::Path(path)) => Some(path),
             _ => None,
@@ -290,42 +335,87 @@ impl<'a> Walk<'a> {
         next.is_some_and(|line| fence::opener(line).is_some())
     }
 
-    /// Path and section without any fence.
-    fn unfenced_edit(&mut self, ending: Ending) {
-        let begun = self.at;
-        while self.at < self.lines.len() && !section::is_replace(self.lines[self.at]) {
+    /// Path and section without any fence. A quoted one ends with its quotation.
+    fn unfenced_edit(&mut self, quoted: bool, ending: Ending) {
+        let mut content = Vec::new();
+        let mut is_whole = false;
+        while let Some(line) = self.lines.get(self.at).filter(|_| !is_whole) {
+            let (text, is_quoted) = unquoted(line);
+            if quoted && !is_quoted {
+                break;
+            }
+            let line = if quoted { text } else { line };
+            is_whole = section::is_replace(line);
+            content.push(line);
             self.at += 1;
         }
-        let whole = self.at < self.lines.len();
-        self.at = (self.at + 1).min(self.lines.len());
         let above = self.above.take();
-        let around = Around {
-            info: "",
-            above: above.as_deref(),
-            heading: None,
-            own_fence: None,
-            content: &self.lines[begun..self.at],
-        };
-        if whole {
+        let around = Around { info: "", above, heading: None, own_fence: None, content: &content };
+        if is_whole {
             self.builder.block(&Block { around, ending });
             self.done = self.at;
-        } else {
+        } else if self.at == self.lines.len() {
             self.builder.open(block::label(&around, self.files));
         }
     }
 
-    fn tool_call(&mut self, ending: Ending) {
-        let (calls, used) = tool::read(&self.lines[self.at..], ending);
-        self.at += used.max(1);
-        self.forget();
-        match calls {
-            Some(calls) => {
+    /// Whether the line did begin a call, which is taken then.
+    fn tool_call(&mut self, line: &'a str, ending: Ending) -> bool {
+        if !self.is_patient() {
+            return false;
+        }
+        let begun = self.offset_of(line);
+        match tool::read(&self.text[begun..], ending) {
+            tool::Read::Calls { calls, used, looked_at } => {
+                self.in_vain += looked_at.saturating_sub(used);
+                self.forget();
                 self.builder.actions(calls);
+                self.go_on_at(begun + used);
                 self.done = self.at;
+                true
             }
-            None => self.builder.open(BlockLabel::Shown),
+            tool::Read::Cut => {
+                self.builder.open(BlockLabel::Shown);
+                self.at = self.lines.len();
+                true
+            }
+            tool::Read::NoCall(looked_at) => {
+                self.in_vain += looked_at;
+                false
+            }
         }
     }
+
+    fn is_patient(&self) -> bool {
+        self.in_vain <= PATIENCE * self.text.len() + LEAST_PATIENCE
+    }
+
+    /// Where a line that is part of the text begins in it.
+    fn offset_of(&self, line: &str) -> usize {
+        line.as_ptr() as usize - self.text.as_ptr() as usize
+    }
+
+    /// Drops what stands before this place of the text.
+    fn go_on_at(&mut self, offset: usize) {
+        while let Some(line) = self.lines.get(self.at) {
+            let begin = self.offset_of(line);
+            if begin + line.len() > offset {
+                self.lines[self.at] = &line[offset.saturating_sub(begin)..];
+                return;
+            }
+            self.at += 1;
+        }
+    }
+}
+
+/// A tag that some models put around an edit as if it were a fence.
+fn is_wrapper(line: &str) -> bool {
+    let inner = line.trim().strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    inner.is_some_and(|(tag, language)| {
+        let tag = tag.strip_prefix('/').unwrap_or(tag);
+        ["source", "code", "pre", "codeblock", "sourcecode"].contains(&tag)
+            && language.chars().all(char::is_alphanumeric)
+    })
 }
 
 /// The line without a quotation's sign.

@@ -6,6 +6,7 @@ use super::pattern::Pattern;
 use super::{FileState, Files, language};
 
 /// What the parser knows of the lines around a fence.
+#[derive(Clone, Copy)]
 pub struct Around<'a> {
     pub info: &'a str,
     /// The nearest line above that is not blank, and not of another block.
@@ -27,6 +28,9 @@ pub enum Found {
     Snippet(Meant),
     Nothing,
 }
+
+/// Longer lines name no file.
+const LONGEST: usize = 2_000;
 
 static KEYED: Pattern = Pattern::new(r#"^(?:path|file|filename|title|name)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|(\S+))"#);
 static NUMBERED: Pattern = Pattern::new(r"^(?:[Ss]tep\s+)?\d+\s*[.):]\s+");
@@ -117,6 +121,9 @@ pub fn from_info(info: &str, files: &dyn Files) -> Option<Meant> {
 /// A line that is a path and nothing more, however it is dressed up.
 pub fn alone(line: &str, files: &dyn Files) -> Option<Meant> {
     let mut text = line.trim();
+    if text.len() > LONGEST {
+        return None;
+    }
     if let Some(inner) = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```")) {
         text = inner;
     }
@@ -171,7 +178,7 @@ fn cut<'a>(pattern: &Pattern, text: &'a str) -> &'a str {
 
 fn from_sentence(line: &str, around: &Around<'_>, files: &dyn Files) -> Found {
     let text = line.trim().trim_end_matches(['*', '_', ' ']);
-    if !text.ends_with(':') {
+    if !text.ends_with(':') || text.len() > LONGEST {
         return Found::Nothing;
     }
     let Some(found) = last_quoted(text, files).or_else(|| only_bare(text, files)) else { return Found::Nothing };
@@ -213,7 +220,7 @@ fn only_bare(text: &str, files: &dyn Files) -> Option<Meant> {
 
 fn from_comment(around: &Around<'_>, files: &dyn Files) -> Found {
     let at = usize::from(around.content.first().is_some_and(|line| line.starts_with("#!")));
-    let Some(line) = around.content.get(at) else { return Found::Nothing };
+    let Some(line) = around.content.get(at).filter(|line| line.len() <= LONGEST) else { return Found::Nothing };
     let Some(inner) = COMMENT.captures(line).and_then(|found| Some(found.get(1)?.as_str())) else {
         return Found::Nothing;
     };

@@ -8,7 +8,7 @@ use super::fence::{self, Fence, Open, Turn};
 use super::path::Meant;
 use super::place::{self, Around};
 use super::thought::{self, Mark};
-use super::{FileState, Files, RelPath, language, section, tool};
+use super::{Ending, FileState, Files, RelPath, language, section, tool};
 
 /// Lines that a model may repeat before it goes on.
 const MOST_REPEATED: usize = 60;
@@ -30,8 +30,9 @@ pub fn whole_lines(text: &str) -> &str {
 
 /// The last whole line that is not blank, of the open block where there is one: what the model is told to go on from.
 pub fn last_line(waiting: &str) -> &str {
-    let lines: Vec<&str> = whole_lines(waiting).lines().collect();
-    let from = if let Cut::Block(block) = cut_in(&lines) { block.at + 1 } else { 0 };
+    let waiting = whole_lines(waiting);
+    let lines: Vec<&str> = waiting.lines().collect();
+    let from = if let Cut::Block(block) = cut_in(waiting) { block.at + 1 } else { 0 };
     lines[from..].iter().rev().find(|line| !line.trim().is_empty()).copied().unwrap_or_default()
 }
 
@@ -49,7 +50,7 @@ fn by_lines(waiting: &str, rest: &str) -> Joined {
     let lines: Vec<&str> = waiting.lines().collect();
     let rest: Vec<&str> = rest.lines().collect();
     let alone = |left| Joined { text: rest.iter().flat_map(|line| [*line, "\n"]).collect(), left };
-    match cut_in(&lines) {
+    match cut_in(waiting) {
         Cut::Prose => Joined { text: text_of(&prose(&lines, &rest), &rest), left: None },
         // A thought, a tool call and an edit without a fence are sent again whole.
         Cut::Elsewhere => alone(None),
@@ -91,7 +92,8 @@ enum Begins {
     Another,
 }
 
-fn cut_in(lines: &[&str]) -> Cut {
+fn cut_in(text: &str) -> Cut {
+    let lines: Vec<&str> = text.lines().collect();
     let mut open: Option<(usize, Open)> = None;
     let mut above = None;
     for (at, line) in lines.iter().enumerate() {
@@ -105,7 +107,7 @@ fn cut_in(lines: &[&str]) -> Cut {
             open = Some((at, opened(fence, above)));
         } else if matches!(thought::mark(line), Mark::Begins(thought, rest) if thought.end(rest).is_none())
             || section::is_search(line)
-            || tool::begins(line)
+            || is_cut_call(&text[line.as_ptr() as usize - text.as_ptr() as usize..])
         {
             return Cut::Elsewhere;
         }
@@ -120,6 +122,10 @@ fn cut_in(lines: &[&str]) -> Cut {
     let inner = |line: &&&str| fence::opener(line).is_some_and(|inner| inner.length < fence.length);
     let inside = lines[at + 1..].iter().filter(inner).count() % 2 == 1;
     Cut::Block(Block { at, language, path, inside, fence })
+}
+
+fn is_cut_call(text: &str) -> bool {
+    tool::begins(text) && matches!(tool::read(text, Ending::Cut), tool::Read::Cut)
 }
 
 fn opened(fence: Fence, above: Option<&str>) -> Open {

@@ -55,21 +55,54 @@ pub fn sections(lines: &[&str]) -> Vec<Section> {
 
 impl Section {
     /// Both halves as text, each line with its newline; `None` without a divider. Of several dividers the one whose
-    /// SEARCH half is the longest that stands in the file exactly once.
-    pub fn halves(&self, file: Option<&str>) -> Option<(String, String)> {
+    /// SEARCH half is the longest that stands in the file exactly once; only then the file is asked for.
+    pub fn halves(&self, file: impl FnOnce() -> Option<String>) -> Option<(String, String)> {
         let first = *self.dividers.first()?;
-        let once = |at: &&usize| file.is_some_and(|file| stands_once(file, &self.lines[..**at]));
-        let at = self.dividers.iter().rev().find(once).copied().unwrap_or(first);
+        let at = match (self.dividers.len(), file) {
+            (1, _) => first,
+            (_, file) => file().and_then(|file| self.divider(&file)).unwrap_or(first),
+        };
         Some((joined(&self.lines[..at]), joined(&self.lines[at + 1..])))
+    }
+
+    /// Without a divider that stands where nothing but the last marker should. In Markdown it may underline a title.
+    pub fn without_last_divider(mut self) -> Self {
+        let end = self.lines.iter().rposition(|line| !line.trim().is_empty());
+        if self.dividers.len() > 1 && self.dividers.last().copied() == end {
+            self.lines.truncate(end.unwrap_or_default());
+            self.dividers.pop();
+        }
+        self
+    }
+
+    fn divider(&self, file: &str) -> Option<usize> {
+        let own = self.lines.iter().map(|line| Some(line.as_str()));
+        let both: Vec<Option<&str>> = own.chain([None]).chain(file.lines().map(Some)).collect();
+        // How many lines of the section stand at each line of the file, and how many lines of it do so often.
+        let mut places = vec![0_usize; self.lines.len() + 2];
+        prefixes(&both)[self.lines.len() + 1..].iter().for_each(|length| places[*length] += 1);
+        for length in (0..places.len() - 1).rev() {
+            places[length] += places[length + 1];
+        }
+        self.dividers.iter().rev().copied().find(|at| *at > 0 && places[*at] == 1)
     }
 }
 
-fn stands_once(file: &str, lines: &[String]) -> bool {
-    let file: Vec<&str> = file.lines().collect();
-    if lines.is_empty() || lines.len() > file.len() {
-        return false;
+/// For each place how many items from there on are those at the start: the Z function, in linear time.
+fn prefixes<T: PartialEq>(items: &[T]) -> Vec<usize> {
+    let mut lengths = vec![0; items.len()];
+    let (mut from, mut to) = (0, 0);
+    for at in 1..items.len() {
+        let mut length = if at < to { lengths[at - from].min(to - at) } else { 0 };
+        while at + length < items.len() && items[length] == items[at + length] {
+            length += 1;
+        }
+        if at + length > to {
+            (from, to) = (at, at + length);
+        }
+        lengths[at] = length;
     }
-    file.windows(lines.len()).filter(|window| window.iter().zip(lines).all(|(a, b)| *a == b)).count() == 1
+    lengths
 }
 
 fn joined(lines: &[String]) -> String {

@@ -1,15 +1,18 @@
 //! What a model is shown when its SEARCH lines are not in the file: the lines that come closest, with their numbers.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::base::path::RelPath;
 
-use super::find::ratio;
+use super::likeness::{PATIENCE, Pattern};
 
 /// Lines shown on each side of the closest ones.
 const AROUND: usize = 3;
-/// Longer files are compared by whole equal lines alone.
-const LONG: usize = 5_000;
+/// Lines shown of a longer place, half of them from its end.
+const MOST_LINES: usize = 80;
+/// Bytes shown of one line.
+const LONGEST: usize = 1_000;
 
 /// The window of the section's length that is most like it, and some lines around it.
 pub fn closest(path: &RelPath, file: &[&str], search: &[&str]) -> String {
@@ -22,34 +25,74 @@ pub fn closest(path: &RelPath, file: &[&str], search: &[&str]) -> String {
     format!("--- closest lines of {path} ---\n{lines}")
 }
 
+/// Equal lines count one, like lines less. Where comparing all of them would take too long, equal lines decide, and the
+/// section's longest line where there is none.
 fn best(file: &[&str], search: &[&str], length: usize) -> usize {
-    let score = |own: &str, given: &str| {
-        let (own, given) = (own.trim(), given.trim());
-        match () {
-            () if own.is_empty() || given.is_empty() => 0.0,
-            () if own == given => 1.0,
-            () if file.len() > LONG => 0.0,
-            () => ratio(own, given).powi(2),
+    let mut scores = vec![0.0_f32; file.len() - length + 1];
+    let mut count = |line: usize, at: usize, score: f32| {
+        if let Some(total) = line.checked_sub(at).and_then(|from| scores.get_mut(from)) {
+            *total += score;
         }
     };
-    // Each line is compared with each other one once.
-    let table: Vec<Vec<f32>> = search.iter().map(|given| file.iter().map(|own| score(own, given)).collect()).collect();
-    let total = |from: usize| (0..length).map(|at| table[at][from + at]).sum::<f32>();
-    let mut best = (0, f32::MIN);
-    for from in 0..=file.len() - length {
-        let score = total(from);
-        if score > best.1 {
-            best = (from, score);
+    let given: Vec<(usize, Pattern<'_>)> = search
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(at, line)| (at, Pattern::new(line.trim())))
+        .collect();
+    let cost = |patterns: &[(usize, Pattern<'_>)]| -> u64 {
+        let of_file = |pattern: &Pattern<'_>| file.iter().map(|line| pattern.cost(line)).sum::<u64>();
+        // The dearest is looked at in full, since a sum over all is what must not be done.
+        patterns.iter().map(|(_, pattern)| of_file(pattern)).take(1).sum::<u64>() * patterns.len() as u64
+    };
+    if cost(&given) <= PATIENCE / 4 {
+        for (at, pattern) in &given {
+            for (line, own) in file.iter().enumerate().filter(|(_, own)| !own.trim().is_empty()) {
+                count(line, *at, pattern.ratio(own.trim()).powi(2));
+            }
+        }
+    } else {
+        equal_lines(file, search, &mut count);
+        let longest = given.iter().max_by_key(|(at, _)| search[*at].len().min(200));
+        if let Some((at, pattern)) = longest {
+            // Less than an equal line, so that it decides only between windows without one.
+            file.iter().enumerate().for_each(|(line, own)| count(line, *at, pattern.ratio(own.trim()) * 0.9));
         }
     }
-    best.0
+    let better = |best: usize, at: usize| if scores[at] > scores[best] { at } else { best };
+    (0..scores.len()).fold(0, better)
 }
 
-/// Lines `from` to `to` (exclusive), each with its number: `  12 | code`.
+/// Lines that stand in many places tell nothing.
+fn equal_lines(file: &[&str], search: &[&str], count: &mut impl FnMut(usize, usize, f32)) {
+    const MOST_PLACES: usize = 100;
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, line) in file.iter().enumerate() {
+        places.entry(line.trim()).or_default().push(at);
+    }
+    for (at, given) in search.iter().enumerate() {
+        if let Some(lines) = places.get(given.trim()).filter(|lines| lines.len() <= MOST_PLACES) {
+            lines.iter().for_each(|line| count(*line, at, 1.0));
+        }
+    }
+}
+
+/// Lines `from` to `to` (exclusive), each with its number: `  12 | code`. Of many the first and the last ones.
 pub fn numbered(file: &[&str], from: usize, to: usize) -> String {
+    let to = to.min(file.len());
+    let left_out = (to - from).saturating_sub(MOST_LINES);
+    let gap = from + MOST_LINES / 2..from + MOST_LINES / 2 + left_out;
     let mut out = String::new();
-    for (at, line) in file.iter().enumerate().take(to.min(file.len())).skip(from) {
-        let _ = writeln!(out, "{:>4} | {line}", at + 1);
+    for (at, line) in file.iter().enumerate().take(to).skip(from) {
+        if gap.contains(&at) {
+            if at == gap.start {
+                let _ = writeln!(out, "     [… {left_out} lines …]");
+            }
+            continue;
+        }
+        let end = (0..=LONGEST.min(line.len())).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        let more = if end < line.len() { " [… the line goes on …]" } else { "" };
+        let _ = writeln!(out, "{:>4} | {}{more}", at + 1, &line[..end]);
     }
     out.truncate(out.trim_end_matches('\n').len());
     out
