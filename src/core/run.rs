@@ -69,7 +69,7 @@ impl Runner {
             workspace: self.workspace.root(),
             view: if scratch { View::Scratch { cache: &cache } } else { View::Direct },
             protected: &protected,
-            output: &folder,
+            output: Some(&folder),
             limits: &order.limits,
             network: self.network,
         };
@@ -244,6 +244,14 @@ impl Conversation {
         turn.evidence.last_run = Some(report.succeeded());
         turn.runs.push(report.clone());
         self.record(Entry::RunFinished { run: number, report: report.clone(), feedback });
+        if !report.quarantined.is_empty() {
+            let (made, folder) = (report.quarantined.join("`, `"), self.parts.session.folder().display());
+            let kept = format!("{folder}/runs/{number:04}/quarantine");
+            self.emit(Event::Notice(format!(
+                "the run made `{made}`: moved to `{kept}`, as programs obey what it says"
+            )))
+            .await;
+        }
         self.version_kept(version, &format!("run {number}")).await?;
         self.emit(Event::RunFinished { run: number, source, report: Box::new(report) }).await;
         Ok(())
