@@ -6,6 +6,7 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod attacks;
 mod captures;
 mod commands;
 mod exit_codes;

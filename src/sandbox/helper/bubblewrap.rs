@@ -133,6 +133,9 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
         };
     }
     all.add(["--dev", "/dev", "--proc", "/proc", "--size", "67108864", "--tmpfs", "/run", "--dir", "/run/faos"]);
+    for hidden in root::HIDDEN.map(|name| Path::new("/proc").join(name)).iter().filter(|path| path.exists()) {
+        all.add(["--ro-bind"]).add([Path::new("/dev/null"), hidden]);
+    }
     all.add(["--ro-bind"]).add([sources.program.as_path(), Path::new(HELPER)]);
     match order.layer {
         Layer::Direct => {

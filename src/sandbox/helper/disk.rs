@@ -87,7 +87,7 @@ impl<'a> Disk<'a> {
             return Found::default();
         }
         let mut walk = Walk::new(self.order, self.folder);
-        walk.unmarks = true;
+        walk.unmarks = self.order.backend != Backend::Off;
         let done = walk.go_on(self.since, Instant::now() + LAST_LOOK);
         walk.found.in_part |= !done;
         walk.found

@@ -18,6 +18,8 @@ pub const CACHE: &str = "/var/cache/faos";
 pub const OWN_PROGRAMS: &str = "/run/faos/bin";
 /// Where a workspace stands that is nobody's.
 pub const EMPTY: &str = "/workspace";
+/// Files of `/proc` that are the machine's, and nobody's business.
+pub const HIDDEN: [&str; 4] = ["kcore", "key-users", "keys", "sysrq-trigger"];
 /// The run's script. Bash reads it as it goes on; nothing inside can change it.
 const SCRIPT: &str = "/run/faos/script";
 /// Where the new root is built. What is mounted there is hidden from this process alone.
@@ -175,7 +177,7 @@ fn processes(stage: &Path) -> Step<Option<String>> {
     };
     let settings = at.join("sys");
     read_only(&settings, &settings).map_err(named("make /proc/sys read-only"))?;
-    for name in ["sysrq-trigger", "kcore", "keys", "key-users"] {
+    for name in HIDDEN {
         let hidden = at.join(name);
         if hidden.exists() {
             // Nothing can be read from it, as from a mount without devices.
