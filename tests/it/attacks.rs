@@ -114,56 +114,7 @@ impl Scene {
         let base = temp.path();
         // Of this scene alone: abstract sockets are called by it too.
         let token = format!("secret-of-{}", base.file_name().unwrap().display());
-        let write = |path: &str, content: &str| {
-            let path = base.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        };
-        for name in [
-            "truncate",
-            "truncate2",
-            "rename",
-            "taken",
-            "hard",
-            "remove",
-            "mode",
-            "mode2",
-            "time",
-            "attribute",
-            "owner",
-            "append",
-        ] {
-            write(&format!("out/{name}"), "before\n");
-        }
-        for path in ["out/secret.txt", "home/.ssh/id", "home/.cargo/credentials.toml", "home/faos/state.txt"] {
-            write(path, &token);
-        }
-        write("home/faos/config.toml", &format!("# {token}\n"));
-        for path in [
-            "out/touched",
-            "home/.profile",
-            "home/faos/sessions/log",
-            "ws/.git/config",
-            "ws/.git/gone",
-            "ws/.faos/config.toml",
-            "ws/data/.env",
-            "ws/data/gone",
-            "ws/data/linked",
-        ] {
-            write(path, "");
-        }
-        write("ws/.gitignore", "data/\n");
-        write("probe.c", PROBE);
-        write("victim.py", VICTIM);
-        fs::create_dir(base.join("out/empty")).unwrap();
-        // Built in another folder, this file may stand where the user cannot go.
-        fs::copy(env!("CARGO_BIN_EXE_faos"), base.join("faos")).unwrap();
-        let compiled =
-            Command::new("cc").args(["-O1", "-o"]).arg(base.join("probe")).arg(base.join("probe.c")).status();
-        assert!(compiled.unwrap().success(), "the probes compile");
-        for copy in ["ws/probe", "ws/suid-probe"] {
-            fs::copy(base.join("probe"), base.join(copy)).unwrap();
-        }
+        lay_out(base, &token);
         if who == Who::User && is_root() {
             give(base, USER);
             chown(base.join("ws/suid-probe"), Some(0), Some(0)).unwrap();
@@ -265,6 +216,59 @@ impl Scene {
             None => printed.contains("THROUGH"),
         });
         through.map(|through| if through { Expected::Through } else { Expected::Held }).collect()
+    }
+}
+
+/// What there is to read, to change and to reach.
+fn lay_out(base: &Path, token: &str) {
+    let write = |path: &str, content: &str| {
+        let path = base.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    for name in [
+        "truncate",
+        "truncate2",
+        "rename",
+        "taken",
+        "hard",
+        "remove",
+        "mode",
+        "mode2",
+        "time",
+        "attribute",
+        "owner",
+        "append",
+    ] {
+        write(&format!("out/{name}"), "before\n");
+    }
+    for path in ["out/secret.txt", "home/.ssh/id", "home/.cargo/credentials.toml", "home/faos/state.txt"] {
+        write(path, token);
+    }
+    write("home/faos/config.toml", &format!("# {token}\n"));
+    for path in [
+        "out/touched",
+        "home/.profile",
+        "home/faos/sessions/log",
+        "ws/.git/config",
+        "ws/.git/gone",
+        "ws/.faos/config.toml",
+        "ws/data/.env",
+        "ws/data/gone",
+        "ws/data/linked",
+    ] {
+        write(path, "");
+    }
+    write("ws/.gitignore", "data/\n");
+    write("probe.c", PROBE);
+    write("victim.py", VICTIM);
+    fs::create_dir(base.join("out/empty")).unwrap();
+    // Built in another folder, this file may stand where the user cannot go.
+    fs::copy(env!("CARGO_BIN_EXE_faos"), base.join("faos")).unwrap();
+    let compiled = Command::new("cc").args(["-O1", "-o"]).arg(base.join("probe")).arg(base.join("probe.c")).status();
+    assert!(compiled.unwrap().success(), "the probes compile");
+    for copy in ["ws/probe", "ws/suid-probe"] {
+        fs::copy(base.join("probe"), base.join(copy)).unwrap();
     }
 }
 

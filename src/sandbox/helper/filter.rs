@@ -218,3 +218,36 @@ fn rule(argument: u8, how: SeccompCmpOp, value: u64) -> Filter<SeccompRule> {
 fn condition(argument: u8, how: SeccompCmpOp, value: u64) -> Filter<SeccompCondition> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value).map_err(seccompiler::Error::Backend)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::foreign_numbers;
+
+    /// What the filter answers for a call's number.
+    fn answer(number: u32) -> u32 {
+        let (mut at, mut accumulator) = (0, 0);
+        let program = foreign_numbers();
+        loop {
+            let step = &program[at];
+            match step.code {
+                0x20 => accumulator = number,
+                0x35 if accumulator >= step.k => at += usize::from(step.jt),
+                0x35 => at += usize::from(step.jf),
+                0x06 => return step.k,
+                other => panic!("no such instruction: {other:#x}"),
+            }
+            at += 1;
+        }
+    }
+
+    #[test]
+    fn numbers_of_x32_are_no_calls() {
+        const ALLOWED: u32 = 0x7fff_0000;
+        let missing = 0x0005_0000 | libc::ENOSYS as u32;
+        for (number, want) in
+            [(0, ALLOWED), (39, ALLOWED), (0x3fff_ffff, ALLOWED), (0x4000_0000, missing), (0x4000_0027, missing)]
+        {
+            assert_eq!(answer(number), want, "{number:#x}");
+        }
+    }
+}
