@@ -105,7 +105,16 @@ struct Scene {
     temp: TempDir,
     who: Who,
     values: BTreeMap<&'static str, String>,
-    _victim: Running,
+    victim: Option<Running>,
+}
+
+impl Drop for Scene {
+    /// The neighbour takes its queue and its memory with it.
+    fn drop(&mut self) {
+        if let Some(victim) = self.victim.take() {
+            victim.finish();
+        }
+    }
 }
 
 impl Scene {
@@ -127,7 +136,7 @@ impl Scene {
         let mut victim = Running::start(&mut victim, Duration::from_secs(600));
         victim.wait_for_stdout("}\n");
         let there: BTreeMap<String, serde_json::Value> = serde_json::from_str(victim.stdout()).unwrap();
-        let mut scene = Self { who, values: BTreeMap::new(), _victim: victim, temp };
+        let mut scene = Self { who, values: BTreeMap::new(), victim: Some(victim), temp };
         scene.name_values(token, &there);
         scene
     }
