@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::net::UdpSocket;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -16,12 +15,11 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::support::process::Running;
+use crate::support::sandboxed::{Who, as_who, give, is_root, program_in, say};
 
 const TABLE: &str = include_str!("../attacks/attacks.toml");
 const PROBE: &str = include_str!("../attacks/probe.c");
 const VICTIM: &str = include_str!("../attacks/victim.py");
-/// A user that no machine has.
-const USER: u32 = 61_717;
 const MARK: &str = "@@attack ";
 
 #[derive(Deserialize)]
@@ -85,21 +83,6 @@ impl Attack {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Who {
-    Root,
-    User,
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Said where people read it, whatever the harness does with a test's output.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "attacks: {line}");
-}
-
 /// The folders of one round: a workspace, what is beside it, a home folder, and a neighbour who has secrets.
 struct Scene {
     temp: TempDir,
@@ -125,7 +108,7 @@ impl Scene {
         let token = format!("secret-of-{}", base.file_name().unwrap().display());
         lay_out(base, &token);
         if who == Who::User && is_root() {
-            give(base, USER);
+            give(base);
             chown(base.join("ws/suid-probe"), Some(0), Some(0)).unwrap();
             fs::set_permissions(base.join("ws/suid-probe"), fs::Permissions::from_mode(0o4755)).unwrap();
         }
@@ -182,7 +165,7 @@ impl Scene {
     }
 
     fn faos(&self, arguments: &[&str]) -> Command {
-        let mut faos = as_who(self.who, &self.temp.path().join("faos").display().to_string());
+        let mut faos = as_who(self.who, self.temp.path().join("faos"));
         faos.env("HOME", self.temp.path().join("home")).env("FAOS_HOME", self.temp.path().join("home/faos"));
         faos.env("FAOS_API_KEY", &self.values["token"])
             .current_dir(self.temp.path())
@@ -272,37 +255,12 @@ fn lay_out(base: &Path, token: &str) {
     write("probe.c", PROBE);
     write("victim.py", VICTIM);
     fs::create_dir(base.join("out/empty")).unwrap();
-    // Built in another folder, this file may stand where the user cannot go.
-    fs::copy(env!("CARGO_BIN_EXE_faos"), base.join("faos")).unwrap();
+    program_in(base);
     let compiled = Command::new("cc").args(["-O1", "-o"]).arg(base.join("probe")).arg(base.join("probe.c")).status();
     assert!(compiled.unwrap().success(), "the probes compile");
     for copy in ["ws/probe", "ws/suid-probe"] {
         fs::copy(base.join("probe"), base.join(copy)).unwrap();
     }
-}
-
-fn give(path: &Path, user: u32) {
-    chown(path, Some(user), Some(user)).unwrap();
-    if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), user));
-    }
-}
-
-fn as_who(who: Who, program: &str) -> Command {
-    let mut command = if who == Who::User && is_root() {
-        let mut command = Command::new("setpriv");
-        let user = USER.to_string();
-        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--inh-caps=-all", "--", program]);
-        command
-    } else {
-        Command::new(program)
-    };
-    // The tools of the system: those of root are out of the user's reach.
-    command
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8");
-    command
 }
 
 /// Why a backend cannot run here.
