@@ -116,6 +116,7 @@ fn to_its_end(sandbox: Sandbox, order: Order) -> Result<(Finished, Option<u8>), 
                 output: None,
                 limits,
                 network: order.settings.sandbox.network,
+                packages: None,
             };
             let mut through = Through::new(inner.clone());
             let finished = sandbox.run(&spec, &inner, &mut |stream, bytes| through.take(stream, bytes));

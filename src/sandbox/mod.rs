@@ -8,6 +8,7 @@ mod helper;
 mod hints;
 mod host;
 mod output;
+mod packages;
 mod paths;
 mod self_test;
 mod wire;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::backend::{ALL as BACKENDS, Capabilities, Choice, capabilities};
 use self::host::{Channels, Told};
 pub use self::self_test::{Findings, Tool, Tried};
-use self::wire::{Bounds, Ended, Layer, Order, Outcome, RawPath};
+use self::wire::{Bounds, Ended, Folder, Layer, Order, Outcome};
 use crate::base::fs;
 use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
 
@@ -99,6 +100,8 @@ pub struct Spec<'a> {
     pub output: Option<&'a Path>,
     pub limits: &'a Limits,
     pub network: Network,
+    /// The session's folder for packages: a run with the network fetches them to there, the others find them.
+    pub packages: Option<&'a Path>,
 }
 
 /// What a run sees at the workspace's path.
@@ -252,10 +255,23 @@ impl Sandbox {
             View::Scratch { cache } => (Layer::Scratch, Some(cache)),
             View::Empty => (Layer::Empty, None),
         };
-        let mut environment = self.environment.clone();
+        let own_root = capabilities(self.backend).own_root;
+        let (mut environment, mut folders) = (self.environment.clone(), Vec::new());
         if let Some(cache) = cache {
-            let seen = if capabilities(self.backend).own_root { Path::new(helper::CACHE) } else { cache };
+            let seen = if own_root { Path::new(helper::CACHE) } else { cache };
             environment.push(("FAOS_CACHE".to_owned(), seen.display().to_string()));
+            folders.push(Folder { from: cache.into(), at: seen.into(), writable: true });
+        }
+        if let Some(packages) = spec.packages {
+            let mounted = packages::mounted(packages, spec.network, own_root);
+            let found = packages::environment(packages, &mounted.at, spec.network);
+            environment.retain(|(name, _)| found.iter().all(|(other, _)| other != name));
+            environment.extend(found);
+            let programs = mounted.at.join(packages::PROGRAMS);
+            for (_, path) in environment.iter_mut().filter(|(name, _)| name == "PATH") {
+                path.push_str(&format!(":{}", programs.display()));
+            }
+            folders.push(mounted);
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
@@ -263,7 +279,7 @@ impl Sandbox {
             backend: self.backend,
             workspace: spec.workspace.into(),
             layer,
-            cache: cache.map(RawPath::from),
+            folders,
             protected: spec.protected.iter().map(|path| path.as_path().into()).collect(),
             read_only: self.read_only.iter().map(|path| path.as_path().into()).collect(),
             home: self.home.as_path().into(),

@@ -68,6 +68,7 @@ impl Sandbox {
             output: None,
             limits,
             network: Network::Off,
+            packages: None,
         };
         let told = self.start(&spec, &CancellationToken::new(), &mut |_, _| {})?;
         match told.outcome {
@@ -150,6 +151,7 @@ impl Sandbox {
             output: Some(folder.path()),
             limits: bounds.limits,
             network: bounds.network,
+            packages: None,
         };
         self.run(&spec, &CancellationToken::new(), &mut |_, _| {})
     }

@@ -19,8 +19,8 @@ pub struct Order {
     pub backend: Backend,
     pub workspace: RawPath,
     pub layer: Layer,
-    /// Mounted writable at the cache's place inside.
-    pub cache: Option<RawPath>,
+    /// Folders of the session's beside the workspace.
+    pub folders: Vec<Folder>,
     /// Read-only inside the workspace, relative to it.
     pub protected: Vec<RawPath>,
     /// Mounted read-only at their own paths, in this order.
@@ -33,6 +33,14 @@ pub struct Order {
     pub environment: Vec<(String, String)>,
     pub network: bool,
     pub limits: Bounds,
+}
+
+/// A folder and where the run finds it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Folder {
+    pub from: RawPath,
+    pub at: RawPath,
+    pub writable: bool,
 }
 
 /// What stands at the workspace's path.

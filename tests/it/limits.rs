@@ -180,6 +180,7 @@ fn a_run_that_cannot_be_set_up_says_why() {
             output: None,
             limits: &Limits::default(),
             network: Network::Off,
+            packages: None,
         };
         let finished = Sandbox::open(&options).unwrap();
         let finished = finished.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();

@@ -80,6 +80,7 @@ fn both_streams_are_kept_in_bounds_and_come_as_they_are_written() {
         output: Some(folder.path()),
         limits: &Limits::default(),
         network: faos::base::report::Network::Off,
+        packages: None,
     };
     let (mut streams, mut total) = (Vec::new(), 0);
     let mut output = |stream: Stream, bytes: &[u8]| {

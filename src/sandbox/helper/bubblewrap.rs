@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::root::{self, CACHE};
+use super::root;
 use super::sys::{self, Failed, Step, named};
 use super::{ARGUMENT, Run, copy, identity, order_of, supervise};
 use crate::sandbox::wire::{self, Layer, Order};
@@ -67,7 +67,8 @@ fn start(message: &File, arguments: &[CString]) -> Failed {
 struct Sources {
     read_only: Vec<(PathBuf, PathBuf)>,
     workspace: PathBuf,
-    cache: Option<PathBuf>,
+    /// In the order's own order.
+    folders: Vec<PathBuf>,
     program: PathBuf,
     /// The user inside, where that is another one than outside.
     user: Option<u32>,
@@ -79,7 +80,7 @@ impl Sources {
         Self {
             read_only: order.read_only.iter().map(|path| (path.to_path_buf(), path.to_path_buf())).collect(),
             workspace: order.workspace.to_path_buf(),
-            cache: order.cache.as_deref().map(Path::to_owned),
+            folders: order.folders.iter().map(|folder| folder.from.to_path_buf()).collect(),
             program: order.program.to_path_buf(),
             user: None,
             degraded: Vec::new(),
@@ -103,7 +104,7 @@ fn staged(order: &Order) -> Step<Sources> {
     Ok(Sources {
         read_only: links.chain(place.read_only).collect(),
         workspace: place.workspace,
-        cache: order.cache.as_ref().map(|_| place.cache),
+        folders: place.folders,
         program: place.program,
         user: Some(identity::NOBODY),
         degraded,
@@ -152,8 +153,8 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
             all.add(["--size", &growth, "--tmpfs"]).add([&*order.workspace]);
         }
     }
-    if let Some(cache) = &sources.cache {
-        all.add(["--bind"]).add([cache.as_path(), Path::new(CACHE)]);
+    for (folder, from) in order.folders.iter().zip(&sources.folders) {
+        all.add([if folder.writable { "--bind" } else { "--ro-bind" }]).add([from.as_path(), &folder.at]);
     }
     all.add(["--remount-ro", "/", "--chdir", "/", "--", HELPER, ARGUMENT, INSIDE]);
     all.0

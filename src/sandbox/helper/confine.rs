@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
+use std::io::{PipeWriter, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -14,12 +15,22 @@ use crate::sandbox::wire::Order;
 /// Where the script is read where no root of its own holds it.
 const DESCRIPTOR: &str = "/dev/fd/3";
 
-/// Becomes the program; returns only where that failed. `stdout` and `stderr` are in their places already.
-pub fn execute(run: &Run<'_>, place: &Place) -> Failed {
+/// Becomes the program; returns only where that failed. `stdout` and `stderr` are in their places already. The last
+/// word on `tell` is when the program started, by the clock of [`now`].
+pub fn execute(run: &Run<'_>, place: &Place, tell: &mut PipeWriter) -> Failed {
     match prepare(run.order, run.input, place) {
-        Ok((arguments, environment)) => named("execute bash")(sys::execute(c"/bin/bash", &arguments, &environment)),
+        Ok((arguments, environment)) => {
+            let _ = tell.write_all(&now().to_le_bytes());
+            named("execute bash")(sys::execute(c"/bin/bash", &arguments, &environment))
+        }
         Err(failed) => failed,
     }
+}
+
+/// Nanoseconds of the machine's clock, which is the same for every process.
+pub fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 fn prepare(order: &Order, input: &File, place: &Place) -> Step<(Vec<CString>, Vec<CString>)> {
@@ -59,7 +70,8 @@ fn readable(order: &Order) -> Vec<PathBuf> {
     if order.backend != Backend::Landlock {
         return vec![PathBuf::from("/")];
     }
-    let seen = order.read_only.iter().map(|path| path.to_path_buf());
+    let folders = order.folders.iter().map(|folder| folder.from.to_path_buf());
+    let seen = order.read_only.iter().map(|path| path.to_path_buf()).chain(folders);
     seen.chain([PathBuf::from("/proc")]).collect()
 }
 

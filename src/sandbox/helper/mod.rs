@@ -27,7 +27,7 @@ use std::time::Instant;
 use rustix::fd::FromRawFd;
 
 pub use self::bubblewrap::PROGRAM as BUBBLEWRAP;
-pub use self::root::{CACHE, EMPTY, OWN_PROGRAMS};
+pub use self::root::{CACHE, EMPTY, OWN_PROGRAMS, PACKAGES};
 use self::sys::{Failed, Step, named};
 use crate::base::report::Backend;
 use crate::sandbox::wire::{self, Order, Outcome};

@@ -64,7 +64,8 @@ impl Own {
         }
         let devices = ["null", "zero", "full", "random", "urandom", "tty"].map(|name| Path::new("/dev").join(name));
         let writable = devices.into_iter().chain([folder.clone(), self.0.clone()]);
-        let writable = writable.chain(order.cache.as_deref().map(Path::to_owned)).collect();
+        let folders = order.folders.iter().filter(|folder| folder.writable).map(|folder| folder.from.to_path_buf());
+        let writable = writable.chain(folders).collect();
         let mut degraded = Vec::new();
         if landlock::version() < landlock::HOLDS_SIGNALS {
             degraded.push("signals and abstract sockets of your other programs are in reach: this kernel's Landlock is older than version 6".to_owned());

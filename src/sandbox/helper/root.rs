@@ -12,8 +12,9 @@ use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
 use super::{Place, landlock};
 use crate::sandbox::wire::{Layer, Order};
 
-/// Where the session's cache folder stands inside.
+/// Where the session's cache folder stands inside, and what was fetched from the network.
 pub const CACHE: &str = "/var/cache/faos";
+pub const PACKAGES: &str = "/var/cache/faos-packages";
 /// Programs of ours, behind all others on PATH: models write `python` where a system has `python3` alone.
 pub const OWN_PROGRAMS: &str = "/run/faos/bin";
 /// Where a workspace stands that is nobody's.
@@ -31,7 +32,8 @@ pub struct Mounts {
     read_only: Vec<(PathBuf, OwnedFd)>,
     devices: Vec<(&'static str, OwnedFd)>,
     workspace: Option<OwnedFd>,
-    cache: Option<OwnedFd>,
+    /// Folders of the session's, by their places inside.
+    folders: Vec<(PathBuf, OwnedFd)>,
 }
 
 /// The program's standard input, as a file that ends.
@@ -62,8 +64,15 @@ pub fn open_mounts(order: &Order, users: Option<&OwnedFd>) -> Step<Mounts> {
     }
     let workspace = (order.layer != Layer::Empty).then_some(&order.workspace);
     let workspace = workspace.map(|path| writable(path, users)).transpose()?;
-    let cache = order.cache.as_deref().map(|cache| writable(cache, users)).transpose()?;
-    Ok(Mounts { read_only, devices, workspace, cache })
+    let mut folders = Vec::new();
+    for folder in &order.folders {
+        let mount = writable(&folder.from, users)?;
+        if !folder.writable {
+            sys::set_attributes(&mount, READ_ONLY).map_err(named(format!("confine {}", folder.from.display())))?;
+        }
+        folders.push((folder.at.to_path_buf(), mount));
+    }
+    Ok(Mounts { read_only, devices, workspace, folders })
 }
 
 /// The step that fails on file systems which cannot map owners, such as a container's own.
@@ -102,8 +111,8 @@ pub fn enter(order: &Order, mounts: &Mounts, mut degraded: Vec<String>) -> Step<
     own_files(order, stage)?;
     degraded.extend(processes(stage)?);
     workspace(order, mounts, stage)?;
-    if let Some(cache) = &mounts.cache {
-        put(cache, &inside(Path::new(CACHE)), Path::new(CACHE))?;
+    for (at, mount) in &mounts.folders {
+        put(mount, &inside(at), at)?;
     }
     std::env::set_current_dir(stage).map_err(named("enter the new root"))?;
     sys::pivot_here().map_err(named("change the root"))?;
@@ -117,7 +126,8 @@ pub fn enter(order: &Order, mounts: &Mounts, mut degraded: Vec<String>) -> Step<
 pub struct Staged {
     pub read_only: Vec<(PathBuf, PathBuf)>,
     pub workspace: PathBuf,
-    pub cache: PathBuf,
+    /// In the order's own order.
+    pub folders: Vec<PathBuf>,
     pub program: PathBuf,
 }
 
@@ -131,10 +141,15 @@ pub fn stage(at: &Path, mounts: &Mounts, program: &OwnedFd) -> Step<Staged> {
         read_only.push((path.clone(), kept));
     }
     let named = |name: &str| at.join(name);
-    let staged = Staged { read_only, workspace: named("workspace"), cache: named("cache"), program: named("program") };
-    let mounted = [(&mounts.workspace, &staged.workspace), (&mounts.cache, &staged.cache)];
-    for (mount, path) in mounted.into_iter().filter_map(|(mount, path)| Some((mount.as_ref()?, path))) {
-        put(mount, path, path)?;
+    let mut staged =
+        Staged { read_only, workspace: named("workspace"), folders: Vec::new(), program: named("program") };
+    if let Some(mount) = &mounts.workspace {
+        put(mount, &staged.workspace, &staged.workspace)?;
+    }
+    for (number, (of, mount)) in mounts.folders.iter().enumerate() {
+        let kept = at.join(format!("folder-{number}"));
+        put(mount, &kept, of)?;
+        staged.folders.push(kept);
     }
     put(program, &staged.program, &staged.program)?;
     Ok(staged)
@@ -145,7 +160,8 @@ pub fn place(order: &Order, mut degraded: Vec<String>) -> Place {
     if landlock::version() < 1 {
         degraded.push("this kernel has no Landlock: mounts alone hold the files".to_owned());
     }
-    let own = ["/tmp", "/dev", CACHE].map(PathBuf::from).into_iter();
+    let folders = order.folders.iter().filter(|folder| folder.writable).map(|folder| folder.at.to_path_buf());
+    let own = ["/tmp", "/dev"].map(PathBuf::from).into_iter().chain(folders);
     Place {
         folder: order.workspace.to_path_buf(),
         writable: own.chain([order.workspace.to_path_buf(), order.home.to_path_buf()]).collect(),

@@ -33,12 +33,10 @@ pub fn start(run: &Run<'_>, place: &Place) -> Step<()> {
         become_program(run, place, tell)
     };
     drop(tell);
-    let mut failure = String::new();
-    why.read_to_string(&mut failure).map_err(named("start the program"))?;
-    if let Some((errno, step)) = failure.split_once(' ') {
-        return Err(Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) });
-    }
-    let mut watch = Watch::new(run, place, program)?;
+    let mut told = Vec::new();
+    why.read_to_end(&mut told).map_err(named("start the program"))?;
+    let started = started(&told)?;
+    let mut watch = Watch::new(run, place, program, started)?;
     watch.until_the_end(run.host);
     let ended = watch.end(place);
     if let Ok(mut host) = run.host.try_clone() {
@@ -47,12 +45,31 @@ pub fn start(run: &Run<'_>, place: &Place) -> Step<()> {
     Ok(())
 }
 
+/// When the program started, from what its process has told; a failure comes after that, or alone.
+fn started(told: &[u8]) -> Step<Instant> {
+    let at = told.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    match at {
+        Some(at) if told.len() == size_of_val(&at) => {
+            Ok(Instant::now() - Duration::from_nanos(confine::now().saturating_sub(at)))
+        }
+        _ => {
+            let text = String::from_utf8_lossy(told);
+            let failure = text.rsplit_once(FAILED).and_then(|(_, failure)| failure.split_once(' '));
+            let (errno, step) = failure.unwrap_or(("", "start the program"));
+            Err(Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) })
+        }
+    }
+}
+
+/// In front of a failure.
+const FAILED: &str = "failed: ";
+
 /// In the child: never returns.
 fn become_program(run: &Run<'_>, place: &Place, mut tell: std::io::PipeWriter) -> ! {
     // A group of its own where there is no namespace to end with it.
     let _ = rustix::process::setsid();
-    let Failed { step, errno } = confine::execute(run, place);
-    let _ = tell.write_all(format!("{errno} {step}").as_bytes());
+    let Failed { step, errno } = confine::execute(run, place, &mut tell);
+    let _ = tell.write_all(format!("{FAILED}{errno} {step}").as_bytes());
     std::process::exit(127)
 }
 
@@ -75,8 +92,8 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(run: &Run<'a>, place: &'a Place, program: libc::pid_t) -> Step<Self> {
-        let (started, order) = (Instant::now(), run.order);
+    fn new(run: &Run<'a>, place: &'a Place, program: libc::pid_t, started: Instant) -> Step<Self> {
+        let order = run.order;
         // SAFETY: plain numbers; the call makes a descriptor that nobody else has.
         let program_end = unsafe {
             let fd =
