@@ -13,7 +13,7 @@ use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
-    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, resume, scripts, sessions,
+    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, resume, sandbox, scripts, sessions,
 };
 use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
@@ -33,6 +33,7 @@ pub fn main() -> u8 {
             Some(Command::Resume(resume)) => resume::run(resume, &cli.options)?,
             Some(Command::Sessions(sessions)) => sessions::run(sessions, &cli.options)?,
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
+            Some(Command::Sandbox(command)) => sandbox::run(command, &cli.options)?,
             Some(Command::Doctor) => doctor::run(&cli.options)?,
             Some(Command::Models) => models::run(&cli.options)?,
             Some(Command::Prompts(prompts)) => prompts::run(prompts, &cli.options)?,

@@ -28,6 +28,8 @@ pub enum Command {
     Sessions(Sessions),
     /// See the whole way with a recorded model: no server, no network
     Demo(Demo),
+    /// Run any command as the model's programs are run: isolated, limited, measured; its exit code is passed on
+    Sandbox(Sandbox),
     /// Look for what faos needs: a model, the sandbox, folders, tools; say what is missing and how to get it
     Doctor,
     /// List the models of the servers that answer
@@ -137,6 +139,19 @@ pub struct Completions {
 }
 
 #[derive(Debug, Args)]
+pub struct Sandbox {
+    /// The run's report as a line of JSON, last on stderr or in FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub report: Option<PathBuf>,
+    /// A limit for this run, named as in `[sandbox.limits]`: wall_s=5, memory_mib=512. A limit that is hit ends it with 124
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub limit: Vec<String>,
+    /// The command and its arguments; its workspace is --workspace or the present folder, what is piped in is its input
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Options {
     /// One request, no REPL: work until done, then exit
     #[arg(short, long, global = true)]
@@ -177,7 +192,7 @@ pub struct Options {
     /// Use the project's own scripts and prompts this once
     #[arg(long, global = true)]
     pub trust_scripts: bool,
-    /// The sandbox's backend: auto, ns or off
+    /// The sandbox's backend: auto, ns, bwrap, landlock or off
     #[arg(long, value_enum, value_name = "BACKEND", hide_possible_values = true, global = true)]
     pub sandbox: Option<Backend>,
     /// The network of runs: off or full
@@ -235,6 +250,8 @@ pub enum Color {
 pub enum Backend {
     Auto,
     Ns,
+    Bwrap,
+    Landlock,
     Off,
 }
 

@@ -195,6 +195,33 @@ pub fn truncate(path: &Path, length: u64) -> Result<(), FsError> {
     OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(length)).map_err(at("truncate", path))
 }
 
+/// Moves a file, a link or a folder to where there is none, and makes the folders above it; onto another disk too.
+pub fn move_to(from: &Path, to: &Path) -> Result<(), FsError> {
+    make_folders(to.parent().unwrap_or(to))?;
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_tree(from, to).map_err(at("copy", from))?,
+        other => return other.map_err(at("move", from)),
+    }
+    let is_folder = fs::symlink_metadata(from).is_ok_and(|metadata| metadata.is_dir());
+    if is_folder { remove_folder(from) } else { remove_file(from) }
+}
+
+/// Files, folders and links; what is none of these is left out.
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in WalkDir::new(from) {
+        let entry = entry?;
+        let below = entry.path().strip_prefix(from).unwrap_or(Path::new(""));
+        let to = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
+        match entry.file_type() {
+            kind if kind.is_dir() => DirBuilder::new().mode(0o700).create(to)?,
+            kind if kind.is_symlink() => std::os::unix::fs::symlink(fs::read_link(entry.path())?, to)?,
+            kind if kind.is_file() => drop(fs::copy(entry.path(), to)?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 pub fn remove_file(path: &Path) -> Result<(), FsError> {
     fs::remove_file(path).map_err(at("remove", path))
 }

@@ -11,6 +11,9 @@ pub struct RunReport {
     pub backend: Backend,
     pub guarantees: Vec<Guarantee>,
     pub missing: Vec<Guarantee>,
+    /// What this machine made weaker than the backend usually is, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
     pub network: Network,
     pub wall_s: f64,
     pub setup_s: f64,
@@ -25,6 +28,9 @@ pub struct RunReport {
     /// Output was dropped from what is kept on disk or in memory.
     pub truncated: bool,
     pub files_changed: Vec<FileChange>,
+    /// What the run made and other programs would obey (`.git`, `.faos`), moved out of the workspace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<String>,
     pub exit: Exit,
 }
 
@@ -61,7 +67,12 @@ pub enum ExitKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
+    /// Namespaces that faos makes itself.
     Ns,
+    /// Namespaces that the system's bubblewrap makes.
+    Bwrap,
+    /// No namespaces: access rules and a filter of system calls.
+    Landlock,
     Off,
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::fs;
-use crate::base::report::Network;
+use crate::base::report::{self, Network};
 use crate::cli::{Backend, Color, Net, Options, OutputFormat};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
@@ -47,7 +47,7 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
     if mode == Mode::DryRun {
         notices.push("dry run: nothing is written, run or kept".to_owned());
     }
-    if settings.sandbox.backend == Choice::Off && mode != Mode::DryRun {
+    if settings.sandbox.backend == Choice::Only(report::Backend::Off) && mode != Mode::DryRun {
         notices.push("warning: the sandbox is off: what the model runs can do all that you can".to_owned());
     }
     let manner = manner(options);
@@ -109,8 +109,10 @@ pub fn flags(options: &Options) -> Flags {
         session_dir: options.session_dir.clone(),
         backend: options.sandbox.map(|backend| match backend {
             Backend::Auto => Choice::Auto,
-            Backend::Ns => Choice::Ns,
-            Backend::Off => Choice::Off,
+            Backend::Ns => Choice::Only(report::Backend::Ns),
+            Backend::Bwrap => Choice::Only(report::Backend::Bwrap),
+            Backend::Landlock => Choice::Only(report::Backend::Landlock),
+            Backend::Off => Choice::Only(report::Backend::Off),
         }),
         network: options.net.map(|net| match net {
             Net::Off => Network::Off,

@@ -43,6 +43,15 @@ pub fn read(prompt: Option<String>) -> Result<Input, Failure> {
     }
 }
 
+/// What is piped in, for a program and not for the model: any bytes. A pipe that says nothing for a while holds nothing.
+pub fn piped() -> Result<Vec<u8>, Failure> {
+    let bytes = if is_pipe_or_file() { bytes(Some(PATIENCE)).unwrap_or_else(|| Ok(Vec::new()))? } else { Vec::new() };
+    if bytes.len() > LARGEST {
+        return Err(Failure::usage("stdin holds more than 10 MiB", "put it into a file of the workspace and name it"));
+    }
+    Ok(bytes)
+}
+
 /// Whether somebody can be asked at this terminal.
 pub fn is_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()

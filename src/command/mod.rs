@@ -18,5 +18,6 @@ pub mod panic_report;
 pub mod prompts;
 pub mod replaceable;
 pub mod resume;
+pub mod sandbox;
 pub mod scripts;
 pub mod sessions;

@@ -186,7 +186,7 @@ impl Conversation {
         }
         self.started()?;
         match op {
-            Op::Run { command, told } => self.user_run(&command, told).await,
+            Op::Run { command, told, network } => self.user_run(&command, told, network).await,
             Op::Undo => self.undo().await,
             Op::Redo => self.redo().await,
             Op::Restore { version } => self.restore(version).await,

@@ -75,7 +75,7 @@ pub enum Event {
         message: String,
         hints: Vec<String>,
     },
-    /// A script asks; what it waits for comes through `op::Answers`.
+    /// A script asks, or a command that needs a yes; what it waits for comes through `op::Answers`.
     Question(String),
     /// A message from the keyboard that did not become part of the conversation; the error before it says why.
     GivenBack(String),

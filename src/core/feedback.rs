@@ -101,6 +101,13 @@ pub fn run_outcome(number: u32, report: &RunReport, body: &str) -> String {
             let _ = write!(out, "\nrun {number} {word}: {paths}");
         }
     }
+    if !report.quarantined.is_empty() {
+        let paths = report.quarantined.join("`, `");
+        let _ = write!(
+            out,
+            "\nrun {number} made `{paths}`, which was moved out of the workspace: a run cannot set up git or faos there"
+        );
+    }
     out
 }
 

@@ -88,7 +88,8 @@ impl Host for ScriptHost {
     fn ask(&mut self, question: &str) -> bool {
         // Where nobody can be asked the answer is no.
         let Some(answers) = &self.person.answers else { return false };
-        self.person.events.blocking_send(Event::Question(question.to_owned())).is_ok() && answers.wait()
+        self.person.events.blocking_send(Event::Question(format!("a script asks: {question}"))).is_ok()
+            && answers.wait()
     }
 
     fn say(&mut self, level: Level, text: &str) {

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::base::report::Network;
+
 /// One thing to do. A request of the model ends with `Event::Finished`; at the keyboard everything ends with `Event::Ready`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -20,6 +22,8 @@ pub enum Op {
     Run {
         command: String,
         told: Told,
+        /// This once, after a yes; `None` is the session's own.
+        network: Option<Network>,
     },
     /// The last message goes, with its replies and the files as they were before it.
     Undo,

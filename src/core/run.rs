@@ -1,10 +1,12 @@
 //! One run, whoever asked for it: its folder, its records, its report, and the version that it left behind.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::fs;
 use crate::base::printable::Printable;
 use crate::base::report::{Network, RunReport};
 use crate::core::conversation::{Conversation, Mode};
@@ -59,7 +61,8 @@ impl Runner {
         let started = Entry::RunStarted { run: number, source: order.source, command: order.command.to_owned() };
         self.session.append(self.turn, started);
         let scratch = order.source == RunSource::Validation;
-        let cache = self.session.folder().join("cache");
+        let cache = self.cache("builds")?;
+        let packages = self.packages()?;
         let protected = if scratch { Vec::new() } else { self.workspace.protected()? };
         // What the user types is meant as at a shell's prompt; a model's script stops at its first fault.
         let lenient = format!("set +e +o pipefail\n{}", order.command);
@@ -69,9 +72,10 @@ impl Runner {
             workspace: self.workspace.root(),
             view: if scratch { View::Scratch { cache: &cache } } else { View::Direct },
             protected: &protected,
-            output: &folder,
+            output: Some(&folder),
             limits: &order.limits,
             network: self.network,
+            packages: packages.as_deref(),
         };
         let mut filters = [Printable::default(), Printable::default()];
         let mut live = |stream: Stream, bytes: &[u8]| {
@@ -98,6 +102,21 @@ impl Runner {
     pub fn keep(&self, ran: &Ran, feedback: &str) {
         let entry = Entry::RunFinished { run: ran.number, report: ran.report.clone(), feedback: feedback.to_owned() };
         self.session.append(self.turn, entry);
+    }
+
+    /// Where packages are kept that were fetched; made for a run that may fetch some.
+    fn packages(&self) -> Result<Option<PathBuf>, Stopped> {
+        if self.network == Network::Full {
+            return self.cache("packages").map(Some);
+        }
+        let folder = self.session.folder().join("cache/packages");
+        Ok(fs::exists(&folder).then_some(folder))
+    }
+
+    fn cache(&self, name: &str) -> Result<PathBuf, Stopped> {
+        let folder = self.session.folder().join("cache").join(name);
+        fs::make_folders(&folder).map_err(|error| Stopped::Internal(error.to_string()))?;
+        Ok(folder)
     }
 
     fn keep_version(&self, run: u32) -> Result<Option<Version>, Stopped> {
@@ -163,11 +182,19 @@ impl Conversation {
     }
 
     /// Runs a script of the user's; an empty one is filled in by the scripts.
-    pub(super) async fn user_run(&mut self, script: &str, told: Told) -> Result<(), Stopped> {
-        let Some(runner) = self.runner() else {
+    /// With a network of its own it is asked about first.
+    pub(super) async fn user_run(&mut self, script: &str, told: Told, network: Option<Network>) -> Result<(), Stopped> {
+        let Some(mut runner) = self.runner() else {
             self.emit(Event::Notice("runs are switched off".to_owned())).await;
             return Ok(());
         };
+        if let Some(network) = network {
+            if !self.may_use_the_network(script).await? {
+                self.emit(Event::Notice("not run: it was not allowed".to_owned())).await;
+                return Ok(());
+            }
+            runner.network = network;
+        }
         let mut turn = Turn::default();
         self.keep_version("before the run").await?;
         let (command, limits) = match self.allowed(&mut turn, RunSource::User, script).await? {
@@ -194,6 +221,13 @@ impl Conversation {
             Told::UserAlone => String::new(),
         };
         self.finished(&mut turn, ran, feedback).await
+    }
+
+    /// The user's word; where nobody can be asked it is no.
+    async fn may_use_the_network(&mut self, script: &str) -> Result<bool, Stopped> {
+        let Some(answers) = self.parts.answers.clone() else { return Ok(false) };
+        self.emit(Event::Question(format!("run `{script}` once with the network? It may send what it reads"))).await;
+        blocking(move || answers.wait()).await
     }
 
     /// What `on_run` makes of the command.
@@ -244,6 +278,14 @@ impl Conversation {
         turn.evidence.last_run = Some(report.succeeded());
         turn.runs.push(report.clone());
         self.record(Entry::RunFinished { run: number, report: report.clone(), feedback });
+        if !report.quarantined.is_empty() {
+            let (made, folder) = (report.quarantined.join("`, `"), self.parts.session.folder().display());
+            let kept = format!("{folder}/runs/{number:04}/quarantine");
+            self.emit(Event::Notice(format!(
+                "the run made `{made}`: moved to `{kept}`, as programs obey what it says"
+            )))
+            .await;
+        }
         self.version_kept(version, &format!("run {number}")).await?;
         self.emit(Event::RunFinished { run: number, source, report: Box::new(report) }).await;
         Ok(())

@@ -28,8 +28,8 @@ pub struct Told {
 }
 
 pub struct Channels<'a> {
-    /// Where both streams are spooled.
-    pub folder: &'a Path,
+    /// Where both streams are spooled, if they are.
+    pub folder: Option<&'a Path>,
     /// Bytes of both streams after which the run is stopped.
     pub most_output: u64,
     pub cancel: &'a CancellationToken,
@@ -66,8 +66,8 @@ pub fn run(program: &Path, order: &Order, input: &[u8], channels: Channels<'_>) 
     Ok(Told { outcome, stdout, stderr })
 }
 
-fn capture(folder: &Path, name: &str) -> Result<Capture, SandboxError> {
-    Capture::new(&folder.join(name)).map_err(|error| SandboxError::Io(error.to_string()))
+fn capture(folder: Option<&Path>, name: &str) -> Result<Capture, SandboxError> {
+    Capture::new(folder.map(|folder| folder.join(name)).as_deref()).map_err(|error| SandboxError::Io(error.to_string()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]

@@ -3,10 +3,13 @@
 //! The program starts itself again as a helper ([`helper`]), which makes the isolation and supervises the run; this
 //! side starts it, feeds it and reads ([`host`]). A guarantee that was asked for and cannot be had stops the run.
 
+mod backend;
 mod helper;
+mod hints;
 mod host;
 mod output;
 mod own;
+mod packages;
 mod paths;
 mod self_test;
 mod wire;
@@ -18,11 +21,13 @@ use std::time::Instant;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+pub use self::backend::{ALL as BACKENDS, Capabilities, Choice, capabilities};
 use self::host::{Channels, Told};
 pub use self::own::told_by;
-pub use self::self_test::{Tool, Tried};
-use self::wire::{Bounds, Ended, Isolation, Order, Outcome, RawPath};
-use crate::base::report::{Backend, Exit, Guarantee, MemoryMethod, Network, RunReport};
+pub use self::self_test::{Findings, Tool, Tried};
+use self::wire::{Bounds, Ended, Folder, Layer, Order, Outcome};
+use crate::base::fs;
+use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
 
 /// What the user asked of the sandbox.
 #[derive(Clone, Debug)]
@@ -47,25 +52,6 @@ impl Default for Options {
             environment: Vec::new(),
             limits: Limits::default(),
             helper: None,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
-    #[default]
-    Auto,
-    Ns,
-    Off,
-}
-
-impl Choice {
-    pub fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "ns" => Ok(Self::Ns),
-            "off" => Ok(Self::Off),
-            _ => Err(format!("`{name}` is no sandbox backend; there are auto, ns and off")),
         }
     }
 }
@@ -111,10 +97,13 @@ pub struct Spec<'a> {
     pub view: View<'a>,
     /// Read-only inside (relative to the workspace).
     pub protected: &'a [PathBuf],
-    /// Where `stdout.log` and `stderr.log` are spooled; exists.
-    pub output: &'a Path,
+    /// Where `stdout.log` and `stderr.log` are spooled and `quarantine` is made; exists. Without one the ends of both
+    /// streams are kept in memory alone.
+    pub output: Option<&'a Path>,
     pub limits: &'a Limits,
     pub network: Network,
+    /// The session's folder for packages: a run with the network fetches them to there, the others find them.
+    pub packages: Option<&'a Path>,
 }
 
 /// What a run sees at the workspace's path.
@@ -123,6 +112,8 @@ pub enum View<'a> {
     Direct,
     /// A scratch copy: nothing written stays, but for the session's cache folder, at `$FAOS_CACHE`.
     Scratch { cache: &'a Path },
+    /// An empty folder that goes with the run.
+    Empty,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,51 +141,61 @@ pub enum SandboxError {
 
 /// The sandbox in force for a session.
 pub struct Sandbox {
-    isolation: Isolation,
+    backend: Backend,
+    /// What is started as the helper, and the file that it is.
     program: PathBuf,
+    own_file: PathBuf,
     home: PathBuf,
     read_only: Vec<PathBuf>,
     environment: Vec<(String, String)>,
 }
 
-/// What namespaces give; under `off` nothing is promised.
-const GUARANTEES: [Guarantee; 5] =
-    [Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network, Guarantee::Kill, Guarantee::Limits];
-
 impl Sandbox {
     /// Chooses the backend by a self-test; fails where a required guarantee cannot be had.
     pub fn open(options: &Options) -> Result<Self, SandboxError> {
+        let mut failures = Vec::new();
+        for backend in options.backend.candidates() {
+            let sandbox = Self::with(backend, options);
+            if backend == Backend::Off {
+                return Ok(sandbox);
+            }
+            let lacks = capabilities(backend).lacks(&options.require, options.network);
+            let passed = match backend::is_absent(backend) {
+                _ if !lacks.is_empty() => Err(hints::lacking(backend, &lacks)),
+                Some(why) => Err(hints::absent(&why)),
+                None => sandbox.test(&options.limits),
+            };
+            match passed {
+                Ok(()) => return Ok(sandbox),
+                Err(failure) => failures.push((backend, failure)),
+            }
+        }
+        Err(hints::none_left(failures))
+    }
+
+    fn with(backend: Backend, options: &Options) -> Self {
         let home = env::var_os("HOME").map(PathBuf::from);
         // A user without a home is often given `/`, which stands for the whole of the root that a run sees.
         let home = home.filter(|home| home.is_absolute() && home.parent().is_some());
         let home = home.unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let visible = paths::Visible::of(&home);
-        let isolation = match options.backend {
-            Choice::Auto | Choice::Ns => Isolation::Namespaces,
-            Choice::Off => Isolation::None,
-        };
-        let sandbox = Self {
-            isolation,
+        let own_file = options.helper.clone().or_else(|| env::current_exe().ok());
+        Self {
+            backend,
             program: options.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe")),
+            own_file: own_file.unwrap_or_default(),
             environment: environment(&home, &visible, &options.environment),
             read_only: visible.read_only,
             home,
-        };
-        if isolation == Isolation::Namespaces {
-            sandbox.test(&options.limits)?;
         }
-        Ok(sandbox)
     }
 
     pub fn backend(&self) -> Backend {
-        match self.isolation {
-            Isolation::Namespaces => Backend::Ns,
-            Isolation::None => Backend::Off,
-        }
+        self.backend
     }
 
     /// Blocks until the run has ended and nothing of it is left; `cancel` ends it.
-    /// `output` sees each piece as it comes.
+    /// `output` sees each piece as it comes. A run that could not be set up is one that has ended so.
     pub fn run(
         &self,
         spec: &Spec<'_>,
@@ -202,42 +203,90 @@ impl Sandbox {
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Finished, SandboxError> {
         let begun = Instant::now();
-        let most_output = spec.limits.output_mib << 20;
-        let channels = Channels { folder: spec.output, most_output, cancel, output };
-        let Told { outcome, stdout, stderr } = host::run(&self.program, &self.order(spec), spec.stdin, channels)?;
-        let ended = match outcome {
-            Outcome::Ended(ended) => ended,
-            Outcome::NotSetUp { step, errno } => return Err(not_set_up(&step, errno)),
+        let Told { outcome, stdout, stderr } = self.start(spec, cancel, output)?;
+        let (ended, failure) = match outcome {
+            Outcome::Ended(ended) => (ended, None),
+            Outcome::NotSetUp { step, errno } => (Ended::never_begun(), Some(hints::failure(&step, errno))),
         };
         let mut report = self.report(spec, &ended);
         report.setup_s = (begun.elapsed().as_secs_f64() - report.wall_s).max(ended.setup_s);
         report.stdout_bytes = stdout.total;
         report.stderr_bytes = stderr.total;
         report.truncated = stdout.truncated || stderr.truncated;
+        self.quarantine(spec, &ended, &mut report);
         tracing::info!(exit = ?report.exit, setup_s = report.setup_s, wall_s = report.wall_s, "sandbox ran");
-        Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() })
+        let told = failure.map_or_else(String::new, |failure| format!("the sandbox could not be set up: {failure}\n"));
+        Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() + told.as_str() })
+    }
+
+    fn start(
+        &self,
+        spec: &Spec<'_>,
+        cancel: &CancellationToken,
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Told, SandboxError> {
+        let channels = Channels { folder: spec.output, most_output: spec.limits.output_mib << 20, cancel, output };
+        host::run(&self.program, &self.order(spec), spec.stdin, channels)
+    }
+
+    /// What other programs would obey is not left where they find it.
+    fn quarantine(&self, spec: &Spec<'_>, ended: &Ended, report: &mut RunReport) {
+        if self.backend == Backend::Off {
+            return;
+        }
+        for path in &ended.obeyed {
+            let name = path.display().to_string();
+            let from = spec.workspace.join(path);
+            // Gone again is as good.
+            if !fs::exists(&from) {
+                continue;
+            }
+            let moved = spec.output.map(|folder| fs::move_to(&from, &folder.join("quarantine").join(path)));
+            match moved {
+                Some(Ok(())) => report.quarantined.push(name),
+                Some(Err(error)) => report.degraded.push(format!("`{name}` was made and is still there: {error}")),
+                None => report.degraded.push(format!("`{name}` was made, and other programs obey what it says")),
+            }
+        }
     }
 
     fn order(&self, spec: &Spec<'_>) -> Order {
         let limits = spec.limits;
-        let scratch = match spec.view {
-            View::Direct => None,
-            View::Scratch { cache } => Some(cache),
+        let (layer, cache) = match spec.view {
+            View::Direct => (Layer::Direct, None),
+            View::Scratch { cache } => (Layer::Scratch, Some(cache)),
+            View::Empty => (Layer::Empty, None),
         };
-        let mut environment = self.environment.clone();
-        if let Some(cache) = scratch {
-            let seen = if self.isolation == Isolation::Namespaces { Path::new(helper::CACHE) } else { cache };
+        let own_root = capabilities(self.backend).own_root;
+        let (mut environment, mut folders) = (self.environment.clone(), Vec::new());
+        if let Some(cache) = cache {
+            let seen = if own_root { Path::new(helper::CACHE) } else { cache };
             environment.push(("FAOS_CACHE".to_owned(), seen.display().to_string()));
+            folders.push(Folder { from: cache.into(), at: seen.into(), writable: true });
+        }
+        if let Some(packages) = spec.packages {
+            let mounted = packages::mounted(packages, spec.network, own_root);
+            let found = packages::environment(packages, &mounted.at, spec.network);
+            environment.retain(|(name, _)| found.iter().all(|(other, _)| other != name));
+            environment.extend(found);
+            let programs = mounted.at.join(packages::PROGRAMS);
+            for (_, path) in environment.iter_mut().filter(|(name, _)| name == "PATH") {
+                path.push_str(&format!(":{}", programs.display()));
+            }
+            folders.push(mounted);
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
             script: spec.script.to_owned(),
+            backend: self.backend,
             workspace: spec.workspace.into(),
-            isolation: self.isolation,
-            scratch: scratch.map(RawPath::from),
+            layer,
+            folders,
             protected: spec.protected.iter().map(|path| path.as_path().into()).collect(),
             read_only: self.read_only.iter().map(|path| path.as_path().into()).collect(),
             home: self.home.as_path().into(),
+            temporary: env::temp_dir().as_path().into(),
+            program: self.own_file.as_path().into(),
             environment,
             network: spec.network == Network::Full,
             limits: Bounds {
@@ -253,18 +302,17 @@ impl Sandbox {
     }
 
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
-        let isolated = self.isolation == Isolation::Namespaces;
         let sampled = ended.sampled_peak > ended.largest_process;
-        let kept =
-            |guarantee: &Guarantee| isolated && (*guarantee != Guarantee::Network || spec.network == Network::Off);
-        let (guarantees, missing) = GUARANTEES.iter().copied().partition(kept);
+        let network = if self.backend == Backend::Off { Network::Full } else { spec.network };
+        let (guarantees, missing) = capabilities(self.backend).guarantees(network);
         RunReport {
             command: spec.script.to_owned(),
             cwd: spec.workspace.display().to_string(),
-            backend: self.backend(),
+            backend: self.backend,
             guarantees,
             missing,
-            network: if isolated { spec.network } else { Network::Full },
+            degraded: ended.degraded.clone(),
+            network,
             wall_s: ended.wall_s,
             setup_s: ended.setup_s,
             user_s: ended.user_s,
@@ -277,7 +325,28 @@ impl Sandbox {
             stderr_bytes: 0,
             truncated: false,
             files_changed: Vec::new(),
+            quarantined: Vec::new(),
             exit: Exit { kind: ended.kind, code: ended.code, signal: ended.signal },
+        }
+    }
+}
+
+impl Ended {
+    fn never_begun() -> Self {
+        Self {
+            kind: ExitKind::SetupFailed,
+            code: None,
+            signal: None,
+            wall_s: 0.0,
+            setup_s: 0.0,
+            user_s: 0.0,
+            system_s: 0.0,
+            sampled_peak: 0,
+            largest_process: 0,
+            written: 0,
+            left_killed: 0,
+            degraded: Vec::new(),
+            obeyed: Vec::new(),
         }
     }
 }
@@ -304,22 +373,4 @@ fn environment(home: &Path, visible: &paths::Visible, named: &[String]) -> Vec<(
     let passed = ["LANG", "TZ"].into_iter().chain(named.iter().map(String::as_str));
     all.extend(passed.filter_map(|name| Some((name.to_owned(), env::var(name).ok()?))));
     all
-}
-
-fn not_set_up(step: &str, errno: i32) -> SandboxError {
-    let error = std::io::Error::from_raw_os_error(errno);
-    let mut hints = Vec::new();
-    if step.contains("user namespace") || step.contains("uid_map") || step.contains("namespaces") {
-        hints.push("user namespaces are refused: on Ubuntu 24.04 and later `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them".to_owned());
-        hints.push(
-            "in a container start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
-                .to_owned(),
-        );
-        hints.push("`cat /proc/sys/user/max_user_namespaces` must not be 0".to_owned());
-    }
-    hints.push(
-        "`--no-run --no-scripts` works without a sandbox; `--sandbox off` runs without one, at your own risk"
-            .to_owned(),
-    );
-    SandboxError::Unavailable { message: format!("the sandbox cannot be set up: {step}: {error}"), hints }
 }

@@ -13,7 +13,7 @@ const HEAD: usize = 64 << 10;
 const TAIL: usize = 192 << 10;
 
 pub struct Capture {
-    file: File,
+    file: Option<File>,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     pub total: u64,
@@ -22,8 +22,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    pub fn new(path: &Path) -> Result<Self, FsError> {
-        let file = fs::open_to_append(path)?;
+    pub fn new(path: Option<&Path>) -> Result<Self, FsError> {
+        let file = path.map(fs::open_to_append).transpose()?;
         Ok(Self { file, head: Vec::new(), tail: VecDeque::new(), total: 0, truncated: false })
     }
 
@@ -31,9 +31,8 @@ impl Capture {
         let room = ON_DISK.saturating_sub(self.total);
         let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         // A disk that is full makes the file shorter; the run itself goes on.
-        if fits < bytes.len() || self.file.write_all(&bytes[..fits]).is_err() {
-            self.truncated = true;
-        }
+        let lost = self.file.as_mut().is_some_and(|file| file.write_all(&bytes[..fits]).is_err());
+        self.truncated |= lost || fits < bytes.len();
         self.total += bytes.len() as u64;
         let (head, rest) = bytes.split_at(HEAD.saturating_sub(self.head.len()).min(bytes.len()));
         self.head.extend_from_slice(head);
@@ -61,7 +60,7 @@ mod tests {
     fn long_output_keeps_its_two_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("stdout.log");
-        let mut capture = Capture::new(&path).expect("a file");
+        let mut capture = Capture::new(Some(&path)).expect("a file");
         capture.take(b"begin\n");
         for _ in 0..10 {
             capture.take(&vec![b'x'; 1 << 20]);
@@ -77,7 +76,7 @@ mod tests {
     #[test]
     fn short_output_is_whole() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut capture = Capture::new(&folder.path().join("x")).expect("a file");
+        let mut capture = Capture::new(Some(&folder.path().join("x"))).expect("a file");
         capture.take(b"a\xff");
         capture.take(b"b");
         assert!(!capture.truncated);

@@ -9,7 +9,7 @@ use crate::base::fs;
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need of `/etc`: names, users, certificates, the linker's cache, alternatives. No secrets.
-const ETC: [&str; 24] = [
+const ETC: [&str; 25] = [
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
@@ -33,6 +33,7 @@ const ETC: [&str; 24] = [
     "/etc/resolv.conf",
     "/etc/services",
     "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
     "/etc/timezone",
 ];
 

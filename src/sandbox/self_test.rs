@@ -9,8 +9,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use super::wire::Isolation;
-use super::{Finished, Limits, Sandbox, SandboxError, Spec, View, not_set_up, paths};
+use super::wire::Outcome;
+use super::{Finished, Limits, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
 use crate::base::fs;
 use crate::base::report::{Guarantee, Network};
 
@@ -37,6 +37,14 @@ impl Tried {
     }
 }
 
+/// What trying it out has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    pub tried: Vec<Tried>,
+    /// What this machine makes weaker, a sentence each.
+    pub degraded: Vec<String>,
+}
+
 /// A program as a run finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -48,18 +56,36 @@ pub struct Tool {
 }
 
 impl Sandbox {
-    /// A real run that does nothing: what fails here would fail for every run.
+    /// A real run that does nothing: what fails here would fail for every run. It leaves no file, however it ends.
     pub(super) fn test(&self, limits: &Limits) -> Result<(), SandboxError> {
-        let folder = Folder::new()?;
-        let report = self.run_in(&folder, "true", "", Bounds { limits, network: Network::Off })?.report;
-        if report.succeeded() {
-            return Ok(());
+        let empty = Path::new(helper::EMPTY);
+        let spec = Spec {
+            script: "true",
+            stdin: &[],
+            workspace: empty,
+            view: View::Empty,
+            protected: &[],
+            output: None,
+            limits,
+            network: Network::Off,
+            packages: None,
+        };
+        let told = self.start(&spec, &CancellationToken::new(), &mut |_, _| {})?;
+        match told.outcome {
+            Outcome::Ended(ended) if ended.code == Some(0) => Ok(()),
+            Outcome::Ended(ended) => {
+                Err(hints::unavailable(self.backend, &format!("run `true` (it ended with {:?})", ended.kind), 0))
+            }
+            Outcome::NotSetUp { step, errno: 0 } => {
+                let words = told.stderr.into_text();
+                Err(hints::unavailable(self.backend, &format!("{step}: {}", words.trim()), 0))
+            }
+            Outcome::NotSetUp { step, errno } => Err(hints::unavailable(self.backend, &step, errno)),
         }
-        Err(not_set_up(&format!("run `true` (it ended with {:?})", report.exit.kind), 0))
     }
 
     /// Tries each guarantee by a run with this network.
-    pub fn try_out(&self, network: Network) -> Result<Vec<Tried>, SandboxError> {
+    pub fn try_out(&self, network: Network) -> Result<Findings, SandboxError> {
         let folder = Folder::new()?;
         let outside = folder.path().join("outside");
         let failed = |error: fs::FsError| SandboxError::Io(error.to_string());
@@ -89,10 +115,11 @@ impl Sandbox {
         let tried = report.guarantees.iter().chain(&report.missing).map(|guarantee| {
             let (promised, got_through) = (report.guarantees.contains(guarantee), got_through(*guarantee));
             let broken = promised && got_through;
-            let how = if broken { "tried, and it did not hold" } else { self.how(*guarantee, network) };
+            let how =
+                if broken { "tried, and it did not hold" } else { capabilities(self.backend).how(*guarantee, network) };
             Tried { guarantee: *guarantee, promised, got_through, how }
         });
-        Ok(tried.collect())
+        Ok(Findings { tried: tried.collect(), degraded: report.degraded.clone() })
     }
 
     /// Which of these programs a run finds.
@@ -114,17 +141,6 @@ impl Sandbox {
         Ok(names.iter().map(|name| tool(name)).collect())
     }
 
-    fn how(&self, guarantee: Guarantee, network: Network) -> &'static str {
-        match (self.isolation, guarantee, network) {
-            (Isolation::None, _, _) => "the sandbox is switched off",
-            (Isolation::Namespaces, Guarantee::FsWrite | Guarantee::FsRead, _) => "mount namespace",
-            (Isolation::Namespaces, Guarantee::Network, Network::Off) => "network namespace, seccomp",
-            (Isolation::Namespaces, Guarantee::Network, Network::Full) => "the network is switched on by your word",
-            (Isolation::Namespaces, Guarantee::Kill, _) => "process namespace",
-            (Isolation::Namespaces, Guarantee::Limits, _) => "limits of the kernel, a watchdog",
-        }
-    }
-
     fn run_in(&self, folder: &Folder, script: &str, input: &str, bounds: Bounds<'_>) -> Result<Finished, SandboxError> {
         let spec = Spec {
             script,
@@ -132,9 +148,10 @@ impl Sandbox {
             workspace: &folder.workspace(),
             view: View::Direct,
             protected: &[],
-            output: folder.path(),
+            output: Some(folder.path()),
             limits: bounds.limits,
             network: bounds.network,
+            packages: None,
         };
         self.run(&spec, &CancellationToken::new(), &mut |_, _| {})
     }

@@ -10,24 +10,48 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::report::ExitKind;
+use crate::base::report::{Backend, ExitKind};
 
 /// One run, as the helper needs it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     pub script: String,
+    pub backend: Backend,
     pub workspace: RawPath,
-    pub isolation: Isolation,
-    /// `Some`: the workspace is a scratch copy, and this folder is mounted for build outputs.
-    pub scratch: Option<RawPath>,
+    pub layer: Layer,
+    /// Folders of the session's beside the workspace.
+    pub folders: Vec<Folder>,
     /// Read-only inside the workspace, relative to it.
     pub protected: Vec<RawPath>,
     /// Mounted read-only at their own paths, in this order.
     pub read_only: Vec<RawPath>,
     pub home: RawPath,
+    /// Where folders of one run are made by backends without mounts of their own.
+    pub temporary: RawPath,
+    /// This program's file, for a backend that cannot start it through `/proc`.
+    pub program: RawPath,
     pub environment: Vec<(String, String)>,
     pub network: bool,
     pub limits: Bounds,
+}
+
+/// A folder and where the run finds it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Folder {
+    pub from: RawPath,
+    pub at: RawPath,
+    pub writable: bool,
+}
+
+/// What stands at the workspace's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layer {
+    /// The workspace: what the run changes stays.
+    Direct,
+    /// A copy of it that goes with the run.
+    Scratch,
+    /// An empty folder that goes with the run.
+    Empty,
 }
 
 /// A path as its bytes, whether or not they are text: as a `PathBuf`, serde would refuse one that is none.
@@ -65,13 +89,6 @@ impl Deref for RawPath {
     fn deref(&self) -> &Path {
         &self.0
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Isolation {
-    Namespaces,
-    /// By the user's word: limits alone.
-    None,
 }
 
 /// Limits in the units that the kernel counts in.
@@ -112,6 +129,10 @@ pub struct Ended {
     pub largest_process: u64,
     pub written: u64,
     pub left_killed: u32,
+    /// What this machine made weaker, a sentence each.
+    pub degraded: Vec<String>,
+    /// `.git` and `.faos` that the run made or changed, relative to the workspace.
+    pub obeyed: Vec<RawPath>,
 }
 
 /// What the host may say while the run goes on.

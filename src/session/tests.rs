@@ -396,6 +396,7 @@ fn report() -> RunReport {
         backend: Backend::Off,
         guarantees: vec![],
         missing: vec![],
+        degraded: Vec::new(),
         network: Network::Off,
         wall_s: 0.1,
         setup_s: 0.0,
@@ -409,6 +410,7 @@ fn report() -> RunReport {
         stderr_bytes: 0,
         truncated: false,
         files_changed: vec![],
+        quarantined: Vec::new(),
         exit: Exit { kind: ExitKind::Exited, code: Some(0), signal: None },
     }
 }

@@ -1,6 +1,6 @@
 //! The commands that hold no conversation: what is in use, what is there, what is missing.
 
-use faos::base::report::{Guarantee, Network};
+use faos::base::report::{Backend, Guarantee, Network};
 use faos::playback::{Player, Reply};
 use faos::sandbox::{self, Choice, Sandbox};
 use faos::{prompting, scripting};
@@ -223,7 +223,10 @@ fn doctor_finds_what_is_needed() {
     for name in ["bash", "python3", "node", "cargo", "cc", "make"] {
         assert!(tools.contains(&name), "{name}: {tools:?}");
     }
-    let rest: Vec<&str> = text.split("\n\n").skip(1).filter(|part| !part.starts_with("TOOLS")).collect();
+    let others: Vec<&str> = section(&text, "OTHER").iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert!(others.contains(&"bwrap") && others.contains(&"landlock") && !others.contains(&"off"), "{others:?}");
+    let differs = |part: &&str| part.starts_with("TOOLS") || part.starts_with("OTHER");
+    let rest: Vec<&str> = text.split("\n\n").skip(1).filter(|part| !differs(part)).collect();
     let counted =
         format!("{} in use", scripting::built_in().iter().filter(|(name, _)| !name.contains('/')).count() + 1);
     insta::assert_snapshot!("doctor", rest.join("\n\n").replace(&counted, "[count] in use"));
@@ -314,16 +317,16 @@ fn attempts_get_through_without_a_sandbox_and_never_with_it() {
     let helper = Some(env!("CARGO_BIN_EXE_faos").into());
     let open = |backend| Sandbox::open(&sandbox::Options { backend, helper: helper.clone(), ..Default::default() });
     let through = |backend, network| {
-        let tried = open(backend).unwrap().try_out(network).unwrap();
+        let tried = open(backend).unwrap().try_out(network).unwrap().tried;
         tried.into_iter().filter(|tried| tried.got_through).map(|tried| tried.guarantee).collect::<Vec<_>>()
     };
-    let without = through(Choice::Off, Network::Off);
+    let without = through(Choice::Only(Backend::Off), Network::Off);
     for guarantee in [Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network] {
         assert!(without.contains(&guarantee), "{without:?}");
     }
-    assert_eq!(through(Choice::Ns, Network::Off), []);
-    assert_eq!(through(Choice::Ns, Network::Full), [Guarantee::Network]);
-    let tools = open(Choice::Ns).unwrap().tools(&["bash", "no-such-tool"]).unwrap();
+    assert_eq!(through(Choice::Only(Backend::Ns), Network::Off), []);
+    assert_eq!(through(Choice::Only(Backend::Ns), Network::Full), [Guarantee::Network]);
+    let tools = open(Choice::Only(Backend::Ns)).unwrap().tools(&["bash", "no-such-tool"]).unwrap();
     assert!(tools[0].version.as_ref().unwrap().contains("bash"), "{tools:?}");
     assert_eq!((&tools[1].version, &tools[1].outside), (&None, &None));
 }

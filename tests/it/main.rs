@@ -6,9 +6,11 @@
     reason = "a test stops at its first surprise, and makes its files and processes itself"
 )]
 
+mod attacks;
 mod by_lines;
 mod captures;
 mod commands;
+mod compatibility;
 mod continued;
 mod exit_codes;
 mod faults;
@@ -17,6 +19,7 @@ mod gateway_errors;
 mod gateway_llama;
 mod gateway_native;
 mod gateway_probe;
+mod limits;
 mod mishaps;
 mod piped;
 mod playback;
@@ -30,4 +33,5 @@ mod scripting;
 mod session;
 mod session_format;
 mod support;
+mod telemetry;
 mod tidy;

@@ -87,31 +87,6 @@ fn there_is_no_network_but_an_own_loopback() {
 }
 
 #[test]
-fn limits_end_what_grows() {
-    let settings = "[sandbox.limits]\nwall_s = 1\nmemory_mib = 200\nprocesses = 40\nfile_mib = 4\ngrowth_mib = 16\noutput_mib = 2\n";
-    for (script, ends) in [
-        ("trap '' TERM INT HUP\nwhile :; do :; done", "wall_limit"),
-        ("python3 -c 'x = [bytearray(10 << 20) for n in range(100)]'", "memory_limit"),
-        (
-            "for n in 1 2 3 4; do python3 -c 'import time; x = b\"x\" * (100 << 20); time.sleep(9)' & done\nwait",
-            "memory_limit",
-        ),
-        ("yes", "output_limit"),
-        ("head -c 100000000 /dev/zero > large", "file_limit"),
-        ("for n in $(seq 1000); do head -c 4000000 /dev/zero > large$n; done", "disk_limit"),
-    ] {
-        let (env, _server) = env_with(script);
-        env.write("faos/config.toml", settings);
-        let (printed, report) = run(&env);
-        assert_eq!(kind(&report), ends, "{script}: {} {report}", &printed[..printed.len().min(500)]);
-    }
-    let (env, _server) = env_with("bomb() { bomb | bomb & }\nbomb\nwait");
-    env.write("faos/config.toml", settings);
-    let (_, report) = run(&env);
-    assert!(report["wall_s"].as_f64().unwrap() < 10.0, "{report}");
-}
-
-#[test]
 fn a_run_leaves_nothing_behind() {
     // Numbers that no other process of this machine has.
     let seconds = format!("{}", 100_000 + std::process::id());
@@ -157,9 +132,10 @@ fn sleepers(seconds: &str) -> Vec<i32> {
 
 #[test]
 fn no_file_is_left_that_runs_as_its_owner() {
+    let group = "cp /bin/true tool; chmod 2755 tool";
     let make = "import os; os.close(os.open('made', os.O_CREAT | os.O_WRONLY, 0o4755))";
     let (env, _server) = env_with(&format!(
-        "set +e\ncp /bin/bash shell\nchmod u+s shell\nchmod 6755 shell\npython3 -c \"{make}\"\n\
+        "set +e\n{group}\ncp /bin/bash shell\nchmod u+s shell\nchmod 6755 shell\npython3 -c \"{make}\"\n\
          python3 -c \"import os; os.fchmod(os.open('shell', os.O_RDONLY), 0o4755)\"\nchmod 750 shell\nls"
     ));
     let (printed, _) = run(&env);
@@ -167,10 +143,57 @@ fn no_file_is_left_that_runs_as_its_owner() {
     for entry in std::fs::read_dir(env.workspace()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o4000, 0, "{:?}: {mode:o}", entry.file_name());
+        assert_eq!(mode & 0o6000, 0, "{:?}: {mode:o}", entry.file_name());
     }
     let shell = env.workspace().join("shell").metadata().unwrap().permissions().mode();
     assert_eq!(shell & 0o777, 0o750, "other modes can be set");
+}
+
+#[test]
+fn what_git_or_faos_would_obey_is_moved_away_and_told_of() {
+    let hook = "mkdir -p .git/hooks sub/.GIT .faos/scripts\necho x > .git/hooks/pre-commit\necho x > sub/.GIT/config\n\
+                ln -s /etc .git/link\nmkfifo pipe\necho 'rm -rf /' > .faos/scripts/10.rhai";
+    let (env, server) = env_with(hook);
+    env.write("workspace/app.py", "1\n");
+    let (_, report) = run(&env);
+    assert_eq!(report["quarantined"], serde_json::json!([".faos", ".git", "sub/.GIT"]), "{report}");
+    let workspace = env.workspace();
+    assert!([".git", ".faos", "sub/.GIT"].iter().all(|name| !workspace.join(name).exists()));
+    let kept = env.session().path().join("runs/0001/quarantine");
+    assert_eq!(std::fs::read_to_string(kept.join(".git/hooks/pre-commit")).unwrap(), "x\n");
+    assert!(kept.join(".git/link").is_symlink() && kept.join("sub/.GIT/config").exists());
+    let told = server.requests()[1].to_string();
+    assert!(told.contains("run 1 made `.faos`, `.git`, `sub/.GIT`, which was moved out"), "{told}");
+
+    // One that was there is not the run's, whatever is written beside it.
+    let (env, _server) = env_with("git log --format=%s\necho x > new");
+    env.write("workspace/app.py", "1\n");
+    let git = "git init -q . && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first";
+    env.start(env.command("bash").args(["-c", git]).current_dir(env.workspace()).stdin(std::process::Stdio::null()))
+        .finish()
+        .assert_code(0);
+    let (printed, report) = run(&env);
+    assert_eq!((printed.as_str(), report.get("quarantined")), ("first\n", None));
+    assert!(env.workspace().join(".git/HEAD").exists());
+}
+
+#[test]
+fn nothing_of_the_program_that_asked_comes_in() {
+    let (mut env, _server) = env_with("set +e\ncat <&9; env; ls /proc/self/fd; cat /proc/[0-9]*/environ");
+    env.write("secret", "token-of-a-file\n");
+    env.set("SECRET", "token-of-a-variable");
+    let workspace = env.workspace();
+    // An open file that is inherited, as some shells and editors leave them.
+    let through = format!("exec 9< {}; exec \"$0\" \"$@\"", env.root().join("secret").display());
+    let seen = on_the_host(&env, &format!("exec 9< {}; cat <&9; env", env.root().join("secret").display()));
+    assert!(seen.contains("token-of-a-file") && seen.contains("token-of-a-variable"), "the probe can succeed");
+    let mut bash = env.command("bash");
+    bash.args(["-c", &through, env!("CARGO_BIN_EXE_faos"), "--no-scripts", "-w", workspace.to_str().unwrap(), "look"]);
+    let output = env.start(bash.stdin(std::process::Stdio::null())).finish();
+    assert!(matches!(output.code, Some(0 | 3)), "{}", output.stderr);
+    let folder = env.session().path().join("runs/0001");
+    let printed = ["stdout.log", "stderr.log"].map(|name| std::fs::read_to_string(folder.join(name)).unwrap()).concat();
+    assert!(printed.contains("FAOS_INSIDE=1") && !printed.contains("token-of"), "{printed}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::base::report::{Backend, Guarantee, Network};
 use crate::command::failure::Failure;
 use crate::command::models::window;
 use crate::gateway::{self, Offer, Survey};
-use crate::sandbox::{self, Sandbox, SandboxError, Tool, Tried};
+use crate::sandbox::{self, Capabilities, Choice, Findings, Sandbox, SandboxError, Tool, Tried};
 use crate::settings::Settings;
 
 /// Programs that validators ask for, and what is not checked without each.
@@ -24,8 +24,15 @@ const SMALL_WINDOW: u64 = 8_192;
 /// What the self-test found in a sandbox that could be set up.
 pub struct TriedOut {
     backend: Backend,
-    guarantees: Result<Vec<Tried>, SandboxError>,
+    guarantees: Result<Findings, SandboxError>,
     tools: Result<Vec<Tool>, SandboxError>,
+    others: Vec<Other>,
+}
+
+/// A backend that is not in force.
+struct Other {
+    backend: Backend,
+    tried: Result<Findings, SandboxError>,
 }
 
 pub fn try_out(sandbox: &Sandbox, settings: &Settings) -> TriedOut {
@@ -33,7 +40,19 @@ pub fn try_out(sandbox: &Sandbox, settings: &Settings) -> TriedOut {
         backend: sandbox.backend(),
         guarantees: sandbox.try_out(settings.sandbox.network),
         tools: sandbox.tools(&TOOLS.map(|(name, _)| name)),
+        others: other_backends(sandbox.backend(), settings),
     }
+}
+
+fn other_backends(in_force: Backend, settings: &Settings) -> Vec<Other> {
+    let others = sandbox::BACKENDS.into_iter().filter(|backend| ![in_force, Backend::Off].contains(backend));
+    let others = others.map(|backend| {
+        let options =
+            sandbox::Options { backend: Choice::Only(backend), require: Vec::new(), ..settings.sandbox.clone() };
+        let tried = Sandbox::open(&options).and_then(|other| other.try_out(Network::Off));
+        Other { backend, tried }
+    });
+    others.collect()
 }
 
 pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options) {
@@ -91,22 +110,63 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
             return limits(checkup, &options.limits);
         }
     };
-    match found.backend {
-        Backend::Ns => checkup.fine("backend", "ns: Linux namespaces that faos makes itself"),
-        Backend::Off => {
-            let hint = "leave `--sandbox off` away, and `backend = \"off\"` out of the settings".to_owned();
-            checkup.note("backend", "off, by your word: what the model runs can do all that you can", &[hint]);
-        }
-    }
+    backend(checkup, found.backend);
     match found.guarantees {
-        Ok(tried) => tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options)),
+        Ok(Findings { tried, degraded }) => {
+            tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options));
+            degraded.iter().for_each(|what| checkup.note("weaker", what, &[]));
+        }
         Err(error) => checkup.problem("guarantees", &not_tried(error)),
     }
+    others(checkup, &found.others);
     limits(checkup, &options.limits);
     checkup.section("TOOLS (as a run finds them)");
     match found.tools {
         Ok(tools) => tools.iter().for_each(|one| tool(checkup, one)),
         Err(error) => checkup.problem("tools", &not_tried(error)),
+    }
+}
+
+/// What is in force, and what it is known to leave open.
+fn backend(checkup: &mut Checkup, backend: Backend) {
+    let Capabilities { name, about, gaps, .. } = sandbox::capabilities(backend);
+    match backend {
+        Backend::Ns | Backend::Bwrap => checkup.fine("backend", format!("{name}: {about}")),
+        Backend::Landlock => checkup.note("backend", format!("{name}, by your word: {about}"), &[]),
+        Backend::Off => {
+            let hint = "leave `--sandbox off` away, and `backend = \"off\"` out of the settings".to_owned();
+            return checkup.note("backend", "off, by your word: what the model runs can do all that you can", &[hint]);
+        }
+    }
+    gaps.iter().for_each(|gap| checkup.note("open", *gap, &[]));
+}
+
+/// The other backends, each tried too.
+fn others(checkup: &mut Checkup, others: &[Other]) {
+    if !others.is_empty() {
+        checkup.section("OTHER BACKENDS (`--sandbox NAME` chooses one; each was tried)");
+    }
+    for Other { backend, tried } in others {
+        let Capabilities { name: of_backend, about, gaps, .. } = sandbox::capabilities(*backend);
+        match tried {
+            Ok(Findings { tried, .. }) => {
+                let broken = tried.iter().filter(|tried| tried.promised && tried.got_through);
+                let broken: Vec<&str> = broken.map(|tried| name(tried.guarantee)).collect();
+                let held: Vec<&str> =
+                    tried.iter().filter(|tried| tried.held()).map(|tried| name(tried.guarantee)).collect();
+                let text = format!("{about}; holds {}", held.join(" "));
+                let text = if broken.is_empty() { text } else { format!("{text}; FAILS {}", broken.join(" ")) };
+                match (broken.is_empty(), gaps.len()) {
+                    (true, 0) => checkup.fine(of_backend, text),
+                    (_, gaps) => {
+                        let more =
+                            format!("`faos doctor --sandbox {of_backend}` names {gaps} thing(s) that it leaves open");
+                        checkup.note(of_backend, text, &[more]);
+                    }
+                }
+            }
+            Err(error) => checkup.note(of_backend, format!("not here: {error}"), &[]),
+        }
     }
 }
 

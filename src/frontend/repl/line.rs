@@ -33,7 +33,7 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
         if command.trim().is_empty() {
             return Err("which command? `!ls` runs `ls` in the sandbox".to_owned());
         }
-        Ok(Some(Step::Do(Op::Run { command: command.trim().to_owned(), told })))
+        Ok(Some(Step::Do(Op::Run { command: command.trim().to_owned(), told, network: None })))
     };
     if line.is_empty() {
         Ok(None)
@@ -61,7 +61,7 @@ mod tests {
         let say = Op::Say { text: "write it".to_owned(), source: Source::Keyboard };
         assert_eq!(step("write it"), Ok(Some(Step::Do(say))));
         assert_eq!(step(""), Ok(None));
-        let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told })));
+        let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told, network: None })));
         assert_eq!(step("!ls -l"), run(Told::Model));
         assert_eq!(step("!! ls -l"), run(Told::UserAlone));
         assert!(step("!").is_err());

@@ -12,7 +12,7 @@ use crate::frontend::views;
 pub fn told(look: Look, narrator: &mut Narrator, event: &Event, came: Came, columns: usize) -> String {
     let lines = match event {
         Event::HeadMoved(to) => moved(to),
-        Event::Question(question) => format!("a script asks: {} [y/N]\n", printable(question)),
+        Event::Question(question) => format!("{} [y/N]\n", printable(question)),
         event => narrator.lines(event) + way_on(event, came),
     };
     tinted(look, event, &lines, columns)

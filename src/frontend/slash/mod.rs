@@ -10,6 +10,7 @@ mod diff;
 mod edit;
 mod files;
 mod help;
+mod install;
 mod model;
 mod prompts;
 mod quit;
@@ -25,13 +26,14 @@ mod undo;
 mod versions;
 
 /// In the order of `/help`.
-pub const COMMANDS: [Command; 18] = [
+pub const COMMANDS: [Command; 19] = [
     help::COMMAND,
     undo::COMMAND,
     redo::COMMAND,
     edit::COMMAND,
     retry::COMMAND,
     run::COMMAND,
+    install::COMMAND,
     files::COMMAND,
     diff::COMMAND,
     versions::COMMAND,
@@ -87,7 +89,7 @@ pub enum Leave {
 }
 
 pub fn find(name: &str) -> Option<&'static Command> {
-    static TABLE: [Command; 18] = COMMANDS;
+    static TABLE: [Command; 19] = COMMANDS;
     // What many other programs call it.
     let name = if name == "exit" { quit::COMMAND.name } else { name };
     TABLE.iter().find(|command| command.name == name)
@@ -124,6 +126,7 @@ fn version(rest: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::{COMMANDS, Leave, Step, parse};
+    use crate::base::report::Network;
     use crate::core::op::{Op, Told, Topic};
 
     #[test]
@@ -131,8 +134,11 @@ mod tests {
         assert_eq!(parse("undo"), Ok(Step::Do(Op::Undo)));
         assert_eq!(parse("restore v3"), Ok(Step::Do(Op::Restore { version: 3 })));
         assert_eq!(parse("diff"), Ok(Step::Do(Op::Show(Topic::Diff { version: None }))));
-        let run = Op::Run { command: "make test".to_owned(), told: Told::Model };
+        let run = Op::Run { command: "make test".to_owned(), told: Told::Model, network: None };
         assert_eq!(parse("run  make test "), Ok(Step::Do(run)));
+        let command = "pip install rich".to_owned();
+        let install = Op::Run { command, told: Told::Model, network: Some(Network::Full) };
+        assert_eq!(parse("install pip install rich"), Ok(Step::Do(install)));
         assert_eq!(parse("resume 2026"), Ok(Step::Leave(Leave::Resume("2026".to_owned()))));
         assert_eq!(parse("exit"), Ok(Step::Leave(Leave::Quit)));
         assert_eq!(parse("resume"), Ok(Step::Do(Op::Show(Topic::Sessions))));

@@ -13,5 +13,5 @@ pub const COMMAND: Command = Command {
 
 #[expect(clippy::unnecessary_wraps, reason = "commands are of one kind")]
 fn run(rest: &str) -> Result<Step, String> {
-    Ok(Step::Do(Op::Run { command: rest.to_owned(), told: Told::Model }))
+    Ok(Step::Do(Op::Run { command: rest.to_owned(), told: Told::Model, network: None }))
 }

@@ -9,29 +9,50 @@ use super::root::{self, Mounts};
 use super::sys::{self, Step, named};
 use crate::sandbox::wire::Order;
 
-const NOBODY: libc::uid_t = 65534;
+pub const NOBODY: libc::uid_t = 65534;
 
-/// Enters the namespaces. Everything that is to be mounted was opened with the rights that it takes.
-pub fn enter(order: &Order) -> Step<Mounts> {
-    let id = rustix::process::geteuid().as_raw();
-    let group = rustix::process::getegid().as_raw();
+/// Enters the namespaces. Everything that is to be mounted was opened with the rights that it takes. With it what this
+/// machine made weaker.
+pub fn enter(order: &Order) -> Step<(Mounts, Vec<String>)> {
     if !is_real_root() {
-        unshare(id, group, order.network)?;
-        return root::open_mounts(order, None);
+        let (id, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        unshare((id, group), (id, group), order.network)?;
+        return Ok((root::open_mounts(order, None)?, Vec::new()));
     }
+    let (mounts, mapped) = as_root(order)?;
+    if mapped {
+        become_nobody()?;
+        unshare((NOBODY, NOBODY), (NOBODY, NOBODY), order.network)?;
+        return Ok((mounts, Vec::new()));
+    }
+    sys::leave_groups().map_err(named("leave root's groups"))?;
+    unshare((NOBODY, NOBODY), (0, 0), order.network)?;
+    Ok((mounts, vec![UNMAPPED.to_owned()]))
+}
+
+/// Said where the file system cannot map owners.
+pub const UNMAPPED: &str = "the run is root's, without its rights: owners cannot be mapped on this file system, so processes are counted by faos alone";
+
+/// As real root: mounts of a private tree, with owners mapped to 65534 where that can be done.
+pub fn as_root(order: &Order) -> Step<(Mounts, bool)> {
     let users = mapping_to_nobody()?;
     sys::unshare(libc::CLONE_NEWNS).map_err(named("unshare mounts as root"))?;
     sys::make_private(std::path::Path::new("/")).map_err(named("make mounts private"))?;
-    let mounts = root::open_mounts(order, Some(&users))?;
+    match root::open_mounts(order, Some(&users)) {
+        Ok(mounts) => Ok((mounts, true)),
+        Err(failed) if failed.step.starts_with(root::MAPPING) => Ok((root::open_mounts(order, None)?, false)),
+        Err(failed) => Err(failed),
+    }
+}
+
+pub fn become_nobody() -> Step<()> {
     sys::become_user(NOBODY).map_err(named("become user 65534"))?;
     // Changing the user takes this right away, and the maps of the new namespace need it.
-    sys::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("stay traceable for the id maps"))?;
-    unshare(NOBODY, NOBODY, order.network)?;
-    Ok(mounts)
+    sys::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("stay traceable for the id maps"))
 }
 
 /// Root of a user namespace with one mapped id is not root.
-fn is_real_root() -> bool {
+pub fn is_real_root() -> bool {
     let holds_nobody = |line: &str| {
         let mut numbers = line.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
         match (numbers.next(), numbers.next(), numbers.next()) {
@@ -43,8 +64,9 @@ fn is_real_root() -> bool {
     rustix::process::geteuid().is_root() && map.lines().any(holds_nobody)
 }
 
-/// With the network on, the run stays in the host's network namespace.
-fn unshare(id: libc::uid_t, group: libc::gid_t, network: bool) -> Step<()> {
+/// A user and a group inside, and those outside that they stand for. With the network on, the run stays in the host's
+/// network namespace.
+fn unshare(inside: (u32, u32), outside: (u32, u32), network: bool) -> Step<()> {
     sys::unshare(libc::CLONE_NEWUSER).map_err(named("unshare the user namespace"))?;
     let write = |file: &str, text: String| {
         fs::OpenOptions::new()
@@ -54,8 +76,8 @@ fn unshare(id: libc::uid_t, group: libc::gid_t, network: bool) -> Step<()> {
             .map_err(named(format!("write /proc/self/{file}")))
     };
     write("setgroups", "deny".to_owned())?;
-    write("uid_map", format!("{id} {id} 1"))?;
-    write("gid_map", format!("{group} {group} 1"))?;
+    write("uid_map", format!("{} {} 1", inside.0, outside.0))?;
+    write("gid_map", format!("{} {} 1", inside.1, outside.1))?;
     let rest = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWCGROUP;
     let own_network = if network { 0 } else { libc::CLONE_NEWNET };
     sys::unshare(rest | own_network).map_err(named("unshare mount, pid, network, ipc, uts and cgroup namespaces"))

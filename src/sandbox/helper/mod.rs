@@ -5,41 +5,74 @@
 #![expect(clippy::disallowed_methods, reason = "raw paths are the matter of mounts, and of a root that is being built")]
 #![expect(clippy::exit, reason = "a forked child must not return into its parent's work")]
 
+mod bubblewrap;
 mod confine;
+mod copy;
+mod disk;
+mod filter;
 mod identity;
+mod landlock;
+mod plain;
 mod root;
 mod supervise;
 mod sys;
 mod usage;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use rustix::fd::FromRawFd;
 
-pub use self::root::{CACHE, OWN_PROGRAMS};
+pub use self::bubblewrap::PROGRAM as BUBBLEWRAP;
+pub use self::root::{CACHE, EMPTY, OWN_PROGRAMS, PACKAGES};
 use self::sys::{Failed, Step, named};
-use crate::sandbox::wire::{self, Isolation, Order, Outcome};
+use crate::base::report::Backend;
+use crate::sandbox::wire::{self, Order, Outcome};
 
 /// The hidden first argument.
 pub const ARGUMENT: &str = "__sandbox-helper";
+
+/// One run, as every step of the helper sees it.
+struct Run<'a> {
+    host: &'a UnixStream,
+    order: &'a Order,
+    /// The program's standard input.
+    input: &'a File,
+    begun: Instant,
+}
+
+/// Where the program is to start, when all is prepared.
+#[derive(Default)]
+struct Place {
+    /// The present folder: the workspace, or what stands for it.
+    folder: PathBuf,
+    /// Nothing can be written but below these.
+    writable: Vec<PathBuf>,
+    /// Where the script is written down; without one it is read through a descriptor.
+    script: Option<PathBuf>,
+    /// Over the order's own.
+    environment: Vec<(&'static str, PathBuf)>,
+    /// What this machine made weaker, a sentence each.
+    degraded: Vec<String>,
+}
 
 /// Runs as the helper; standard input is the socket to the host.
 pub fn main() -> i32 {
     let begun = Instant::now();
     // SAFETY: descriptor 0 is the socket that the host made for this process; nothing else here uses it.
     let mut host = unsafe { UnixStream::from_raw_fd(0) };
-    let read =
-        wire::receive(&host).and_then(|order| Ok((serde_json::from_slice::<Order>(&order)?, wire::receive(&host)?)));
-    let outcome = match read {
-        Ok((order, input)) => run(&host, &order, &input, begun),
-        Err(error) => Err(named("read the order")(error)),
+    let outcome = if std::env::args_os().nth(2).is_some_and(|argument| argument == bubblewrap::INSIDE) {
+        bubblewrap::inside(&host, begun)
+    } else {
+        outside(&host, begun)
     };
     match outcome {
         Ok(()) => 0,
-        Err(Failed { step, errno }) => {
-            report(&mut host, &Outcome::NotSetUp { step, errno });
+        Err(failed) => {
+            report_failure(&mut host, failed);
             1
         }
     }
@@ -52,41 +85,64 @@ fn report(host: &mut UnixStream, outcome: &Outcome) {
     }
 }
 
+fn report_failure(host: &mut UnixStream, Failed { step, errno }: Failed) {
+    report(host, &Outcome::NotSetUp { step, errno });
+}
+
+fn order_of(bytes: &[u8]) -> Step<Order> {
+    serde_json::from_slice(bytes).map_err(|error| named("read the order")(error.into()))
+}
+
 /// The outer process: prepares, starts the supervisor, and waits for it.
-fn run(host: &UnixStream, order: &Order, input: &[u8], begun: Instant) -> Step<()> {
+fn outside(host: &UnixStream, begun: Instant) -> Step<()> {
+    let read = || -> io::Result<_> { Ok((wire::receive(host)?, wire::receive(host)?)) };
+    let (order, input) = read().map_err(named("read the order"))?;
     sys::close_from(3).map_err(named("close inherited files"))?;
     sys::new_keyring();
     rustix::process::setsid().map_err(|error| named("begin a session")(error.into()))?;
+    let parsed = order_of(&order)?;
+    if parsed.backend == Backend::Bwrap {
+        return bubblewrap::outside(&parsed, &order, &input);
+    }
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("set no_new_privs"))?;
-    let input = root::input(input)?;
-    match order.isolation {
-        Isolation::None => supervise::start(host, order, &input, begun, None),
-        Isolation::Namespaces => {
-            let mounts = identity::enter(order)?;
-            let child = sys::fork().map_err(named("start process 1"))?;
-            match child {
-                Some(pid) => {
-                    let status = sys::wait(pid).map_err(named("wait for process 1"))?;
-                    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
-                        return Ok(());
-                    }
-                    // Process 1 has reported what it could; this is said where it could not.
-                    Err(Failed { step: "supervise the run".to_owned(), errno: libc::ESRCH })
-                }
-                None => std::process::exit(process_one(host, order, &input, begun, mounts)),
-            }
-        }
+    let input = root::input(&input)?;
+    let run = Run { host, order: &parsed, input: &input, begun };
+    match parsed.backend {
+        Backend::Ns => namespaces(&run),
+        Backend::Bwrap | Backend::Landlock | Backend::Off => plain::run(&run),
     }
 }
 
-fn process_one(host: &UnixStream, order: &Order, input: &std::fs::File, begun: Instant, mounts: root::Mounts) -> i32 {
-    let done = sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)
-        .map_err(named("follow the host's end"))
-        .and_then(|()| supervise::start(host, order, input, begun, Some(mounts)));
-    if let Err(Failed { step, errno }) = done
-        && let Ok(mut host) = host.try_clone()
+fn namespaces(run: &Run<'_>) -> Step<()> {
+    let (mounts, degraded) = identity::enter(run.order)?;
+    let Some(child) = sys::fork().map_err(named("start process 1"))? else {
+        std::process::exit(process_one(run, mounts, degraded));
+    };
+    let status = sys::wait(child).map_err(named("wait for process 1"))?;
+    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
+        return Ok(());
+    }
+    // Process 1 has reported what it could; this is said where it could not.
+    Err(Failed { step: "supervise the run".to_owned(), errno: libc::ESRCH })
+}
+
+fn process_one(run: &Run<'_>, mounts: root::Mounts, degraded: Vec<String>) -> i32 {
+    let begin = || -> Step<()> {
+        sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).map_err(named("follow the host's end"))?;
+        // No program of the run may look into its supervisor.
+        sys::prctl(libc::PR_SET_DUMPABLE, 0).map_err(named("close the supervisor's memory"))?;
+        let place = root::enter(run.order, &mounts, degraded)?;
+        drop(mounts);
+        sys::set_host_name("faos").map_err(named("set the host name"))?;
+        if !run.order.network {
+            sys::loopback_up().map_err(named("bring loopback up"))?;
+        }
+        supervise::start(run, &place)
+    };
+    if let Err(failed) = begin()
+        && let Ok(mut host) = run.host.try_clone()
     {
-        report(&mut host, &Outcome::NotSetUp { step, errno });
+        report_failure(&mut host, failed);
     }
     0
 }

@@ -1,7 +1,7 @@
 //! The root that a run sees: an allow-list of mounts on an empty file system, and nothing else of the machine.
 
 use std::fs;
-use std::io::{Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,12 +9,20 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
-use crate::sandbox::wire::Order;
+use super::{Place, landlock};
+use crate::sandbox::wire::{Layer, Order};
 
-/// Where the session's cache folder stands inside.
+/// Where the session's cache folder stands inside, and what was fetched from the network.
 pub const CACHE: &str = "/var/cache/faos";
+pub const PACKAGES: &str = "/var/cache/faos-packages";
 /// Programs of ours, behind all others on PATH: models write `python` where a system has `python3` alone.
 pub const OWN_PROGRAMS: &str = "/run/faos/bin";
+/// Where a workspace stands that is nobody's.
+pub const EMPTY: &str = "/workspace";
+/// Files of `/proc` that are the machine's, and nobody's business.
+pub const HIDDEN: [&str; 4] = ["kcore", "key-users", "keys", "sysrq-trigger"];
+/// The run's script. Bash reads it as it goes on; nothing inside can change it.
+const SCRIPT: &str = "/run/faos/script";
 /// Where the new root is built. What is mounted there is hidden from this process alone.
 const STAGE: &str = "/tmp";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -23,8 +31,9 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 pub struct Mounts {
     read_only: Vec<(PathBuf, OwnedFd)>,
     devices: Vec<(&'static str, OwnedFd)>,
-    workspace: OwnedFd,
-    cache: Option<OwnedFd>,
+    workspace: Option<OwnedFd>,
+    /// Folders of the session's, by their places inside.
+    folders: Vec<(PathBuf, OwnedFd)>,
 }
 
 /// The program's standard input, as a file that ends.
@@ -53,67 +62,160 @@ pub fn open_mounts(order: &Order, users: Option<&OwnedFd>) -> Step<Mounts> {
         let path = Path::new("/dev").join(name);
         devices.push((name, sys::detach(&path).map_err(named(format!("open {}", path.display())))?));
     }
-    let workspace = writable(&order.workspace, users)?;
-    let cache = order.scratch.as_deref().map(|cache| writable(cache, users)).transpose()?;
-    Ok(Mounts { read_only, devices, workspace, cache })
+    let workspace = (order.layer != Layer::Empty).then_some(&order.workspace);
+    let workspace = workspace.map(|path| writable(path, users)).transpose()?;
+    let mut folders = Vec::new();
+    for folder in &order.folders {
+        let mount = writable(&folder.from, users)?;
+        if !folder.writable {
+            sys::set_attributes(&mount, READ_ONLY).map_err(named(format!("confine {}", folder.from.display())))?;
+        }
+        folders.push((folder.at.to_path_buf(), mount));
+    }
+    Ok(Mounts { read_only, devices, workspace, folders })
 }
 
-fn writable(path: &Path, users: Option<&OwnedFd>) -> Step<OwnedFd> {
+/// The step that fails on file systems which cannot map owners, such as a container's own.
+pub const MAPPING: &str = "map the owners of";
+
+pub fn writable(path: &Path, users: Option<&OwnedFd>) -> Step<OwnedFd> {
     let mount = sys::detach(path).map_err(named(format!("open {}", path.display())))?;
     if let Some(users) = users {
-        sys::map_owners(&mount, users).map_err(named(format!("map the owners of {}", path.display())))?;
+        sys::map_owners(&mount, users).map_err(named(format!("{MAPPING} {}", path.display())))?;
     }
     sys::set_attributes(&mount, NO_SUID | NO_DEV).map_err(named(format!("confine {}", path.display())))?;
     Ok(mount)
 }
 
 /// Builds the root and enters it; the present folder is the workspace afterwards.
-pub fn enter(order: &Order, mounts: &Mounts) -> Step<()> {
+pub fn enter(order: &Order, mounts: &Mounts, mut degraded: Vec<String>) -> Step<Place> {
     sys::make_private(Path::new("/")).map_err(named("make mounts private"))?;
     sys::mount(c"tmpfs", Path::new(STAGE), libc::MS_NOSUID | libc::MS_NODEV, "mode=0755,size=16m")
         .map_err(named("mount the new root"))?;
     let stage = Path::new(STAGE);
     let inside = |path: &Path| stage.join(path.strip_prefix("/").unwrap_or(path));
     for link in &order.read_only {
-        if let Ok(target) = fs::read_link(link)
-            && link.components().count() == 2
-        {
+        if let Some(target) = link_in_root(link) {
             symlink(target, inside(link)).map_err(named(format!("link {}", link.display())))?;
         }
     }
     // Before the home folder and the tools, which may be below it.
-    private(&stage.join("tmp"), &format!("mode=1777,size={}", order.limits.memory / 2))?;
-    private(&inside(&order.home), "mode=0700,size=256m")?;
+    let files = order.limits.growth_files;
+    private(&stage.join("tmp"), &format!("mode=1777,size={},nr_inodes={files}", order.limits.memory / 2))?;
+    private(&inside(&order.home), &format!("mode=0700,size=256m,nr_inodes={files}"))?;
     for (path, mount) in &mounts.read_only {
         put(mount, &inside(path), path)?;
     }
     devices(&stage.join("dev"), mounts)?;
-    private(&stage.join("run"), "mode=0755,size=16m")?;
-    own_programs(&inside(Path::new(OWN_PROGRAMS)))?;
-    // Below `/proc` other processes of the run are seen; a masked one of the host cannot be mounted again: then none is.
-    folder(&stage.join("proc"))?;
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let _ = sys::mount(c"proc", &stage.join("proc"), flags, "");
+    private(&stage.join("run"), "mode=0755,size=64m")?;
+    own_files(order, stage)?;
+    degraded.extend(processes(stage)?);
     workspace(order, mounts, stage)?;
-    if let Some(cache) = &mounts.cache {
-        put(cache, &stage.join(CACHE.trim_start_matches('/')), Path::new(CACHE))?;
+    for (at, mount) in &mounts.folders {
+        put(mount, &inside(at), at)?;
     }
     std::env::set_current_dir(stage).map_err(named("enter the new root"))?;
     sys::pivot_here().map_err(named("change the root"))?;
-    sys::remount_read_only(Path::new("/")).map_err(named("make the root read-only"))?;
-    std::env::set_current_dir(&order.workspace).map_err(named("enter the workspace"))
+    for path in ["/", "/run"] {
+        sys::remount_read_only(Path::new(path)).map_err(named(format!("make {path} read-only")))?;
+    }
+    Ok(place(order, degraded))
+}
+
+/// Where mounts were put that another program is to mount again.
+pub struct Staged {
+    pub read_only: Vec<(PathBuf, PathBuf)>,
+    pub workspace: PathBuf,
+    /// In the order's own order.
+    pub folders: Vec<PathBuf>,
+    pub program: PathBuf,
+}
+
+/// Puts all mounts below one folder. Links directly below the root are none, and lead where they always did.
+pub fn stage(at: &Path, mounts: &Mounts, program: &OwnedFd) -> Step<Staged> {
+    private(at, "mode=0755,size=16m")?;
+    let mut read_only = Vec::new();
+    for (number, (path, mount)) in mounts.read_only.iter().enumerate() {
+        let kept = at.join(number.to_string());
+        put(mount, &kept, path)?;
+        read_only.push((path.clone(), kept));
+    }
+    let named = |name: &str| at.join(name);
+    let mut staged =
+        Staged { read_only, workspace: named("workspace"), folders: Vec::new(), program: named("program") };
+    if let Some(mount) = &mounts.workspace {
+        put(mount, &staged.workspace, &staged.workspace)?;
+    }
+    for (number, (of, mount)) in mounts.folders.iter().enumerate() {
+        let kept = at.join(format!("folder-{number}"));
+        put(mount, &kept, of)?;
+        staged.folders.push(kept);
+    }
+    put(program, &staged.program, &staged.program)?;
+    Ok(staged)
+}
+
+/// Where the program starts in a root of its own.
+pub fn place(order: &Order, mut degraded: Vec<String>) -> Place {
+    if landlock::version() < 1 {
+        degraded.push("this kernel has no Landlock: mounts alone hold the files".to_owned());
+    }
+    let folders = order.folders.iter().filter(|folder| folder.writable).map(|folder| folder.at.to_path_buf());
+    let own = ["/tmp", "/dev"].map(PathBuf::from).into_iter().chain(folders);
+    Place {
+        folder: order.workspace.to_path_buf(),
+        writable: own.chain([order.workspace.to_path_buf(), order.home.to_path_buf()]).collect(),
+        script: Some(PathBuf::from(SCRIPT)),
+        environment: Vec::new(),
+        degraded,
+    }
+}
+
+/// What a link directly below the root, such as `/bin -> usr/bin`, leads to.
+pub fn link_in_root(path: &Path) -> Option<PathBuf> {
+    (path.components().count() == 2).then(|| fs::read_link(path).ok()).flatten()
+}
+
+/// The run's own processes below `/proc`. Where the machine hides parts of its own, it lets nobody mount a whole one.
+fn processes(stage: &Path) -> Step<Option<String>> {
+    let at = stage.join("proc");
+    folder(&at)?;
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    if sys::mount(c"proc", &at, flags, "").is_err() {
+        let of_processes = sys::mount(c"proc", &at, flags, "subset=pid").is_ok();
+        let what = if of_processes { "/proc shows processes and nothing of the machine" } else { "there is no /proc" };
+        return Ok(Some(format!("{what}: it is hidden here in part, as in a container")));
+    }
+    let read_only = |path: &Path, from: &Path| -> io::Result<()> {
+        let mount = sys::detach(from)?;
+        sys::set_attributes(&mount, READ_ONLY | NO_SUID | NO_DEV)?;
+        sys::attach(&mount, path)
+    };
+    let settings = at.join("sys");
+    read_only(&settings, &settings).map_err(named("make /proc/sys read-only"))?;
+    for name in HIDDEN {
+        let hidden = at.join(name);
+        if hidden.exists() {
+            // Nothing can be read from it, as from a mount without devices.
+            read_only(&hidden, &stage.join("run/faos/nothing")).map_err(named(format!("hide /proc/{name}")))?;
+        }
+    }
+    Ok(None)
 }
 
 fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
     let at = stage.join(order.workspace.strip_prefix("/").unwrap_or(&order.workspace));
-    if order.scratch.is_none() {
-        put(&mounts.workspace, &at, &order.workspace)?;
+    let limits = &order.limits;
+    let bounds = format!("size={},nr_inodes={}", limits.growth, limits.growth_files);
+    let Some(mount) = &mounts.workspace else { return private(&at, &format!("mode=0755,{bounds}")) };
+    if order.layer == Layer::Direct {
+        put(mount, &at, &order.workspace)?;
         return protect(order, &at);
     }
     // The real one is the lower layer, out of reach once the overlay stands; what is written goes with the run.
     let (lower, upper) = (stage.join(".lower"), stage.join(".upper"));
-    put(&mounts.workspace, &lower, &order.workspace)?;
-    private(&upper, &format!("mode=0700,size={}", order.limits.growth))?;
+    put(mount, &lower, &order.workspace)?;
+    private(&upper, &format!("mode=0700,{bounds}"))?;
     folder(&upper.join("up"))?;
     folder(&upper.join("work"))?;
     folder(&at)?;
@@ -158,10 +260,19 @@ fn devices(at: &Path, mounts: &Mounts) -> Step<()> {
     Ok(())
 }
 
-fn own_programs(at: &Path) -> Step<()> {
-    folder(at)?;
+/// The script, and programs of ours: below `/run`, which is made in `root`.
+pub fn own_files(order: &Order, root: &Path) -> Step<()> {
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    folder(&inside(OWN_PROGRAMS))?;
     for (name, target) in [("python", "/usr/bin/python3"), ("pip", "/usr/bin/pip3")] {
-        symlink(target, at.join(name)).map_err(named(format!("link {name}")))?;
+        symlink(target, inside(OWN_PROGRAMS).join(name)).map_err(named(format!("link {name}")))?;
+    }
+    let script = inside(SCRIPT);
+    for (path, content) in [(inside("/run/faos/nothing"), ""), (script, order.script.as_str())] {
+        let written = fs::write(&path, content);
+        written
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o444)))
+            .map_err(named("write the script"))?;
     }
     Ok(())
 }

@@ -2,104 +2,120 @@
 //!
 //! In namespaces it is process 1, so that its own end is the end of everything in them.
 
-use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::root::{self, Mounts};
+use super::disk::{self, Disk};
 use super::sys::{self, Failed, Step, named};
 use super::usage::{self, Sample};
-use super::{confine, report};
-use crate::base::report::ExitKind;
-use crate::sandbox::wire::{Bounds, Ended, Isolation, Order, Outcome, Word};
+use super::{Place, Run, confine, report};
+use crate::base::report::{Backend, ExitKind};
+use crate::sandbox::wire::{Bounds, Ended, Order, Outcome, Word};
 
-/// Between two looks at what the run uses.
+/// Between two looks at what the run uses; short runs are looked at more often.
 const TICK: Duration = Duration::from_millis(50);
-/// Between two looks at what it has written to the workspace.
-const DISK_TICK: Duration = Duration::from_millis(500);
+const FIRST_TICK: Duration = Duration::from_millis(4);
 /// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sets up the rest, starts the program and stays until nothing of it is left.
-pub fn start(host: &UnixStream, order: &Order, input: &File, begun: Instant, mounts: Option<Mounts>) -> Step<()> {
-    if let Some(mounts) = &mounts {
-        root::enter(order, mounts)?;
-        sys::set_host_name("faos").map_err(named("set the host name"))?;
-        if !order.network {
-            sys::loopback_up().map_err(named("bring loopback up"))?;
-        }
-        // No program of the run may look into its supervisor.
-        sys::prctl(libc::PR_SET_DUMPABLE, 0).map_err(named("close the supervisor's memory"))?;
-    } else {
-        std::env::set_current_dir(&order.workspace).map_err(named("enter the workspace"))?;
-        sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map_err(named("adopt orphans"))?;
-    }
-    drop(mounts);
+/// Starts the program and stays until nothing of it is left.
+pub fn start(run: &Run<'_>, place: &Place) -> Step<()> {
+    std::env::set_current_dir(&place.folder).map_err(named("enter the workspace"))?;
     // A program that could not be started says why through this pipe; one that was closes it.
     let (mut why, tell) = std::io::pipe().map_err(named("make a pipe"))?;
     let Some(program) = sys::fork().map_err(named("start the program"))? else {
         drop(why);
-        become_program(order, input, tell)
+        become_program(run, place, tell)
     };
     drop(tell);
-    let mut failure = String::new();
-    why.read_to_string(&mut failure).map_err(named("start the program"))?;
-    if let Some((errno, step)) = failure.split_once(' ') {
-        return Err(Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) });
-    }
-    let mut watch = Watch::new(order, program, begun);
-    watch.until_the_end(host);
-    let ended = watch.end();
-    if let Ok(mut host) = host.try_clone() {
+    let mut told = Vec::new();
+    why.read_to_end(&mut told).map_err(named("start the program"))?;
+    let started = started(&told)?;
+    let mut watch = Watch::new(run, place, program, started)?;
+    watch.until_the_end(run.host);
+    let ended = watch.end(place);
+    if let Ok(mut host) = run.host.try_clone() {
         report(&mut host, &Outcome::Ended(ended));
     }
     Ok(())
 }
 
+/// When the program started, from what its process has told; a failure comes after that, or alone.
+fn started(told: &[u8]) -> Step<Instant> {
+    let at = told.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    match at {
+        Some(at) if told.len() == size_of_val(&at) => {
+            Ok(Instant::now() - Duration::from_nanos(confine::now().saturating_sub(at)))
+        }
+        _ => {
+            let text = String::from_utf8_lossy(told);
+            let failure = text.rsplit_once(FAILED).and_then(|(_, failure)| failure.split_once(' '));
+            let (errno, step) = failure.unwrap_or(("", "start the program"));
+            Err(Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) })
+        }
+    }
+}
+
+/// In front of a failure.
+const FAILED: &str = "failed: ";
+
 /// In the child: never returns.
-fn become_program(order: &Order, input: &File, mut tell: std::io::PipeWriter) -> ! {
-    // A group of its own under `off`, where there is no namespace to end with it.
+fn become_program(run: &Run<'_>, place: &Place, mut tell: std::io::PipeWriter) -> ! {
+    // A group of its own where there is no namespace to end with it.
     let _ = rustix::process::setsid();
-    let Failed { step, errno } = confine::execute(order, input);
-    let _ = tell.write_all(format!("{errno} {step}").as_bytes());
+    let Failed { step, errno } = confine::execute(run, place, &mut tell);
+    let _ = tell.write_all(format!("{FAILED}{errno} {step}").as_bytes());
     std::process::exit(127)
 }
 
 struct Watch<'a> {
     order: &'a Order,
     program: libc::pid_t,
+    /// Becomes readable when the program ends.
+    program_end: OwnedFd,
     begun: Instant,
     started: Instant,
-    started_at: SystemTime,
+    next_look: Instant,
     /// Why the run is being stopped, and when that began.
     stopping: Option<(ExitKind, Instant)>,
     status: Option<libc::c_int>,
     peak: Sample,
-    written: u64,
-    next_disk: Instant,
+    disk: Disk<'a>,
+    /// File systems in memory that count as the run's memory.
+    in_memory: Vec<PathBuf>,
     left_killed: u32,
 }
 
 impl<'a> Watch<'a> {
-    fn new(order: &'a Order, program: libc::pid_t, begun: Instant) -> Self {
-        let started = Instant::now();
-        Self {
+    fn new(run: &Run<'a>, place: &'a Place, program: libc::pid_t, started: Instant) -> Step<Self> {
+        let order = run.order;
+        // SAFETY: plain numbers; the call makes a descriptor that nobody else has.
+        let program_end = unsafe {
+            let fd =
+                sys::checked(libc::syscall(libc::SYS_pidfd_open, program, 0)).map_err(named("watch the program"))?;
+            OwnedFd::from_raw_fd(fd as i32)
+        };
+        let own_root = matches!(order.backend, Backend::Ns | Backend::Bwrap);
+        let in_memory = [PathBuf::from("/tmp"), order.home.to_path_buf()];
+        Ok(Self {
             order,
             program,
-            begun,
+            program_end,
+            begun: run.begun,
             started,
-            started_at: SystemTime::now(),
+            next_look: started + FIRST_TICK,
             stopping: None,
             status: None,
             peak: Sample::default(),
-            written: 0,
-            next_disk: started + DISK_TICK,
+            disk: Disk::new(order, place),
+            in_memory: if own_root { in_memory.into() } else { Vec::new() },
             left_killed: 0,
-        }
+        })
     }
 
     fn until_the_end(&mut self, host: &UnixStream) {
@@ -108,7 +124,11 @@ impl<'a> Watch<'a> {
             if self.status.is_some() {
                 break;
             }
-            self.look();
+            if Instant::now() >= self.next_look {
+                self.look();
+                let age = self.started.elapsed();
+                self.next_look = Instant::now() + TICK.min(age / 4).max(FIRST_TICK);
+            }
             self.press();
             self.listen(host);
         }
@@ -118,14 +138,12 @@ impl<'a> Watch<'a> {
         &self.order.limits
     }
 
-    /// Waits for a tick, for the program's end, or for a word of the host. A host that is gone ends everything.
+    /// Waits for the next look, for the program's end, or for a word of the host. A host that is gone ends everything.
     fn listen(&mut self, host: &UnixStream) {
-        // SIGCHLD is not watched for: an end is seen by the next tick, and short runs tick fast.
-        let age = self.started.elapsed();
-        let tick = TICK.min(age / 8).max(Duration::from_micros(500));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: tick.as_nanos().try_into().unwrap_or(50_000_000) };
-        let mut waiting = [PollFd::new(host, PollFlags::IN)];
-        if poll(&mut waiting, Some(&timeout)).unwrap_or(0) == 0 {
+        let left = self.next_look.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: 0, tv_nsec: left.as_nanos().try_into().unwrap_or(50_000_000) };
+        let mut waiting = [PollFd::new(host, PollFlags::IN), PollFd::new(&self.program_end, PollFlags::IN)];
+        if poll(&mut waiting, Some(&timeout)).unwrap_or(0) == 0 || waiting[0].revents().is_empty() {
             return;
         }
         let mut word = [0];
@@ -141,26 +159,28 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
-        let sample = usage::sample(&|pid| self.belongs(pid));
-        self.peak.memory = self.peak.memory.max(sample.memory);
-        self.peak.processes = self.peak.processes.max(sample.processes);
-        self.written = self.written.max(sample.written);
+        let in_memory: u64 = self.in_memory.iter().map(|folder| disk::used(folder)).sum();
+        let known = self.peak.memory.saturating_sub(in_memory);
+        let mut sample = usage::sample(&|pid| self.belongs(pid), known);
+        sample.memory += in_memory;
         let (user, system, _) = sys::children_usage();
+        sample.cpu_s += user + system;
+        let peak = &mut self.peak;
+        peak.memory = peak.memory.max(sample.memory);
+        peak.processes = peak.processes.max(sample.processes);
+        peak.cpu_s = peak.cpu_s.max(sample.cpu_s);
+        peak.written = peak.written.max(sample.written);
         let bounds = self.bounds();
         if self.started.elapsed().as_secs_f64() > bounds.wall_s {
             self.stop(ExitKind::WallLimit);
-        } else if sample.cpu_s + user + system > bounds.cpu_s {
+        } else if sample.cpu_s > bounds.cpu_s {
             self.stop(ExitKind::CpuLimit);
         } else if sample.memory > bounds.memory {
             self.stop(ExitKind::MemoryLimit);
-        } else if sample.processes >= bounds.processes {
+        } else if sample.tasks >= bounds.processes {
             self.stop(ExitKind::ProcessLimit);
-        } else if Instant::now() > self.next_disk && self.order.scratch.is_none() {
-            let (bytes, files) = usage::growth(&self.order.workspace, self.started_at);
-            if bytes > self.bounds().growth || files > self.bounds().growth_files {
-                self.stop(ExitKind::DiskLimit);
-            }
-            self.next_disk = Instant::now() + DISK_TICK;
+        } else if self.disk.is_too_much() {
+            self.stop(ExitKind::DiskLimit);
         }
     }
 
@@ -182,19 +202,19 @@ impl<'a> Watch<'a> {
     }
 
     fn belongs(&self, pid: libc::pid_t) -> bool {
-        match self.order.isolation {
-            Isolation::Namespaces => true,
-            Isolation::None => is_descendant(pid, self.program),
+        match self.order.backend {
+            Backend::Ns | Backend::Bwrap => true,
+            Backend::Landlock | Backend::Off => is_descendant(pid, self.program),
         }
     }
 
     fn signal(&self, signal: libc::c_int) {
-        match self.order.isolation {
+        match self.order.backend {
             // All but process 1, which is this one.
-            Isolation::Namespaces => sys::kill(-1, signal),
-            Isolation::None => {
+            Backend::Ns | Backend::Bwrap => sys::kill(-1, signal),
+            Backend::Landlock | Backend::Off => {
                 sys::kill(-self.program, signal);
-                for pid in pids().filter(|pid| self.belongs(*pid)) {
+                for pid in usage::pids().filter(|pid| self.belongs(*pid)) {
                     sys::kill(pid, signal);
                 }
             }
@@ -226,23 +246,27 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self, place: &Place) -> Ended {
         let wall_s = self.started.elapsed().as_secs_f64();
         self.kill_all();
         let (user_s, system_s, largest_process) = sys::children_usage();
+        let found = self.disk.at_the_end();
+        let mut degraded = place.degraded.clone();
+        if found.in_part {
+            degraded.push(
+                "the workspace is too large or too deep to be walked whole: what was written is seen in part"
+                    .to_owned(),
+            );
+        }
         let status = self.status.unwrap_or(libc::SIGKILL);
         let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
         let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
-        let grown = match self.order.scratch {
-            None if self.stopping.is_none() => usage::growth(&self.order.workspace, self.started_at),
-            _ => (0, 0),
-        };
-        let too_much = grown.0 > self.bounds().growth || grown.1 > self.bounds().growth_files;
+        let bounds = self.bounds();
         let kind = match self.stopping {
             Some((kind, _)) => kind,
-            None if too_much => ExitKind::DiskLimit,
+            None if self.disk.exceeds(&found) || code != Some(0) && self.disk.is_full() => ExitKind::DiskLimit,
             // A process that was refused memory rarely dies of it at once: it says so and ends.
-            None if code != Some(0) && self.peak.memory.max(largest_process) * 20 > self.bounds().memory * 19 => {
+            None if code != Some(0) && self.peak.memory.max(largest_process) * 20 > bounds.memory * 19 => {
                 ExitKind::MemoryLimit
             }
             None => kind_of(code, signal),
@@ -253,12 +277,14 @@ impl<'a> Watch<'a> {
             signal,
             wall_s,
             setup_s: (self.started - self.begun).as_secs_f64(),
-            user_s,
+            user_s: user_s.max(self.peak.cpu_s - system_s),
             system_s,
             sampled_peak: self.peak.memory,
             largest_process,
-            written: self.written.max(grown.0),
+            written: self.peak.written.max(found.bytes),
             left_killed: self.left_killed,
+            degraded,
+            obeyed: found.obeyed(),
         }
     }
 }
@@ -271,11 +297,6 @@ fn kind_of(code: Option<i32>, signal: Option<i32>) -> ExitKind {
         _ if signal.is_some() => ExitKind::Signaled,
         _ => ExitKind::Exited,
     }
-}
-
-fn pids() -> impl Iterator<Item = libc::pid_t> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Whether a process comes from the other one, as far as its living ancestors tell.

@@ -25,7 +25,7 @@ pub fn text(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
-fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
+pub fn checked(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -46,11 +46,16 @@ pub fn prctl(option: libc::c_int, value: libc::c_ulong) -> io::Result<()> {
     checked(unsafe { libc::prctl(option, value, 0, 0, 0) }.into()).map(drop)
 }
 
+pub fn leave_groups() -> io::Result<()> {
+    // SAFETY: an empty list of groups.
+    checked(unsafe { libc::setgroups(0, std::ptr::null()) }.into()).map(drop)
+}
+
 /// Becomes another user for good, without supplementary groups.
 pub fn become_user(id: libc::uid_t) -> io::Result<()> {
-    // SAFETY: plain numbers, and an empty list of groups.
+    leave_groups()?;
+    // SAFETY: plain numbers.
     unsafe {
-        checked(libc::setgroups(0, std::ptr::null()).into())?;
         checked(libc::setresgid(id, id, id).into())?;
         checked(libc::setresuid(id, id, id).into())?;
     }

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::SystemTime;
 
 /// Of all processes of the run at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     pub processes: u64,
+    /// Processes and threads: what the kernel counts for its limit.
+    pub tasks: u64,
     /// Resident memory that is not shared with files, in bytes.
     pub memory: u64,
     /// CPU seconds, with those of children that were waited for.
@@ -17,48 +17,66 @@ pub struct Sample {
     pub written: u64,
 }
 
-/// Looks at every process but this one; `belongs` says which of them are the run's.
-pub fn sample(belongs: &dyn Fn(i32) -> bool) -> Sample {
+/// Looks at every process but this one; `belongs` says which of them are the run's. Memory that several share is
+/// counted for each of them, unless that would be more than `known`: then it is shared out, which takes longer.
+pub fn sample(belongs: &dyn Fn(i32) -> bool, known: u64) -> Sample {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let mut sum = Sample::default();
-    let Ok(entries) = fs::read_dir("/proc") else { return sum };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    for pid in pids.filter(|pid| *pid != own && belongs(*pid)) {
+    let pids: Vec<i32> = pids().filter(|pid| *pid != own && belongs(*pid)).collect();
+    for pid in &pids {
+        let (cpu_s, tasks) = cpu_and_tasks(*pid);
         sum.processes += 1;
-        sum.memory += memory(pid);
-        sum.cpu_s += cpu(pid);
-        sum.written += written(pid);
+        sum.tasks += tasks;
+        sum.memory += memory(*pid);
+        sum.cpu_s += cpu_s;
+        sum.written += written(*pid);
+    }
+    if pids.len() > 1 && sum.memory > known {
+        sum.memory = pids.iter().map(|pid| shared_out(*pid).unwrap_or_else(|| memory(*pid))).sum();
     }
     sum
 }
 
-fn memory(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = |line: &str| line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
-    let own = status.lines().filter(|line| line.starts_with("RssAnon:") || line.starts_with("RssShmem:"));
-    own.filter_map(kib).sum::<u64>() * 1024
+pub fn pids() -> impl Iterator<Item = libc::pid_t> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-fn cpu(pid: i32) -> f64 {
+/// Processes and threads of the user that this process runs as.
+pub fn tasks_of_this_user() -> u64 {
+    let user = rustix::process::getuid().as_raw();
+    let own = pids().filter(|pid| fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() == user));
+    own.map(|pid| cpu_and_tasks(pid).1).sum()
+}
+
+/// The lines of a file of `/proc` that begin with one of these, summed up, in bytes.
+fn kibibytes(file: &str, names: &[&str]) -> u64 {
+    let lines = file.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+    lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>() * 1024
+}
+
+fn memory(pid: i32) -> u64 {
+    kibibytes(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), &["RssAnon:", "RssShmem:"])
+}
+
+/// Each page divided by those who have it.
+fn shared_out(pid: i32) -> Option<u64> {
+    let file = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    Some(kibibytes(&file, &["Pss_Anon:", "Pss_Shmem:"]))
+}
+
+fn cpu_and_tasks(pid: i32) -> (f64, u64) {
     /// The kernel counts in these for every program (`USER_HZ`).
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may hold anything; times are the 14th to 17th field, the 12th to 15th after it.
+    // The name in parentheses may hold anything; times are the 14th to 17th field, threads the 20th.
     let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = after.split_whitespace().skip(11).take(4).filter_map(|number| number.parse::<f64>().ok());
-    ticks.sum::<f64>() / TICKS
+    let fields: Vec<f64> = after.split_whitespace().skip(11).take(7).filter_map(|field| field.parse().ok()).collect();
+    let threads = fields.get(6).map_or(1, |threads| *threads as u64);
+    (fields.iter().take(4).sum::<f64>() / TICKS, threads)
 }
 
 fn written(pid: i32) -> u64 {
     let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
     io.lines().find_map(|line| line.strip_prefix("wchar: ")?.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Bytes and number of files below the folder that changed since then.
-pub fn growth(folder: &Path, since: SystemTime) -> (u64, u64) {
-    let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let walk = walkdir::WalkDir::new(folder).same_file_system(true).into_iter().filter_map(Result::ok);
-    let metadata = walk.filter_map(|entry| entry.metadata().ok()).filter(|metadata| metadata.is_file());
-    let young = metadata.filter(|metadata| u64::try_from(metadata.ctime()).unwrap_or(0) >= since.as_secs());
-    young.fold((0, 0), |(bytes, files), metadata| (bytes + metadata.blocks() * 512, files + 1))
 }

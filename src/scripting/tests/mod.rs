@@ -93,6 +93,7 @@ pub(super) fn result(cmd: &str, code: i32, stdout: &str) -> RunResult {
         backend: Backend::Ns,
         guarantees: Vec::new(),
         missing: Vec::new(),
+        degraded: Vec::new(),
         network: Network::Off,
         wall_s: 0.2,
         setup_s: 0.0,
@@ -106,6 +107,7 @@ pub(super) fn result(cmd: &str, code: i32, stdout: &str) -> RunResult {
         stderr_bytes: 0,
         truncated: false,
         files_changed: Vec::new(),
+        quarantined: Vec::new(),
         exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
     };
     RunResult { cmd: cmd.to_owned(), report, stdout: stdout.to_owned(), stderr: String::new() }

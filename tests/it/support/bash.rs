@@ -169,6 +169,7 @@ pub fn report(cmd: &str, cwd: &str, code: i32, (stdout, stderr): (&str, &str)) -
         backend: Backend::Off,
         guarantees: Vec::new(),
         missing: Vec::new(),
+        degraded: Vec::new(),
         network: Network::Off,
         wall_s: 0.1,
         setup_s: 0.0,
@@ -182,6 +183,7 @@ pub fn report(cmd: &str, cwd: &str, code: i32, (stdout, stderr): (&str, &str)) -
         stderr_bytes: 0,
         truncated: false,
         files_changed: Vec::new(),
+        quarantined: Vec::new(),
         exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
     };
     RunResult { cmd: cmd.to_owned(), report, stdout: stdout.to_owned(), stderr: stderr.to_owned() }

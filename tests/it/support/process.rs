@@ -83,6 +83,11 @@ impl Running {
         self.child.id()
     }
 
+    /// What it has printed so far.
+    pub fn stdout(&self) -> &str {
+        str::from_utf8(&self.stdout).unwrap()
+    }
+
     /// Writes to its standard input, which stays open. A process that no longer reads is no failure here.
     pub fn send(&mut self, text: &str) {
         if let Some(stdin) = &mut self.stdin {

@@ -65,6 +65,7 @@ mod tests {
             backend: Backend::Ns,
             guarantees: vec![Guarantee::FsWrite, Guarantee::FsRead, Guarantee::Network, Guarantee::Kill],
             missing: vec![Guarantee::Limits],
+            degraded: Vec::new(),
             network: Network::Off,
             wall_s: 0.21,
             setup_s: 0.01,
@@ -78,6 +79,7 @@ mod tests {
             stderr_bytes: 0,
             truncated: false,
             files_changed: vec![FileChange { path: "out.txt".into(), kind: ChangeKind::Created }],
+            quarantined: Vec::new(),
             exit,
         }
     }
@@ -108,6 +110,14 @@ mod tests {
         let limits =
             [WallLimit, CpuLimit, MemoryLimit, OutputLimit, FileLimit, ProcessLimit, DiskLimit, Cancelled, SetupFailed];
         let ends = limits.map(|kind| Exit { kind, code: None, signal: Some(9) });
+        let marked = Exit { kind: Exited, code: Some(0), signal: None };
+        let marked = RunReport {
+            backend: Backend::Landlock,
+            degraded: vec!["no process limit of the kernel".into()],
+            quarantined: vec![".git".into()],
+            ..report(marked)
+        };
+        assert_valid("run-report", &json!(marked));
         let usual =
             [Exit { kind: Exited, code: Some(1), signal: None }, Exit { kind: Signaled, code: None, signal: Some(11) }];
         ends.into_iter().chain(usual).for_each(|exit| assert_valid("run-report", &json!(report(exit))));

@@ -1,0 +1,191 @@
+//! Each limit is hit by a program, and says so: what stopped it, when, and that nothing of it is left.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use faos::base::report::{Backend, ExitKind, Network};
+use faos::sandbox::{Choice, Limits, Options, Sandbox, Spec, View};
+use rustix::process::Signal;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::sandboxed::{BACKENDS, Ran, Sandboxed, Who, everybody};
+
+/// What eats memory in steps, as programs do.
+const HOG: &str = "python3 -c 'x = [bytearray(10 << 20) for n in range(100)]'";
+const FOUR_HOGS: &str =
+    "for n in 1 2 3 4; do python3 -c 'x = bytearray(b\"x\") * (100 << 20); input()' < <(sleep 60) & done; wait";
+const FORK_BOMB: &str = "bomb() { bomb | bomb & }; bomb; sleep 60";
+
+struct Case {
+    limits: &'static [&'static str],
+    script: &'static str,
+    kind: &'static str,
+    /// Seconds from its start to its end, at least and at most; a loaded machine may take a little longer.
+    wall: (f64, f64),
+}
+
+const fn case(limits: &'static [&'static str], script: &'static str, kind: &'static str, wall: (f64, f64)) -> Case {
+    Case { limits, script, kind, wall }
+}
+
+/// The grace between SIGTERM and SIGKILL is 2 s.
+const CASES: &[Case] = &[
+    case(&["wall_s=1"], "sleep 60", "wall_limit", (1.0, 1.2)),
+    case(&["wall_s=1"], "trap '' TERM INT HUP; while :; do sleep 0.1; done", "wall_limit", (3.0, 3.3)),
+    case(&["wall_s=1"], "trap 'echo late; exit 0' TERM; while :; do sleep 0.05; done", "wall_limit", (1.0, 1.4)),
+    case(&["cpu_s=1"], "while :; do :; done", "cpu_limit", (0.9, 4.0)),
+    case(&["cpu_s=1"], "(while :; do :; done) & (while :; do :; done) & wait", "cpu_limit", (0.4, 4.0)),
+    case(&["memory_mib=200"], HOG, "memory_limit", (0.0, 10.0)),
+    case(&["memory_mib=300"], FOUR_HOGS, "memory_limit", (0.0, 10.0)),
+    case(&["processes=40"], "for n in $(seq 60); do sleep 60 & done; wait", "process_limit", (0.0, 5.0)),
+    case(&["processes=40"], FORK_BOMB, "process_limit", (0.0, 5.0)),
+    case(
+        &["processes=40"],
+        "python3 -c 'import threading, time; [threading.Thread(target=time.sleep, args=(60,)).start() for n in range(50)]'",
+        "process_limit",
+        (0.0, 5.0),
+    ),
+    case(&["file_mib=4"], "head -c 8000000 /dev/zero > large", "file_limit", (0.0, 5.0)),
+    case(
+        &["growth_mib=16"],
+        "for n in $(seq 1000); do head -c 1000000 /dev/zero > large$n; done; sleep 60",
+        "disk_limit",
+        (0.0, 20.0),
+    ),
+    case(&["growth_mib=16"], "head -c 20000000 /dev/zero > large", "disk_limit", (0.0, 5.0)),
+    case(&["growth_files=200"], "mkdir many; for n in $(seq 400); do : > many/$n; done", "disk_limit", (0.0, 20.0)),
+    case(&["output_mib=2"], "yes", "output_limit", (0.0, 5.0)),
+    case(&["output_mib=2"], "yes >&2", "output_limit", (0.0, 5.0)),
+];
+
+fn check(sandboxed: &Sandboxed, case: &Case) {
+    let Ran { output, report } = sandboxed.run(case.limits, case.script);
+    let about = format!("{} as {:?}: {}\n{report}\n{}", sandboxed.backend, sandboxed.who, case.script, &output.stderr);
+    assert_eq!(report["exit"]["kind"], case.kind, "{about}");
+    assert_eq!(output.code, Some(124), "{about}");
+    let wall = report["wall_s"].as_f64().unwrap();
+    assert!((case.wall.0..=case.wall.1).contains(&wall), "{about}");
+}
+
+/// What a run could leave on the machine: processes that stand in its folders, mounts of them, temporary files.
+fn leftovers(sandboxed: &Sandboxed) -> BTreeSet<String> {
+    let base = sandboxed.path("");
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let pids = pids.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    let own = pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(&base)));
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mounts = mounts.lines().filter(|line| line.contains(base.to_str().unwrap())).map(str::to_owned);
+    let files = std::fs::read_dir(sandboxed.path("tmp")).unwrap().map(|entry| entry.unwrap().path());
+    own.chain(mounts).chain(files.map(|path: PathBuf| path.display().to_string())).collect()
+}
+
+fn all_cases(backend: &'static str, who: Who) {
+    let Some(_) = Sandboxed::here(backend, who) else { return };
+    for case in CASES {
+        let sandboxed = Sandboxed::new(backend, who);
+        check(&sandboxed, case);
+        assert_eq!(leftovers(&sandboxed), BTreeSet::new(), "{backend} as {who:?}: {}", case.script);
+    }
+}
+
+#[test]
+fn each_limit_stops_its_program_in_ns() {
+    everybody().into_iter().for_each(|who| all_cases("ns", who));
+}
+
+#[test]
+fn each_limit_stops_its_program_in_bwrap() {
+    all_cases("bwrap", everybody()[0]);
+}
+
+#[test]
+fn each_limit_stops_its_program_in_landlock() {
+    all_cases("landlock", Who::User);
+}
+
+#[test]
+fn memory_that_is_shared_is_counted_once() {
+    let fork = "python3 -c '
+import os, sys, time
+x = bytearray(b\"x\") * (120 << 20)
+children = [os.fork() or (time.sleep(0.4), os._exit(0)) for n in range(4)]
+[os.wait() for n in range(4)]
+'";
+    for backend in BACKENDS {
+        let Some(sandboxed) = Sandboxed::here(backend, Who::User) else { continue };
+        let ran = sandboxed.run(&["memory_mib=400"], fork);
+        assert_eq!(ran.kind(), "exited", "{backend}: {}", ran.report);
+        let peak = ran.number("peak_memory_bytes") / f64::from(1 << 20);
+        assert!((120.0..200.0).contains(&peak), "{backend}: {peak} MiB");
+    }
+}
+
+#[test]
+fn a_cancelled_run_is_told_first_and_leaves_nothing() {
+    for backend in BACKENDS {
+        let Some(sandboxed) = Sandboxed::here(backend, everybody()[0]) else { continue };
+        let mut running = sandboxed.start(&[], "trap 'echo told; exit 0' TERM; sleep 60 & echo begun; wait");
+        running.wait_for_stdout("begun\n");
+        running.signal(Signal::INT);
+        let ran = sandboxed.ended(running);
+        assert_eq!((ran.kind(), ran.output.code), ("cancelled", Some(130)), "{backend}: {}", ran.report);
+        assert_eq!(ran.output.stdout, "begun\ntold\n", "{backend}");
+        assert_eq!(leftovers(&sandboxed), BTreeSet::new(), "{backend}");
+    }
+}
+
+#[test]
+fn a_program_that_is_killed_takes_everything_with_it() {
+    for backend in BACKENDS {
+        let Some(sandboxed) = Sandboxed::here(backend, everybody()[0]) else { continue };
+        // At moments that fall before, into and after the preparation of the run.
+        const STAYS: &str = "trap '' TERM HUP INT; sleep 600 & (setsid setsid sleep 600 &); echo begun; wait";
+        for delay in [0, 3, 6, 9, 12, 16, 20, 30, 60, 500] {
+            let mut running = sandboxed.start(&[], STAYS);
+            if delay == 500 {
+                running.wait_for_stdout("begun\n");
+                assert!(leftovers(&sandboxed).len() >= 4, "what could be left is seen");
+            }
+            let until = Instant::now() + Duration::from_millis(delay);
+            while Instant::now() < until {
+                std::thread::yield_now();
+            }
+            running.signal(Signal::KILL);
+            running.finish();
+            let begun = Instant::now();
+            while !leftovers(&sandboxed).is_empty() {
+                let left = leftovers(&sandboxed);
+                assert!(begun.elapsed() < Duration::from_secs(10), "{backend} after {delay} ms: {left:?}");
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_set_up_says_why() {
+    for backend in [Backend::Ns, Backend::Off] {
+        let options = Options {
+            backend: Choice::Only(backend),
+            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
+            ..Options::default()
+        };
+        let spec = Spec {
+            script: "true",
+            stdin: &[],
+            workspace: "/no/such/folder".as_ref(),
+            view: View::Direct,
+            protected: &[],
+            output: None,
+            limits: &Limits::default(),
+            network: Network::Off,
+            packages: None,
+        };
+        let finished = Sandbox::open(&options).unwrap();
+        let finished = finished.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+        let exit = finished.report.exit;
+        assert_eq!((exit.kind, exit.code, exit.signal), (ExitKind::SetupFailed, None, None));
+        assert!(finished.stderr.contains("No such file or directory"), "{}", finished.stderr);
+    }
+}
