@@ -6,26 +6,43 @@ use crate::command::failure::Failure;
 use crate::command::job::Plan;
 use crate::command::key;
 use crate::command::output::{self, one_line};
-use crate::gateway::{self, Server, Survey};
+use crate::gateway::{self, Offer, Server, Survey};
 use crate::settings::Settings;
 
 pub fn run(options: &Options) -> Result<Plan, Failure> {
     let mut settings = Settings::resolve(&chat::flags(options))?;
     key::fetch(&mut settings)?;
     let Survey { servers, chosen } = ask(&settings.gateway)?;
-    let models: Vec<&Server> = servers.iter().flat_map(|server| &server.models).collect();
-    if models.is_empty()
+    if servers.iter().all(|server| server.models.is_empty())
         && let Err(error) = chosen
     {
         return Err(error.into());
     }
-    let mut rows = vec![["MODEL", "CONTEXT WINDOW", "SERVER", ""].map(str::to_owned)];
-    rows.extend(models.iter().map(|model| {
-        let used = chosen.as_ref().is_ok_and(|chosen| chosen.endpoint == model.endpoint && chosen.model == model.model);
-        let server = format!("{} at {}", model.kind, one_line(&model.endpoint));
-        [one_line(&model.model), window(model.context_window), server, if used { "in use" } else { "" }.to_owned()]
-    }));
+    let mut rows = vec![["MODEL", "CONTEXT WINDOW", "TOKENS", "SERVER", ""].map(str::to_owned)];
+    for server in &servers {
+        rows.extend(server.models.iter().map(|model| row(server, model, chosen.as_ref().ok())));
+    }
     output::print(&output::table(&rows))
+}
+
+fn row(server: &Offer, model: &Server, chosen: Option<&Server>) -> [String; 5] {
+    let used = chosen.is_some_and(|chosen| chosen.endpoint == model.endpoint && chosen.model == model.model);
+    let state = match (used, server.lists_unloaded && model.context_window.is_none()) {
+        (true, _) => "in use",
+        (false, true) => "not loaded",
+        (false, false) => "",
+    };
+    let tokens = if server.counts { "counted" } else { "estimated" };
+    let name = format!("{} at {}", one_line(&named(server)), one_line(&server.endpoint));
+    [one_line(&model.model), window(model.context_window), tokens.to_owned(), name, state.to_owned()]
+}
+
+/// With its version, where it tells one.
+pub fn named(server: &Offer) -> String {
+    match &server.version {
+        Some(version) => format!("{} {version}", server.kind),
+        None => server.kind.clone(),
+    }
 }
 
 /// Asks the servers, and waits for them.

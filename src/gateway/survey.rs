@@ -29,6 +29,10 @@ pub struct Offer {
     /// `None` where it does not say.
     pub version: Option<String>,
     pub models: Vec<Server>,
+    /// It counts the tokens of a conversation; else they are estimated.
+    pub counts: bool,
+    /// A model without a window is one that it would have to load first.
+    pub lists_unloaded: bool,
 }
 
 /// Asks once and soon gives up: a server that is loading its model is not waited for.
@@ -58,6 +62,8 @@ async fn ask(options: &Options) -> Result<Survey, GatewayError> {
             endpoint: one.ask.root.clone(),
             version: version(one).await,
             models: one.models.iter().map(|model| one.server(model.clone())).collect(),
+            counts: one.kind.adapter().counting().is_some(),
+            lists_unloaded: one.kind.adapter().lists_unloaded(),
         });
     }
     Ok(Survey { servers, chosen: chosen(found, options).await })

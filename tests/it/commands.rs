@@ -289,7 +289,7 @@ fn what_a_server_says_is_only_text() {
     assert_eq!(model[1], "  ok       model   evil name");
     let models = env.run(["models"]);
     models.assert_code(0);
-    assert!(models.stdout.contains("\nevil name  9000 tokens     vLLM at "), "{}", models.stdout);
+    assert!(models.stdout.contains("\nevil name  9000 tokens     counted  vLLM 1.0   ok  fake at "), "{}", models.stdout);
 }
 
 #[test]
@@ -299,9 +299,9 @@ fn models_are_listed_whether_or_not_one_is_chosen() {
     let mut env = TestEnv::new();
     env.set_endpoint(server.url());
     insta::assert_snapshot!(env.redact(&env.run(["models", "-m", "b"]).stdout), @r"
-    MODEL  CONTEXT WINDOW  SERVER
-    a      100 tokens      OpenAI-compatible at http://127.0.0.1:[port]
-    b      unknown         OpenAI-compatible at http://127.0.0.1:[port]  in use
+    MODEL  CONTEXT WINDOW  TOKENS     SERVER
+    a      100 tokens      estimated  OpenAI-compatible at http://127.0.0.1:[port]
+    b      unknown         estimated  OpenAI-compatible at http://127.0.0.1:[port]  in use
     ");
     assert!(!env.run(["models"]).stdout.contains("in use"));
     let doctor = env.run(["doctor"]);

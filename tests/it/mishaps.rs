@@ -198,7 +198,7 @@ fn an_interruption_is_no_refusal() {
 
 #[test]
 fn what_happens_is_told_on_request() {
-    let (env, server) = env_with([Reply::text("Fine.\n"), Reply::text("Fine.\n")]);
+    let (env, server) = env_with(["```run\ntrue\n```\n", "Fine.\n", "Fine.\n"].map(Reply::text));
     let output = env.run(["-v", "hello"]);
     output.assert_code(0);
     for words in ["server found", server.url(), "sandbox ran", "request messages=2"] {

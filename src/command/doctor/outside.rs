@@ -3,8 +3,8 @@
 use super::checkup::Checkup;
 use crate::base::report::{Backend, Guarantee, Network};
 use crate::command::failure::Failure;
-use crate::command::models::window;
-use crate::gateway::{self, Offer, Survey};
+use crate::command::models::{named, window};
+use crate::gateway::{self, Survey};
 use crate::sandbox::{self, Capabilities, Choice, Findings, Sandbox, SandboxError, Tool, Tried};
 use crate::settings::Settings;
 
@@ -57,10 +57,10 @@ fn other_backends(in_force: Backend, settings: &Settings) -> Vec<Other> {
 
 pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options) {
     checkup.section("MODEL");
-    for Offer { kind, endpoint, version, models } in &survey.servers {
-        let version = version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
-        let count = if models.len() == 1 { "1 model".to_owned() } else { format!("{} models", models.len()) };
-        checkup.fine("server", format!("{kind}{version} at {endpoint}, {count}"));
+    for server in &survey.servers {
+        let models = server.models.len();
+        let count = if models == 1 { "1 model".to_owned() } else { format!("{models} models") };
+        checkup.fine("server", format!("{} at {}, {count}", named(server), server.endpoint));
     }
     let server = match &survey.chosen {
         Ok(server) => server,
@@ -78,6 +78,11 @@ pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options)
         }
         Some(_) => checkup.fine("window", format!("{} of context", window(server.context_window))),
     }
+    let counts = survey.servers.iter().any(|offer| offer.endpoint == server.endpoint && offer.counts);
+    checkup.fine(
+        "tokens",
+        if counts { "counted by the server" } else { "estimated, and corrected by what the server counts" },
+    );
     if options.endpoint.is_none() {
         checkup.fine("asked", "the known ports of this machine; `-e URL` names any other server");
     }

@@ -67,6 +67,11 @@ impl Adapter for LlamaCpp {
         fields
     }
 
+    /// As a router.
+    fn lists_unloaded(&self) -> bool {
+        true
+    }
+
     fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
         Some(by_response_format(schema))
     }

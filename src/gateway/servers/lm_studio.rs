@@ -41,6 +41,10 @@ impl Adapter for LmStudio {
         asks_for_usage()
     }
 
+    fn lists_unloaded(&self) -> bool {
+        true
+    }
+
     fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
         Some(by_response_format(schema))
     }

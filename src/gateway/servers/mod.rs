@@ -102,6 +102,11 @@ pub(super) trait Adapter: Sync {
         None
     }
 
+    /// Whether its list holds models that it would have to load first; those have no window.
+    fn lists_unloaded(&self) -> bool {
+        false
+    }
+
     /// What makes it answer in JSON of this schema and nothing else; `None` where it cannot be held to one.
     fn shaped(&self, _schema: &Value) -> Option<Map<String, Value>> {
         None

@@ -49,6 +49,10 @@ impl Adapter for Ollama {
         std::future::ready(WIRE).boxed()
     }
 
+    fn lists_unloaded(&self) -> bool {
+        true
+    }
+
     fn shaped(&self, schema: &Value) -> Option<Map<String, Value>> {
         Some(fields(json!({"format": schema})))
     }
