@@ -17,7 +17,12 @@ pub struct Cost {
     /// `None`: it printed nothing.
     pub first_output: Option<Instant>,
     pub printed_bytes: usize,
+    /// The beginning of it.
+    pub printed: String,
 }
+
+/// Bytes of what a process prints that are kept.
+const BEGINNING: usize = 64;
 
 /// Runs the command to its end, reading what it prints; a failure of it is an error with its last words.
 pub fn run(command: &mut Command) -> Result<Cost, Box<dyn Error>> {
@@ -25,12 +30,14 @@ pub fn run(command: &mut Command) -> Result<Cost, Box<dyn Error>> {
     let mut stderr = tempfile::tempfile()?;
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr.try_clone()?).spawn()?;
-    let (mut first_output, mut printed_bytes) = (None, 0);
+    let (mut first_output, mut printed_bytes, mut printed) = (None, 0, Vec::new());
     if let Some(mut stdout) = child.stdout.take() {
         let mut buffer = vec![0; 65536];
         while let length @ 1.. = stdout.read(&mut buffer)? {
             first_output.get_or_insert_with(Instant::now);
             printed_bytes += length;
+            let room = BEGINNING.saturating_sub(printed.len());
+            printed.extend_from_slice(&buffer[..length.min(room)]);
         }
     }
     let (status, usage) = wait(child.id())?;
@@ -42,7 +49,8 @@ pub fn run(command: &mut Command) -> Result<Cost, Box<dyn Error>> {
         return Err(format!("{command:?}: {status}\n{words}").into());
     }
     let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
-    Ok(Cost { wall, cpu, peak_kib: u64::try_from(usage.ru_maxrss)?, first_output, printed_bytes })
+    let (peak_kib, printed) = (u64::try_from(usage.ru_maxrss)?, String::from_utf8_lossy(&printed).into_owned());
+    Ok(Cost { wall, cpu, peak_kib, first_output, printed_bytes, printed })
 }
 
 /// The standard library waits without asking for the resource usage, and usage of children together knows no single peak.
