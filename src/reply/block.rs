@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
                 }
                 (None, Some(path)) => path.clone(),
                 (None, None) => {
-                    let reason = "the diff names no file".to_owned();
+                    let reason = "the diff names no file: begin it with `--- a/PATH` and `+++ b/PATH`".to_owned();
                     self.act(Action::Refused { what: "edit (no path)".to_owned(), reason });
                     continue;
                 }
