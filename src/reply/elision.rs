@@ -17,6 +17,11 @@ static PLACEHOLDER: Pattern = Pattern::new(concat!(
     r")[\s.)\]]*(?:\*/\}?|-->)?\s*$"
 ));
 
+/// A line that stands for code which is not written out.
+pub fn is_placeholder(line: &str) -> bool {
+    is_comment(line) && PLACEHOLDER.is_match(line)
+}
+
 /// `Err` says why it was refused: something is left out, and where the file's own lines go is not plain.
 pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {
     let Some(old) = old else { return Ok(content.to_owned()) };
@@ -36,9 +41,8 @@ fn dressed(old: &str, new: &str) -> String {
 fn filled(old: &str, content: &str) -> Result<String, String> {
     let old: Vec<&str> = old.lines().collect();
     let new: Vec<&str> = content.lines().collect();
-    let is_placeholder =
-        |line: &str| is_comment(line) && PLACEHOLDER.is_match(line) && !old.iter().any(|own| own.trim() == line.trim());
-    let places: Vec<usize> = (0..new.len()).filter(|at| is_placeholder(new[*at])).collect();
+    let leaves_out = |line: &str| is_placeholder(line) && !old.iter().any(|own| own.trim() == line.trim());
+    let places: Vec<usize> = (0..new.len()).filter(|at| leaves_out(new[*at])).collect();
     if places.is_empty() || old.is_empty() {
         return Ok(content.to_owned());
     }
@@ -100,8 +104,7 @@ fn is_comment(line: &str) -> bool {
     let bracketed = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
     let has_words = text.contains(' ') && (!text.contains("...") || text.contains("... "));
     signs.iter().any(|sign| text.starts_with(sign))
-        || has_words
-            && (text.starts_with("...") || text.starts_with('…') || bracketed('(', ')') || bracketed('[', ']'))
+        || has_words && (text.starts_with("...") || text.starts_with('…') || bracketed('(', ')') || bracketed('[', ']'))
 }
 
 /// Where the line stands, if in exactly one place.
@@ -113,11 +116,10 @@ fn once(old: &[&str], line: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PLACEHOLDER, apply_write, is_comment};
+    use super::{apply_write, is_placeholder};
 
     #[test]
     fn placeholders_are_told_from_comments() {
-        let is_placeholder = |line: &str| is_comment(line) && PLACEHOLDER.is_match(line);
         for line in [
             "# ... existing code ...",
             "    // ... rest of the component ...",

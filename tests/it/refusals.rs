@@ -28,6 +28,10 @@ const REFUSALS: &[(&str, &str)] = &[
     ("a link that leads out", "out/x.py\n```\nx\n```\n"),
     ("a snippet", "Add this to `app.py`:\n\n```python\nx = 1\n```\n"),
     ("an elision", "app.py\n```python\ndef b():\n    return 2\n# ... existing code ...\n```\n"),
+    (
+        "an elision in an edit",
+        "app.py\n```\n<<<<<<< SEARCH\nimport os\n=======\n# ... existing code ...\nimport re\n>>>>>>> REPLACE\n```\n",
+    ),
     ("an edit without a path", "```python\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n```\n"),
     ("an edit of a missing file", "x.py\n```\n<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n```\n"),
     ("an edit without a divider", "app.py\n```\n<<<<<<< SEARCH\na\n>>>>>>> REPLACE\n```\n"),
