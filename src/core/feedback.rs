@@ -35,7 +35,13 @@ impl EditBlock {
         if !self.applied.is_empty() {
             let _ = writeln!(out, "Sections that did apply, do not send these again: {}.", numbers(&self.applied));
         }
-        let again: Vec<usize> = self.refused.iter().map(|(number, _)| *number).collect();
+        // Without lines to copy there is no file, and the reason says what to send.
+        let again = self.refused.iter().filter(|(_, refusal)| !refusal.context.is_empty());
+        let again: Vec<usize> = again.map(|(number, _)| *number).collect();
+        if again.is_empty() {
+            out.truncate(out.trim_end().len());
+            return out;
+        }
         let word = if again.len() == 1 { "section" } else { "sections" };
         let _ = write!(out, "Send {word} {} again, with SEARCH lines that repeat the file exactly.", numbers(&again));
         out

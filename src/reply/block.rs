@@ -6,6 +6,7 @@ use crate::base::path::{PathRefusal, RelPath};
 
 use super::edit::text_of;
 use super::path::{Meant, Quoting, meant};
+use super::pattern::Pattern;
 use super::place::{self, Around, Found};
 use super::{Action, BlockLabel, Ending, FileState, Files, Parsed, Unnamed, diff, section, tool};
 
@@ -211,7 +212,7 @@ impl<'a> Builder<'a> {
                 }
                 (None, Some(path)) => path.clone(),
                 (None, None) => {
-                    let reason = "the diff names no file".to_owned();
+                    let reason = "the diff names no file: begin it with `--- a/PATH` and `+++ b/PATH`".to_owned();
                     self.act(Action::Refused { what: "edit (no path)".to_owned(), reason });
                     continue;
                 }
@@ -337,11 +338,17 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A line of a list without bullets and marks.
+static NUMBERED: Pattern = Pattern::new(r"^\d+[.)]\s+");
+
+/// A line of a list without its bullet, its marks and what is said of it.
 fn bare(line: &str) -> &str {
     let text = line.trim();
-    let text = ["- ", "* ", "+ ", "• "].iter().find_map(|bullet| text.strip_prefix(bullet)).unwrap_or(text);
-    text.trim().trim_matches('`').trim()
+    let text = ["- ", "* ", "+ ", "• "].iter().find_map(|bullet| text.strip_prefix(bullet)).unwrap_or(text).trim();
+    let text = NUMBERED.find(text).map_or(text, |number| &text[number.end()..]);
+    if let Some((path, _)) = text.strip_prefix('`').and_then(|rest| rest.split_once('`')) {
+        return path.trim();
+    }
+    text.split_once(" # ").map_or(text, |(path, _)| path).trim_matches('`').trim()
 }
 
 fn comment_path(line: &str, files: &dyn Files) -> Option<Meant> {

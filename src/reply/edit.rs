@@ -3,6 +3,7 @@
 
 use crate::base::path::RelPath;
 
+use super::elision::is_placeholder;
 use super::find::{self, Found, Place, Section};
 use super::similar_lines;
 
@@ -46,6 +47,10 @@ pub fn apply_edit(path: &RelPath, text: Option<&str>, search: &str, replace: &st
         return Ok(Edited { text: text.to_owned(), step: 0, note: Some("a section changes nothing".to_owned()) });
     }
     let file = File::new(text);
+    if let Some(line) = left_out(&file, &search_lines, &replace_lines) {
+        let reason = format!("`{}` in its REPLACE leaves code out; write those lines out", line.trim());
+        return Err(EditRefusal { reason, context: String::new() });
+    }
     let section = Section { file: &file.lines, search: &search_lines, replace: &replace_lines };
     let edited = |step: u8, text: String| Ok(Edited { text, step, note: None });
     match find::exact(section) {
@@ -77,6 +82,12 @@ pub fn apply_edit(path: &RelPath, text: Option<&str>, search: &str, replace: &st
             Err(EditRefusal { reason, context: similar_lines::closest(path, &file.lines, &search_lines) })
         }
     }
+}
+
+/// A placeholder of the replacement that is in no line of SEARCH or of the file: the code it stands for would be lost.
+fn left_out<'a>(file: &File<'_>, search: &[&str], replace: &[&'a str]) -> Option<&'a str> {
+    let stands = |line: &str| file.lines.iter().chain(search).any(|own| own.trim() == line.trim());
+    replace.iter().copied().find(|line| is_placeholder(line) && !stands(line))
 }
 
 /// An empty SEARCH creates the file, or appends to it; it never overwrites.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::elision::is_placeholder;
 use super::indent::{Shift, indent_of};
 use super::likeness::{PATIENCE, Pattern as Likeness};
 use super::pattern::Pattern;
@@ -245,10 +246,10 @@ fn strs(lines: &[String]) -> Vec<&str> {
     lines.iter().map(String::as_str).collect()
 }
 
-/// `...` alone on a line in both halves stands for the file's own lines.
+/// `...` alone on a line in both halves, or a comment that says as much, stands for the file's own lines.
 fn elided(section: Section<'_>) -> Found {
     let Section { file, search, replace } = section;
-    let is_dots = |line: &&str| matches!(line.trim(), "..." | "…");
+    let is_dots = |line: &&str| matches!(line.trim(), "..." | "…") || is_placeholder(line);
     let (mut parts, mut news): (Vec<&[&str]>, Vec<&[&str]>) =
         (search.split(is_dots).collect(), replace.split(is_dots).collect());
     // Dots before the first line leave what is above as it is.

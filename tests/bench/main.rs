@@ -10,6 +10,7 @@
 
 mod child;
 mod prompt;
+mod reply;
 mod screen;
 mod server;
 mod stream;
@@ -61,6 +62,7 @@ fn main() -> Outcome<ExitCode> {
     rows.extend(stream::rows(&bench)?);
     rows.extend(prompt::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
+    rows.extend(reply::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());

@@ -25,6 +25,7 @@ mod piped;
 mod playback;
 mod recorded;
 mod recorded_replies;
+mod refusals;
 mod repl;
 mod reply_cases;
 mod resumed;

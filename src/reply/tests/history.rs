@@ -21,8 +21,12 @@ fn trimmed(text: &str) -> String {
     lines.join("\n").trim_matches('\n').to_owned()
 }
 
-/// The sections of the history, a user's message and the reply, and aider's edits of each, by the message.
-fn history(folder: &Path) -> (Vec<(String, String)>, Vec<(String, Change)>) {
+/// The user's message and the reply; and an edit of it by that message.
+type Section = (String, String);
+type Edit = (String, Change);
+
+/// The sections of the history, and aider's edits.
+fn history(folder: &Path) -> (Vec<Section>, Vec<Edit>) {
     let read = |name: &str| fs::read_text(&folder.join(name)).expect("aider's fixture");
     let text = read("chat-history.md");
     let mut starts: Vec<usize> = text
@@ -44,7 +48,7 @@ fn history(folder: &Path) -> (Vec<(String, String)>, Vec<(String, Change)>) {
     (sections, gold(&read("chat-history-search-replace-gold.txt")))
 }
 
-fn gold(text: &str) -> Vec<(String, Change)> {
+fn gold(text: &str) -> Vec<Edit> {
     let end = "@".repeat(20);
     let (mut found, mut head, mut lines) = (Vec::new(), String::new(), text.lines());
     while let Some(line) = lines.next() {
@@ -99,7 +103,7 @@ struct Difference {
     open: usize,
     /// Ours beyond aider's: in replies that it gave up on.
     given_up: usize,
-    unexplained: Vec<(String, Change)>,
+    unexplained: Vec<Edit>,
     refused: usize,
 }
 

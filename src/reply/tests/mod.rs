@@ -1,6 +1,7 @@
 //! The parser and the edits as a whole, without the program around them.
 
 mod cases;
+mod forms;
 mod fuzz;
 mod history;
 mod linear;

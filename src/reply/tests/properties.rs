@@ -138,7 +138,7 @@ fn name() -> impl Strategy<Value = RelPath> {
 
 /// A marker of an edit makes the block one; any other line is content.
 fn line() -> impl Strategy<Value = String> {
-    let any = prop_oneof![4 => piece(), 3 => "[ \t]{0,8}[a-z(){}:=;\"'#]{0,20}", 1 => "\\PC{0,40}", 1 => Just("x ".repeat(500_000))];
+    let any = prop_oneof![40 => piece(), 30 => "[ \t]{0,8}[a-z(){}:=;\"'#]{0,20}", 10 => "\\PC{0,40}", 1 => Just("x ".repeat(500_000))];
     any.prop_filter("a marker", |line| !line.trim_start().starts_with("<<<<<") && !line.contains('\n'))
 }
 

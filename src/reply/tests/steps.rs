@@ -247,3 +247,15 @@ fn of_several_dividers_the_longest_half_that_stands_once_ends() {
     assert_eq!(halves(&section, "x\n").0, "Title\n");
     assert_eq!(halves(&section, "Title\nTitle\n").0, "Title\n");
 }
+
+#[test]
+fn a_placeholder_in_both_halves_stands_for_the_files_lines_and_in_one_for_nothing() {
+    let file = "def f():\n    a\n    b\n    return c\n";
+    let dots = "    # ... existing code ...\n";
+    let (search, replace) = (format!("def f():\n{dots}    return c\n"), format!("def g():\n{dots}    return d\n"));
+    assert_eq!(edit(file, &search, &replace), Ok(("def g():\n    a\n    b\n    return d\n".to_owned(), 6)));
+    let lost = edit(file, "    a\n    b\n", &format!("{dots}    x\n"));
+    assert_eq!(lost, Err("`# ... existing code ...` in its REPLACE leaves code out; write those lines out".to_owned()));
+    // A comment that the file has anyway.
+    assert!(edit(&format!("{dots}{file}"), "    a\n", &format!("{dots}    a\n")).is_ok());
+}

@@ -205,12 +205,16 @@ fn a_call_that_cannot_be_done_is_refused_with_a_reason() {
     for (text, what, reason) in [
         (
             "<tool_call>{\"name\": \"lookup\", \"arguments\": {}}</tool_call>",
-            "call lookup",
+            "write (call of lookup)",
             "no tool is named `lookup`; there are write_file, ",
         ),
-        ("<|channel|>commentary to=python<|message|>print(1)<|call|>", "call python", "no tool is named `python`"),
-        ("[TOOL_CALLS]lookup{\"x\": 1}", "call lookup", "no tool is named"),
-        ("<function=lookup>\n</function>", "call lookup", "no tool is named"),
+        (
+            "<|channel|>commentary to=python<|message|>print(1)<|call|>",
+            "write (call of python)",
+            "no tool is named `python`",
+        ),
+        ("[TOOL_CALLS]lookup{\"x\": 1}", "write (call of lookup)", "no tool is named"),
+        ("<function=lookup>\n</function>", "write (call of lookup)", "no tool is named"),
         ("<tool_call>{\"name\": \"run\", \"arguments\": {}}</tool_call>", "run (call of run)", "`script` is missing"),
         (
             "<tool_call>{\"name\": \"write_file\", \"arguments\": {\"path\": \"a\"}}</tool_call>",
@@ -222,8 +226,12 @@ fn a_call_that_cannot_be_done_is_refused_with_a_reason() {
             "run (call of run)",
             "its arguments are no JSON object",
         ),
-        ("<tool_call>{\"name\": \"run\", \"argu</tool_call>", "call (no name)", "its arguments are no JSON object"),
-        ("<tool_call>{\"script\": \"ls\"}</tool_call>", "call (no name)", "the tool call names no tool"),
+        (
+            "<tool_call>{\"name\": \"run\", \"argu</tool_call>",
+            "write (call of no tool)",
+            "its arguments are no JSON object",
+        ),
+        ("<tool_call>{\"script\": \"ls\"}</tool_call>", "write (call of no tool)", "the tool call names no tool"),
         (
             "<tool_call>{\"name\": \"write_file\", \"arguments\": {\"path\": \"../a\", \"content\": \"\"}}</tool_call>",
             "write ../a",

@@ -58,8 +58,8 @@ fn bare_name(name: &str) -> &str {
 }
 
 fn refused(name: &str, reason: &str) -> Action {
-    let word = TOOLS.iter().find(|(tool, _)| *tool == name).map_or("call", |(_, word)| word);
-    let what = if word == "call" { format!("call {name}") } else { format!("{word} (call of {name})") };
+    let word = TOOLS.iter().find(|(tool, _)| *tool == name).map_or("write", |(_, word)| word);
+    let what = if name.is_empty() { "write (call of no tool)".to_owned() } else { format!("{word} (call of {name})") };
     Action::Refused { what, reason: reason.to_owned() }
 }
 

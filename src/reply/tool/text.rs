@@ -216,7 +216,7 @@ fn unread(text: &str, (open, close): (&str, &str), name: Option<&str>, looked_at
     let used = end.or(line_end).unwrap_or(own.len());
     let call = match name.map(bare_name).filter(|name| !name.is_empty()) {
         Some(name) if !is_tool(name) => action(name, &Map::new()),
-        name => refused(name.unwrap_or("(no name)"), NO_JSON),
+        name => refused(name.unwrap_or_default(), NO_JSON),
     };
     Taken { calls: vec![call], used, closed: end.is_some() || used < text.len(), looked_at }
 }
@@ -352,9 +352,9 @@ fn of_value(value: &Value) -> Vec<Action> {
             (Some(calls), _) => of_value(calls),
             (None, Some((name, Some(arguments)))) => vec![action(name, &arguments)],
             (None, Some((name, None))) => vec![refused(name, NO_JSON)],
-            (None, None) => vec![refused("(no name)", "the tool call names no tool")],
+            (None, None) => vec![refused("", "the tool call names no tool")],
         },
-        _ => vec![refused("(no name)", "the tool call names no tool")],
+        _ => vec![refused("", "the tool call names no tool")],
     }
 }
 
