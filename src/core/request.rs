@@ -84,6 +84,9 @@ impl Conversation {
             (None, State::Idle | State::Asked) => None,
         };
         let continues = going_on.map(|(continues, _)| continues);
+        if let Some(Continues { by, .. }) = &continues {
+            self.tell_of_the_rest(*by).await;
+        }
         let how = match (&continues, &lines_of) {
             (Some(Continues { by: GoesOn::Prefill, .. }), _) => How::GoesOn,
             (_, Some(path)) => {

@@ -5,6 +5,7 @@
 //! byte to which, so that reading it gives the same reply.
 
 use crate::core::conversation::Conversation;
+use crate::core::event::Event;
 use crate::core::request::{ending_of, label_of};
 use crate::core::turn::{MOST_CUTS, Turn};
 use crate::core::verdict::{Ending, Next, Stopped};
@@ -56,6 +57,14 @@ impl Conversation {
         let values =
             serde_json::json!({ "open": open, "is_file": is_file, "applied": applied, "last_line": last_line });
         Ok(Some((continues, Some(self.parts.prompts.render("continue", values)?))))
+    }
+
+    pub(super) async fn tell_of_the_rest(&self, by: GoesOn) {
+        let how = match by {
+            GoesOn::Prefill => "it goes on from there",
+            GoesOn::Instruction => "the model is asked for the rest",
+        };
+        self.emit(Event::Notice(format!("the reply was cut: {how}"))).await;
     }
 
     pub(super) fn can_prefill(&self, turn: &Turn) -> bool {
