@@ -289,7 +289,11 @@ fn what_a_server_says_is_only_text() {
     assert_eq!(model[1], "  ok       model   evil name");
     let models = env.run(["models"]);
     models.assert_code(0);
-    assert!(models.stdout.contains("\nevil name  9000 tokens     counted  vLLM 1.0   ok  fake at "), "{}", models.stdout);
+    assert!(
+        models.stdout.contains("\nevil name  9000 tokens     counted  vLLM 1.0   ok  fake at "),
+        "{}",
+        models.stdout
+    );
 }
 
 #[test]
