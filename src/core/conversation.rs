@@ -76,13 +76,16 @@ pub struct Conversation {
     pub(super) parts: Parts,
     pub(super) history: History,
     resumed: bool,
+    /// The newest record's number.
+    pub(super) last_record: u64,
 }
 
 impl Conversation {
     /// Begins a new conversation, or goes on with the records of an old one.
     pub async fn begin(parts: Parts, records: &[Record]) -> Result<Self, Stopped> {
         let history = History::of(records);
-        let mut conversation = Self { parts, history, resumed: !records.is_empty() };
+        let last_record = records.last().map_or(0, |record| record.seq);
+        let mut conversation = Self { parts, history, resumed: !records.is_empty(), last_record };
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
@@ -118,7 +121,13 @@ impl Conversation {
             Op::Say { .. } | Op::GoOn | Op::Retry => {
                 self.handle(op).await;
             }
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::UseModel { .. }
+            | Op::Compact
+            | Op::Show(_) => {
                 if let Err(stopped) = self.beside(op).await {
                     self.error(&stopped, 0).await;
                 }
@@ -169,7 +178,13 @@ impl Conversation {
                     return Ok(ending);
                 }
             }
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::UseModel { .. }
+            | Op::Compact
+            | Op::Show(_) => {
                 return Err(Stopped::Internal("this is no request of the model".to_owned()));
             }
         }
@@ -188,6 +203,7 @@ impl Conversation {
         match op {
             Op::Run { command, told, network } => self.user_run(&command, told, network).await,
             Op::Undo => self.undo().await,
+            Op::Compact => self.compact_now().await,
             Op::Redo => self.redo().await,
             Op::Restore { version } => self.restore(version).await,
             Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
@@ -195,7 +211,7 @@ impl Conversation {
     }
 
     /// The server is looked for where it was not found before.
-    async fn connected(&mut self) -> Result<(), Stopped> {
+    pub(super) async fn connected(&mut self) -> Result<(), Stopped> {
         if self.parts.gateway.is_none() {
             self.connect().await?;
         }
@@ -314,7 +330,7 @@ impl Conversation {
         }
     }
 
-    fn system_prompt(&self) -> Result<String, Stopped> {
+    pub(super) fn system_prompt(&self) -> Result<String, Stopped> {
         let window = self.server().and_then(|server| server.context_window);
         // Four characters a token, and never more than an eighth of the window for each of the two.
         let cap = |most: usize| window.map_or(most, |tokens| most.min(usize::try_from(tokens / 2).unwrap_or(most)));
@@ -411,7 +427,7 @@ impl Conversation {
     /// Logs, and folds into what the next request needs.
     pub(super) fn record(&mut self, entry: Entry) {
         self.history.apply(self.history.turn, &entry);
-        self.parts.session.append(self.history.turn, entry);
+        self.last_record = self.parts.session.append(self.history.turn, entry);
     }
 
     /// Tells the front end. One that is gone cannot be shown anything: the work is stopped as by SIGTERM.

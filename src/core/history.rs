@@ -35,6 +35,8 @@ pub struct History {
     changing: Vec<FileChanging>,
     seen: Seen,
     lines_of: Option<String>,
+    /// A summary is all that was said so far.
+    summed_up: bool,
     /// Files that the user named in the message that comes next.
     attached: Vec<String>,
     pub state: State,
@@ -136,6 +138,17 @@ impl History {
         self.lines_of.as_deref()
     }
 
+    /// Nothing was said since the conversation was summed up.
+    pub fn is_summed_up(&self) -> bool {
+        self.summed_up
+    }
+
+    /// The last reply was cut, and its rest was not asked for yet.
+    pub fn waits_for_its_rest(&self) -> bool {
+        matches!(self.state, State::Replied(_) | State::Acted)
+            && matches!(self.finish, Some(Finish::Length | Finish::BrokenOff | Finish::Interrupted))
+    }
+
     /// What the model knows of the files.
     pub fn seen(&self) -> &Seen {
         &self.seen
@@ -181,6 +194,7 @@ impl History {
                 self.partial.push_str(text);
             }
             Entry::ReplyFinished { reason, .. } => self.reply_finished(*reason),
+            Entry::Compacted { summary, keeps, system_prompt, .. } => self.compacted(summary, *keeps, system_prompt),
             Entry::FilesChanging { files } => self.changing.clone_from(files),
             Entry::VersionKept { version, .. } => self.version = Some(*version),
             Entry::TurnFinished { verdict, .. } => self.turn_finished(*verdict),
@@ -201,7 +215,6 @@ impl History {
             | Entry::HookRan { .. }
             | Entry::ScriptState { .. }
             | Entry::Retry { .. }
-            | Entry::Compacted { .. }
             | Entry::HeadMoved { .. }
             | Entry::SettingChanged { .. }
             | Entry::Renamed { .. }
@@ -314,7 +327,28 @@ impl History {
         self.finish = Some(reason);
     }
 
+    fn compacted(&mut self, summary: &str, keeps: u32, system_prompt: &str) {
+        let kept = self.messages.len().saturating_sub(usize::try_from(keeps).unwrap_or(usize::MAX)).max(1);
+        let tail = self.messages.split_off(kept.min(self.messages.len()));
+        self.messages = vec![Message::new(Role::System, system_prompt), Message::new(Role::User, summary)];
+        self.summed_up = true;
+        for message in tail {
+            match message.role {
+                Role::User => self.push_user(message.content),
+                Role::Assistant | Role::System => self.messages.push(message),
+            }
+        }
+    }
+
     fn push_user(&mut self, text: String) {
+        // What the summary stands before is one message with it.
+        if let [_, summary] = self.messages.as_mut_slice()
+            && std::mem::take(&mut self.summed_up)
+        {
+            summary.content.push_str("\n\n");
+            summary.content.push_str(&text);
+            return;
+        }
         if self.messages.last().is_some_and(|last| last.role == Role::User) {
             self.messages.push(Message::new(Role::Assistant, NO_REPLY));
         }

@@ -12,6 +12,7 @@ mod actions;
 mod attach;
 mod by_lines;
 mod check;
+mod compact;
 mod converse;
 mod feedback;
 mod head;

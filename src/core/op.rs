@@ -38,6 +38,8 @@ pub enum Op {
         /// In later sessions too.
         save: bool,
     },
+    /// A summary takes the place of what was said.
+    Compact,
     Show(Topic),
 }
 

@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::Value;
 
+use crate::base::message::Message;
 use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
@@ -54,6 +55,7 @@ impl Conversation {
     pub(super) async fn request(&mut self, turn: &mut Turn) -> Result<Reply, Stopped> {
         turn.calls += 1;
         loop {
+            self.compact_in_time(turn).await?;
             let how = self.ask(turn).await?;
             let mut incoming = Incoming::after(self.history.reply(), &Tree::new(&self.parts.workspace));
             match self.listen(&mut incoming, &how).await {
@@ -63,6 +65,11 @@ impl Conversation {
                     turn.prefill_refused |= how == How::GoesOn;
                     turn.shape_refused |= how != How::GoesOn;
                     self.emit(Event::ReplyFinished { goes_on: false }).await;
+                }
+                // It counts in another way than we do.
+                Err(GatewayError::Overflow { .. }) if incoming.is_empty() && !turn.compacted && self.can_compact() => {
+                    self.emit(Event::Notice("the window is full: the conversation is summed up".to_owned())).await;
+                    self.compact(turn).await?;
                 }
                 Err(error) => return self.reply_is_cut(turn, incoming, error).await,
             }
@@ -131,7 +138,7 @@ impl Conversation {
         if gateway.estimate(messages) < window / 10 * 9 {
             return Ok(());
         }
-        match self.counted(gateway).await {
+        match self.counted(gateway, messages).await {
             Some(tokens) if tokens >= window => {
                 Err(GatewayError::Overflow { prompt_tokens: Some(tokens), window: Some(window) })
             }
@@ -139,11 +146,11 @@ impl Conversation {
         }
     }
 
-    /// Tokens of the conversation so far, where the server counts them.
-    pub(super) async fn counted(&self, gateway: &Gateway) -> Option<u64> {
+    /// Tokens of these messages, where the server counts them.
+    pub(super) async fn counted(&self, gateway: &Gateway, messages: &[Message]) -> Option<u64> {
         let token = self.parts.interrupt.token();
         tokio::select! {
-            counted = gateway.count(self.history.messages()) => counted,
+            counted = gateway.count(messages) => counted,
             () = token.cancelled() => None,
         }
     }
@@ -234,6 +241,7 @@ impl Conversation {
         usage: Usage,
     ) -> Result<Reply, Stopped> {
         turn.usage.add(&usage);
+        turn.compacted = false;
         self.record(Entry::ReplyFinished { reason: finish, usage });
         self.parts.session.sync().await?;
         let goes_on = matches!(finish, Finish::Length | Finish::BrokenOff) && self.can_prefill(turn);

@@ -65,7 +65,9 @@ impl Conversation {
         let order = ["system prompt", "messages and outcomes", "replies"];
         let parts = order.iter().map(|name| ((*name).to_owned(), sums.get(name).copied().unwrap_or_default()));
         let now = match &self.parts.gateway {
-            Some(gateway) if !self.history.messages().is_empty() => self.counted(gateway).await,
+            Some(gateway) if !self.history.messages().is_empty() => {
+                self.counted(gateway, self.history.messages()).await
+            }
             Some(_) | None => None,
         };
         let records = self.records().await?;
@@ -202,7 +204,7 @@ fn stats(records: &[Record]) -> Stats {
     for record in records {
         match &record.entry {
             Entry::UserMessage { .. } => stats.messages += 1,
-            Entry::ReplyFinished { usage, .. } => stats.usage.add(usage),
+            Entry::ReplyFinished { usage, .. } | Entry::Compacted { usage, .. } => stats.usage.add(usage),
             Entry::RunFinished { report, .. } => {
                 stats.runs += 1;
                 stats.run_s += report.wall_s;

@@ -31,6 +31,8 @@ pub struct Turn {
     pub goes_on: bool,
     /// Something was refused in what was done before the rest of the reply came.
     pub refused_before: bool,
+    /// The conversation was summed up for the request that comes next.
+    pub compacted: bool,
     /// The server does not go on with this conversation.
     pub prefill_refused: bool,
     pub continues: u32,

@@ -35,6 +35,18 @@ const BUILT_IN: &[Template] = &[
         variables: &["open", "is_file", "applied", "last_line"],
     },
     Template {
+        name: "compact",
+        when: "the context window is nearly full",
+        text: include_str!("../../prompts/compact.md"),
+        variables: &[],
+    },
+    Template {
+        name: "summary",
+        when: "what stands for the conversation after it was summed up",
+        text: include_str!("../../prompts/summary.md"),
+        variables: &["summary"],
+    },
+    Template {
         name: "lines",
         when: "an edit has failed twice, where the server can hold the model to JSON",
         text: include_str!("../../prompts/lines.md"),

@@ -121,6 +121,8 @@ fn the_other_frames() {
     let render = |name: &str, values: Value| prompts.render(name, values).expect("renders");
     let frames = [
         render("attachment", json!({"prompt": "Explain.", "attachment": "a\n```\nb\n```\n"})),
+        render("compact", json!({})),
+        render("summary", json!({"summary": "A parser is wanted."})),
         render("lines", json!({"path": "src/app.py", "lines": 40})),
         render("repair", json!({"feedback": "--- stderr ---\nboom"})),
         render(
@@ -149,6 +151,8 @@ fn the_nearest_folder_wins() {
         ("system", Origin::BuiltIn),
         ("attachment", Origin::User(far.path().join("attachment.md"))),
         ("continue", Origin::BuiltIn),
+        ("compact", Origin::BuiltIn),
+        ("summary", Origin::BuiltIn),
         ("lines", Origin::BuiltIn),
         ("repair", Origin::Project(near.path().join("repair.md"))),
     ];

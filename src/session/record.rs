@@ -185,9 +185,13 @@ pub enum Entry {
         wait_s: f64,
         reason: String,
     },
+    /// `summary`, as it is sent, stands for the records up to `up_to`, but for the last `keeps` messages.
     Compacted {
         summary: String,
         up_to: u64,
+        keeps: u32,
+        system_prompt: String,
+        usage: Usage,
     },
     HeadMoved {
         to: u64,

@@ -10,6 +10,7 @@ mod attacks;
 mod by_lines;
 mod captures;
 mod commands;
+mod compacted;
 mod compatibility;
 mod continued;
 mod exit_codes;

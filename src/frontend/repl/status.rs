@@ -78,6 +78,7 @@ impl Status {
         let what = match op {
             Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
             Op::UseModel { .. } => What::Looking,
+            Op::Compact => What::Waiting,
             Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::Show(_) => What::Working,
         };
         Self { what, ..Self::default() }

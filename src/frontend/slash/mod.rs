@@ -5,6 +5,7 @@
 
 use crate::core::op::Op;
 
+mod compact;
 mod context;
 mod diff;
 mod edit;
@@ -26,7 +27,7 @@ mod undo;
 mod versions;
 
 /// In the order of `/help`.
-pub const COMMANDS: [Command; 19] = [
+pub const COMMANDS: [Command; 20] = [
     help::COMMAND,
     undo::COMMAND,
     redo::COMMAND,
@@ -40,6 +41,7 @@ pub const COMMANDS: [Command; 19] = [
     restore::COMMAND,
     model::COMMAND,
     context::COMMAND,
+    compact::COMMAND,
     stats::COMMAND,
     scripts::COMMAND,
     prompts::COMMAND,
@@ -89,7 +91,7 @@ pub enum Leave {
 }
 
 pub fn find(name: &str) -> Option<&'static Command> {
-    static TABLE: [Command; 19] = COMMANDS;
+    static TABLE: [Command; 20] = COMMANDS;
     // What many other programs call it.
     let name = if name == "exit" { quit::COMMAND.name } else { name };
     TABLE.iter().find(|command| command.name == name)

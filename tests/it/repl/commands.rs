@@ -222,6 +222,29 @@ fn a_server_that_refuses_is_told_of_and_the_message_can_be_sent_again() {
 }
 
 #[test]
+fn what_was_said_is_summed_up_by_the_users_word() {
+    let mut chat = Chat::new(["One.\n", "A greeting was answered.", "Two.\n", "Three.\n"].map(Reply::text));
+    chat.ask("/compact");
+    chat.assert_answered("/compact", "there is nothing to sum up");
+    chat.ask("hello");
+    chat.ask("/compact");
+    chat.assert_shown("summed up: the model goes on from its summary");
+    chat.ask("/compact");
+    chat.assert_shown("there is nothing to sum up");
+    chat.ask("hello again");
+    let messages = chat.last_messages();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    let (_, said) = &messages[1];
+    assert!(said.contains("A greeting was answered.") && said.ends_with("hello again"), "{said}");
+    // Taken back to before it, the conversation is whole again.
+    chat.ask("/undo");
+    chat.ask("/undo");
+    chat.ask("hello once more");
+    assert_eq!(chat.last_messages()[1].1, "hello once more");
+    chat.quit();
+}
+
+#[test]
 fn another_model_answers_from_now_on() {
     let model = |id: &str| json!({"id": id, "object": "model", "max_model_len": 32768});
     let models = json!({"object": "list", "data": [model("first"), model("second")]}).to_string();

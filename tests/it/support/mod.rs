@@ -11,4 +11,5 @@ pub mod process;
 pub mod redact;
 pub mod sandboxed;
 pub mod schema;
+pub mod small_window;
 pub mod terminal;
