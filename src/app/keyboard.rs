@@ -154,10 +154,11 @@ async fn attend(
             }
             op = asked.recv() => {
                 let Some(op) = op else { break };
-                conversation.attend(op).await;
-                if conversation.is_connected() {
+                // Two searches at once are one too many for a server that takes one connection at a time.
+                if conversation.is_connected() || op.asks_a_server() {
                     looking = None;
                 }
+                conversation.attend(op).await;
             }
         }
     }

@@ -324,7 +324,7 @@ impl Conversation {
             PromptDecision::Denied { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
             PromptDecision::Handled { text } => {
                 self.emit(Event::Notice(text.clone())).await;
-                turn.text = text;
+                turn.answer = text;
                 Ok(None)
             }
         }
@@ -400,8 +400,13 @@ impl Conversation {
             files: self.files_changed(turn),
             runs: turn.runs.clone(),
             usage: turn.usage,
-            text: turn.text.clone(),
+            text: self.text_of(turn).to_owned(),
         }
+    }
+
+    /// The last reply of this request.
+    pub(super) fn text_of<'a>(&'a self, turn: &'a Turn) -> &'a str {
+        if turn.replied { self.history.last_reply() } else { &turn.answer }
     }
 
     /// Logs and shows why the work stopped, unless the user has stopped it.

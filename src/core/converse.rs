@@ -52,7 +52,7 @@ impl Conversation {
     async fn more(&mut self, turn: &mut Turn) -> Result<bool, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(false) };
         let end = TurnEnd {
-            text: turn.text.clone(),
+            text: self.text_of(turn).to_owned(),
             files_changed: values(&self.files_changed(turn)),
             runs: values(&turn.runs),
             verdict: name_of(turn.evidence.verdict()),

@@ -128,6 +128,11 @@ impl History {
         &self.reply
     }
 
+    /// Its text.
+    pub fn reply_text(&self) -> &str {
+        self.reply.text(self.last_reply())
+    }
+
     /// What was being written where the log ends; nothing where all of it is known to be done.
     pub fn changing(&self) -> &[FileChanging] {
         &self.changing
@@ -296,7 +301,9 @@ impl History {
     }
 
     fn request_sent(&mut self, feedback: Option<&str>, continues: Option<&Continues>) {
-        let left_out = self.reply.asked(continues);
+        let mut reply = std::mem::take(&mut self.reply);
+        let left_out = reply.asked(continues, self.last_reply());
+        self.reply = reply;
         if let Some(last) = self.messages.last_mut().filter(|last| left_out > 0 && last.role == Role::Assistant) {
             let kept = last.content.len().saturating_sub(left_out);
             last.content.truncate(last.content.floor_char_boundary(kept));

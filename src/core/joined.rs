@@ -4,10 +4,11 @@ use crate::base::path::RelPath;
 use crate::reply::resume;
 use crate::session::record::{Continues, GoesOn};
 
-/// A reply's text as an unbroken one would have it, from behind what was already done.
+/// A reply as an unbroken one would have it, from behind what was already done.
 #[derive(Clone, Debug, Default)]
 pub struct Joined {
-    pub text: String,
+    /// `None` where it is the message's own.
+    text: Option<String>,
     pub last_edited: Option<RelPath>,
     /// What was done of it, in pieces: its runs and reads wait for the end.
     pub done: Vec<String>,
@@ -24,8 +25,13 @@ struct GoingOn {
 }
 
 impl Joined {
+    /// `message` is what the model wrote last.
+    pub fn text<'a>(&'a self, message: &'a str) -> &'a str {
+        self.text.as_deref().unwrap_or(message)
+    }
+
     /// A request was sent. Gives how many bytes at the reply's end are left out of what the server goes on with.
-    pub fn asked(&mut self, continues: Option<&Continues>) -> usize {
+    pub fn asked(&mut self, continues: Option<&Continues>, message: &str) -> usize {
         let Some(Continues { by, from, to, last_edited }) = continues else {
             self.going_on = None;
             return 0;
@@ -35,27 +41,29 @@ impl Joined {
             before.by = *by;
             return 0;
         }
-        let waiting = self.text.get(*from..*to).unwrap_or_default().to_owned();
-        self.done.push(self.text.get(..*from).unwrap_or_default().to_owned());
+        let text = self.text(message);
+        let waiting = text.get(*from..*to).unwrap_or_default().to_owned();
+        let (done, left_out) = (text.get(..*from).unwrap_or_default().to_owned(), text.len().saturating_sub(*to));
+        self.done.push(done);
         self.last_edited = last_edited.as_deref().and_then(|path| RelPath::parse(path).ok());
         self.going_on = Some(GoingOn { by: *by, waiting });
-        if *by == GoesOn::Prefill { self.text.len().saturating_sub(*to) } else { 0 }
+        if *by == GoesOn::Prefill { left_out } else { 0 }
     }
 
     /// A reply has ended. Tells whether it belongs to the message before.
     pub fn ended(&mut self, text: &str) -> bool {
         match self.going_on.take() {
             None => {
-                *self = Self { text: text.to_owned(), ..Self::default() };
+                *self = Self::default();
                 false
             }
             Some(GoingOn { by: GoesOn::Prefill, waiting }) => {
-                self.text = waiting + text;
+                self.text = Some(waiting + text);
                 true
             }
             Some(GoingOn { by: GoesOn::Instruction, waiting }) => {
                 let resume::Joined { text, left } = resume::join(&waiting, text);
-                self.text = text;
+                self.text = Some(text);
                 self.left = left;
                 false
             }

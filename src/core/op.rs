@@ -43,6 +43,16 @@ pub enum Op {
     Show(Topic),
 }
 
+impl Op {
+    /// It looks for the server where that was not found yet.
+    pub fn asks_a_server(&self) -> bool {
+        match self {
+            Self::Say { .. } | Self::GoOn | Self::Retry | Self::UseModel { .. } | Self::Compact => true,
+            Self::Run { .. } | Self::Undo | Self::Redo | Self::Restore { .. } | Self::Show(_) => false,
+        }
+    }
+}
+
 /// How a message came in; scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -32,15 +32,15 @@ enum Wants {
 
 impl Conversation {
     pub(super) async fn carry_out(&mut self, turn: &mut Turn, reply: Reply) -> Result<Next, Stopped> {
-        let Reply { text, reasoning, finish, parsed, grew } = reply;
+        let Reply { reasoning, finish, parsed, grew } = reply;
         let Parsed { actions, unnamed, notes, open, .. } = parsed;
         for note in notes {
             self.emit(Event::Notice(note)).await;
         }
-        let event = ReplyEvent {
-            text: text.clone(),
+        let event = |text: &str, actions: &[Action]| ReplyEvent {
+            text: text.to_owned(),
             reasoning,
-            actions: values(&actions),
+            actions: values(actions),
             unnamed: values(&unnamed),
             finish_reason: finish_name(finish).to_owned(),
         };
@@ -156,20 +156,20 @@ impl Conversation {
     /// The last reply, read again.
     pub(super) fn parsed(&self, finish: Finish) -> Parsed {
         let (tree, reply) = (Tree::new(&self.parts.workspace), self.history.reply());
-        if let Some(parsed) = self.history.lines_of().and_then(|path| self.parsed_by_lines(path, &reply.text)) {
+        let text = self.history.reply_text();
+        if let Some(parsed) = self.history.lines_of().and_then(|path| self.parsed_by_lines(path, text)) {
             return parsed;
         }
         let mut parser = Parser::going_on(reply.last_edited.clone());
-        parser.push(&reply.text, &tree);
+        parser.push(text, &tree);
         parser.finish(ending_of(finish), &tree)
     }
 
     /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
     pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
         self.settle_version(turn).await?;
-        self.history.last_reply().clone_into(&mut turn.text);
-        let (text, parsed) = (self.history.reply().text.clone(), self.parsed(finish));
-        let reply = Reply { text, reasoning: String::new(), finish, parsed, grew: true };
+        turn.replied = true;
+        let reply = Reply { reasoning: String::new(), finish, parsed: self.parsed(finish), grew: true };
         self.carry_out(turn, reply).await
     }
 
@@ -192,11 +192,12 @@ impl Conversation {
     async fn shaped_reply(
         &mut self,
         turn: &mut Turn,
-        event: ReplyEvent,
+        event: impl FnOnce(&str, &[Action]) -> ReplyEvent,
         actions: Vec<Action>,
     ) -> Result<Option<Vec<Action>>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(actions)) };
         let (at, token) = (self.setting(turn), self.parts.interrupt.token());
+        let event = event(self.history.reply_text(), &actions);
         let before = event.actions.clone();
         let hooked = scripts.on_reply(&at, event, self.host(), &token).await?;
         match self.hooked(hooked).await {

@@ -20,7 +20,6 @@ use crate::session::record::{Continues, Entry, Finish, GoesOn};
 
 /// A reply that has ended, one way or another.
 pub struct Reply {
-    pub text: String,
     pub reasoning: String,
     pub finish: Finish,
     pub parsed: Parsed,
@@ -31,7 +30,8 @@ pub struct Reply {
 /// A reply while it comes in.
 struct Incoming {
     parser: Parser,
-    text: String,
+    /// Some text came.
+    wrote: bool,
     reasoning: String,
     calls: Vec<(String, String)>,
     label: String,
@@ -160,7 +160,7 @@ impl Conversation {
             Delta::Text(text) => {
                 self.record(Entry::ReplyDelta { kind: DeltaKind::Text, text: text.clone() });
                 let blocks = incoming.parser.push(&text, &Tree::new(&self.parts.workspace));
-                incoming.text.push_str(&text);
+                incoming.wrote = true;
                 self.emit(Event::Delta { kind: DeltaKind::Text, text }).await;
                 for block in blocks {
                     self.emit(incoming.block(block)).await;
@@ -247,29 +247,25 @@ impl Conversation {
         let goes_on = matches!(finish, Finish::Length | Finish::BrokenOff) && self.can_prefill(turn);
         self.emit(Event::ReplyFinished { goes_on }).await;
         self.emit(Event::Usage(usage)).await;
-        self.history.last_reply().clone_into(&mut turn.text);
+        turn.replied = true;
         let ending = ending_of(finish);
         if ending == Ending::Whole {
             // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
-            turn.repeats.note(SAME_REPLY, incoming.text.trim());
+            turn.repeats.note(SAME_REPLY, self.history.last_reply().trim());
             turn.broken = None;
         }
-        let mut parsed = if incoming.goes_on || self.history.lines_of().is_some() {
+        let grew = grew(&incoming.before, self.history.reply_text());
+        let parsed = if incoming.goes_on || self.history.lines_of().is_some() {
+            // Calls stand in the text that the log has.
             self.parsed(finish)
         } else {
-            incoming.parser.finish(ending, &Tree::new(&self.parts.workspace))
+            let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
+            let cut = ending == Ending::Cut;
+            let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));
+            parsed.actions.extend(calls.collect::<Vec<Action>>());
+            parsed
         };
-        let cut = ending == Ending::Cut;
-        let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));
-        parsed.actions.extend(calls.collect::<Vec<Action>>());
-        let text = self.history.reply().text.clone();
-        Ok(Reply {
-            text,
-            reasoning: incoming.reasoning,
-            finish,
-            parsed,
-            grew: grew(&incoming.before, &self.history.reply().text),
-        })
+        Ok(Reply { reasoning: incoming.reasoning, finish, parsed, grew })
     }
 }
 
@@ -304,7 +300,7 @@ impl Incoming {
     fn after(reply: &Joined, files: &Tree<'_>) -> Self {
         let mut incoming = Self {
             parser: Parser::new(),
-            text: String::new(),
+            wrote: false,
             reasoning: String::new(),
             calls: Vec::new(),
             label: String::new(),
@@ -320,7 +316,7 @@ impl Incoming {
     }
 
     fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.calls.is_empty()
+        !self.wrote && self.calls.is_empty()
     }
 
     fn block(&mut self, event: BlockEvent) -> Event {

@@ -38,7 +38,7 @@ impl Conversation {
             return Ok(None);
         };
         let Parsed { open, whole_until: from, last_edited, .. } = self.parsed(finish);
-        let text = &self.history.reply().text;
+        let text = self.history.reply_text();
         let last_edited = last_edited.map(String::from);
         if self.can_prefill(turn) {
             // Templates trim the end of a message; what is trimmed comes again.

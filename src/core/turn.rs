@@ -38,8 +38,10 @@ pub struct Turn {
     pub continues: u32,
     pub usage: Usage,
     pub runs: Vec<RunReport>,
-    /// The last reply's text.
-    pub text: String,
+    /// A reply came.
+    pub replied: bool,
+    /// What a script has answered in the model's place.
+    pub answer: String,
     pub evidence: Evidence,
     /// A script's word on the verdict.
     pub verdict: Option<Verdict>,
