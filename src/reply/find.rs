@@ -369,7 +369,7 @@ fn likeness(window: &[&str], lengths: &[Option<usize>], patterns: &[Likeness<'_>
         }
     }
     for ((own, length), pattern) in window.iter().zip(lengths).zip(patterns) {
-        *spent += pattern.cost(own);
+        *spent += pattern.cost(own.len());
         // What the lengths alone take was counted above.
         missing += pattern.bound(*length) - pattern.ratio(own);
         if missing > may_miss || *spent > PATIENCE {
