@@ -62,7 +62,7 @@ pub fn apply_edit(path: &RelPath, text: Option<&str>, search: &str, replace: &st
         [] => {}
         [at] => {
             let indented = || find::indented_at(section, file.lines_at(*at, search_lines.len()).0);
-            let whole = indented().filter(|_| replace_lines.len() > 1).map(|place| file.with(&place));
+            let whole = if replace_lines.len() == 1 { None } else { indented().map(|place| file.with(&place)) };
             return edited(1, whole.unwrap_or_else(|| file.with_part(*at, &search_lines, &replace_lines)));
         }
         places => {

@@ -173,7 +173,7 @@ pub fn indented_at(section: Section<'_>, from: usize) -> Option<Place> {
     // Of one line it shows in the replacement whether the first line alone was stripped.
     let indent = indent_of(window[0]).len();
     let stripped = |line: &&str| !line.trim().is_empty() && indent_of(line).len() < indent;
-    (search.len() > 1 || replace.iter().skip(1).any(stripped)).then_some(place)
+    (search.len() > 1 || replace.is_empty() || replace.iter().skip(1).any(stripped)).then_some(place)
 }
 
 /// Blank lines at the ends first, dropped from both halves alike; then blank lines inside.
@@ -369,7 +369,7 @@ fn likeness(window: &[&str], lengths: &[Option<usize>], patterns: &[Likeness<'_>
         }
     }
     for ((own, length), pattern) in window.iter().zip(lengths).zip(patterns) {
-        *spent += pattern.cost(own);
+        *spent += pattern.cost(own.len());
         // What the lengths alone take was counted above.
         missing += pattern.bound(*length) - pattern.ratio(own);
         if missing > may_miss || *spent > PATIENCE {

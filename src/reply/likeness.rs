@@ -43,9 +43,9 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// What [`Self::ratio`] costs.
-    pub fn cost(&self, other: &str) -> u64 {
-        1 + (self.words.max(1) * other.len()) as u64
+    /// What [`Self::ratio`] costs with lines of so many bytes.
+    pub fn cost(&self, bytes: usize) -> u64 {
+        1 + (self.words.max(1) * bytes) as u64
     }
 
     pub fn ratio(&self, other: &str) -> f32 {

@@ -81,6 +81,14 @@ impl Live {
                 Turn::Content => {
                     *lines += 1;
                     events.push(BlockEvent::Grew(*lines));
+                    if open.is_broken {
+                        // The block had ended before; what it broke on opens the next one.
+                        events.push(BlockEvent::Closed { lines: *lines });
+                        self.open = None;
+                        if let Some(fence) = fence::opener(line) {
+                            self.open(fence, files, events);
+                        }
+                    }
                 }
                 Turn::Close => {
                     events.push(BlockEvent::Closed { lines: *lines });

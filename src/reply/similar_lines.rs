@@ -34,18 +34,10 @@ fn best(file: &[&str], search: &[&str], length: usize) -> usize {
             *total += score;
         }
     };
-    let given: Vec<(usize, Pattern<'_>)> = search
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(at, line)| (at, Pattern::new(line.trim())))
-        .collect();
-    let cost = |patterns: &[(usize, Pattern<'_>)]| -> u64 {
-        let of_file = |pattern: &Pattern<'_>| file.iter().map(|line| pattern.cost(line)).sum::<u64>();
-        // The dearest is looked at in full, since a sum over all is what must not be done.
-        patterns.iter().map(|(_, pattern)| of_file(pattern)).take(1).sum::<u64>() * patterns.len() as u64
-    };
-    if cost(&given) <= PATIENCE / 4 {
+    let given = search.iter().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let given: Vec<(usize, Pattern<'_>)> = given.map(|(at, line)| (at, Pattern::new(line.trim()))).collect();
+    let bytes = file.iter().map(|line| line.len() + 1).sum();
+    if given.iter().map(|(_, pattern)| pattern.cost(bytes)).sum::<u64>() <= PATIENCE / 4 {
         for (at, pattern) in &given {
             for (line, own) in file.iter().enumerate().filter(|(_, own)| !own.trim().is_empty()) {
                 count(line, *at, pattern.ratio(own.trim()).powi(2));

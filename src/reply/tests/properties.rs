@@ -233,3 +233,17 @@ proptest! {
         prop_assert_eq!(&files.0[&path("a.txt")], &new, "{}", text);
     }
 }
+
+/// What the language cannot hold: such a file is an edit, and never a file with half of its lines.
+#[test]
+fn a_file_with_a_line_that_begins_an_edit_is_an_edit() {
+    for marker in ["<<<<<<< SEARCH", "<<<<<<< HEAD", "  <<<<< original"] {
+        let file = rendered(&path("a.md"), &format!("# Title\n\n{marker}\nx\n"));
+        let text = format!("{file}{}", rendered(&path("b.md"), "y\n"));
+        let actions = parse(&text, &Memory::default()).actions;
+        let [Action::Refused { what, .. }, Action::Write { path: other, content }] = actions.as_slice() else {
+            panic!("{marker}: {actions:?}");
+        };
+        assert_eq!((what.as_str(), other, content.as_str()), ("edit a.md", &path("b.md"), "y\n"));
+    }
+}

@@ -195,6 +195,7 @@ fn halves_are_mended_alike() {
         // Text that is a part of its line only for its indentation: the replacement is indented too.
         ("    return x\n", "return x\n", "y = 1\nreturn y\n", "    y = 1\n    return y\n"),
         ("    a\n    b\n", "a\nb\n", "x\n\ny\n", "    x\n\n    y\n"),
+        ("a\n    return x\nb\n", "return x\n", "", "a\nb\n"),
         // Or where only the first line had lost it.
         ("    a\n    b\n", "a\n    b\n", "x\n    y\n", "    x\n    y\n"),
         ("    return x\n", "return x\n", "y = 1\n    return y\n", "    y = 1\n    return y\n"),

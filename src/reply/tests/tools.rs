@@ -188,6 +188,7 @@ fn what_is_no_call_is_none() {
         format!("<think>\n{call}\n</think>\n"),
         format!("> {}\n", call.replace('\n', "\n> ")),
         "The tag `<tool_call>{\"name\": \"run\"}` begins a call.".to_owned(),
+        "<tool_call> is what begins a call.\nA model writes <tool_call> and then JSON.\n".to_owned(),
         "{\"name\": \"left-pad\", \"arguments\": {}}".to_owned(),
         "```json\n{\"name\": \"left-pad\", \"version\": \"1.0.0\"}\n```".to_owned(),
         "```json\n{\"name\": \"run\", \"arguments\": {\"script\": \"ls\"}} and more\n```".to_owned(),

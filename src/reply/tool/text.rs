@@ -73,12 +73,26 @@ pub fn begins(text: &str) -> bool {
 /// Where in a line a call follows words that announce it.
 pub fn after_words(line: &str) -> Option<usize> {
     let at = line.find(TAGS[0].0)?;
-    (at > 0 && !line[..at].contains('`') && !line[..at].trim().is_empty()).then_some(at)
+    let (words, call) = line.split_at(at);
+    let body = call[TAGS[0].0.len()..].trim_start();
+    let is_call = body.is_empty() || body.starts_with(['{', '[']);
+    (is_call && !words.contains('`') && !words.trim().is_empty()).then_some(at)
 }
 
 fn has_sign(text: &str) -> bool {
-    TAGS.iter().any(|(open, _)| text.starts_with(open))
+    TAGS.iter().any(|(open, _)| text.strip_prefix(open).is_some_and(is_body))
         || ["<function=", "<invoke name=", DEEPSEEK.0].iter().chain(&AROUND).any(|sign| text.starts_with(sign))
+}
+
+/// Whether JSON, a tag, a fence or a name alone follows; else the sign is a word in a sentence.
+fn is_body(text: &str) -> bool {
+    let text = text.trim_start();
+    let name = text.trim_start_matches(|c: char| c.is_alphanumeric() || "_-.:".contains(c));
+    let after = name.trim_start_matches([' ', '\r']);
+    text.is_empty()
+        || text.starts_with(['{', '[', '<', '`'])
+        || after.is_empty()
+        || after.starts_with(['\n', '{', '[', '<'])
 }
 
 /// An object or a list of such with a tool's name near its start.
