@@ -10,6 +10,7 @@
 
 mod child;
 mod prompt;
+mod sandbox;
 mod screen;
 mod server;
 mod table;
@@ -57,6 +58,7 @@ fn main() -> Outcome<ExitCode> {
     rows.extend(bench.short_request()?);
     rows.extend(bench.long_reply()?);
     rows.extend(prompt::rows(&bench)?);
+    rows.extend(sandbox::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
-use super::{Place, landlock};
+use super::{Place, copy, landlock};
 use crate::sandbox::wire::{Layer, Order};
 
 /// Where the session's cache folder stands inside, and what was fetched from the network.
@@ -220,7 +220,11 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
     folder(&upper.join("work"))?;
     folder(&at)?;
     let options = format!("lowerdir={STAGE}/.lower,upperdir={STAGE}/.upper/up,workdir={STAGE}/.upper/work,userxattr");
-    sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).map_err(named("mount the scratch copy"))?;
+    if sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
+        // Some file systems cannot be the lower layer, another overlay among them.
+        private(&at, &format!("mode=0755,{bounds}"))?;
+        copy::copy(&lower, &at, limits)?;
+    }
     sys::unmount(&lower).and_then(|()| sys::unmount(&upper)).map_err(named("hide the scratch copy's layers"))
 }
 
