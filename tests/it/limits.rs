@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use faos::base::report::{Backend, ExitKind, Network};
-use faos::sandbox::{Choice, Limits, Options, Sandbox, Spec, View};
+use faos::sandbox::{self, Choice, Limits, Options, Sandbox, Spec, View};
 use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
@@ -218,6 +218,53 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
             std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
         assert_eq!(pids.filter(|pid| at(pid)).count(), 0, "{backend:?}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{backend:?}");
+    }
+}
+
+#[test]
+fn a_scratch_copy_is_one_under_every_backend() {
+    for backend in sandbox::BACKENDS {
+        let options = Options {
+            backend: Choice::Only(backend),
+            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
+            ..Options::default()
+        };
+        let sandbox = match Sandbox::open(&options) {
+            Ok(sandbox) => sandbox,
+            Err(error) => {
+                say(&format!("{backend:?}: not run: {error}"));
+                continue;
+            }
+        };
+        let folder = tempfile::TempDir::with_prefix("faos-scratch-").unwrap();
+        let (workspace, cache) = (folder.path().join("workspace"), folder.path().join("cache"));
+        std::fs::create_dir_all(workspace.join("old/deep")).unwrap();
+        std::fs::create_dir(&cache).unwrap();
+        std::fs::write(workspace.join("old/deep/file"), "kept\n").unwrap();
+        std::os::unix::fs::symlink("old/deep", workspace.join("link")).unwrap();
+        let run = |limits: &Limits| {
+            let spec = Spec {
+                script: "cat link/file; rm -rf old; echo x > new; echo out > $FAOS_CACHE/out; ls",
+                stdin: &[],
+                workspace: &workspace,
+                view: View::Scratch { cache: &cache },
+                protected: &[],
+                output: None,
+                limits,
+                network: Network::Off,
+                packages: None,
+            };
+            sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap()
+        };
+        let finished = run(&Limits::default());
+        assert_eq!(finished.stdout, "kept\nlink\nnew\n", "{backend:?}: {} {:?}", finished.stderr, finished.report);
+        assert_eq!(std::fs::read_to_string(workspace.join("old/deep/file")).unwrap(), "kept\n", "{backend:?}");
+        assert!(!workspace.join("new").exists() && cache.join("out").exists(), "{backend:?}");
+        if matches!(backend, Backend::Bwrap | Backend::Landlock) {
+            let finished = run(&Limits { growth_files: 2, ..Limits::default() });
+            assert_eq!(finished.report.exit.kind, ExitKind::SetupFailed, "{backend:?}");
+            assert!(finished.stderr.contains("growth_files"), "{}", finished.stderr);
+        }
     }
 }
 
