@@ -12,7 +12,7 @@ use crate::command::output;
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format, Left};
 use crate::frontend::render::Look;
-use crate::sandbox::Choice;
+use crate::sandbox::{self, Choice};
 use crate::session;
 use crate::settings::{Flags, Settings, TerminalWishes};
 
@@ -47,8 +47,8 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
     if mode == Mode::DryRun {
         notices.push("dry run: nothing is written, run or kept".to_owned());
     }
-    if settings.sandbox.backend == Choice::Only(report::Backend::Off) && mode != Mode::DryRun {
-        notices.push("warning: the sandbox is off: what the model runs can do all that you can".to_owned());
+    if mode != Mode::DryRun {
+        notices.extend(weaker(settings.sandbox.backend));
     }
     let manner = manner(options);
     let words = match input {
@@ -185,6 +185,20 @@ fn trust(options: &Options, settings: &mut Settings, project: &Path, notices: &m
             "warning: `{}` holds scripts or prompts that are not trusted and are left out (--trust-scripts uses them this once)",
             ours.display()
         ));
+    }
+}
+
+/// What the user gives up by a backend of less than namespaces.
+fn weaker(backend: Choice) -> Option<String> {
+    match backend {
+        Choice::Only(report::Backend::Off) => {
+            Some("warning: the sandbox is off: what the model runs can do all that you can".to_owned())
+        }
+        Choice::Only(landlock @ report::Backend::Landlock) => {
+            let gaps = sandbox::capabilities(landlock).gaps.join("; ");
+            Some(format!("warning: the sandbox has no namespaces: {gaps}"))
+        }
+        Choice::Auto | Choice::Only(report::Backend::Ns | report::Backend::Bwrap) => None,
     }
 }
 

@@ -109,9 +109,16 @@ pub fn capabilities(backend: Backend) -> &'static Capabilities {
 impl Capabilities {
     /// What is in force and what is not, with this network.
     pub fn guarantees(&self, network: Network) -> (Vec<Guarantee>, Vec<Guarantee>) {
+        self.guarantees_with(network, helper::landlock_holds_signals())
+    }
+
+    /// Without namespaces a run that can signal its own supervisor can get away from it.
+    fn guarantees_with(&self, network: Network, signals_held: bool) -> (Vec<Guarantee>, Vec<Guarantee>) {
         let kept = |guarantee: &Guarantee| {
             let promised = self.promises.iter().any(|(promised, _)| promised == guarantee);
-            promised && (*guarantee != Guarantee::Network || network == Network::Off)
+            promised
+                && (*guarantee != Guarantee::Network || network == Network::Off)
+                && (*guarantee != Guarantee::Kill || self.own_root || signals_held)
         };
         GUARANTEES.iter().copied().partition(kept)
     }
@@ -125,6 +132,7 @@ impl Capabilities {
             Some(_) if guarantee == Guarantee::Network && network == Network::Full => {
                 "the network is switched on by your word"
             }
+            Some(_) if !self.guarantees(network).0.contains(&guarantee) => "this kernel's Landlock is too old for it",
             Some((_, how)) => how,
         }
     }
@@ -163,6 +171,10 @@ mod tests {
         assert_eq!(ns.guarantees(Network::Off).1, []);
         assert_eq!(ns.guarantees(Network::Full).1, [Guarantee::Network]);
         assert_eq!(ns.lacks(&[Guarantee::Network], Network::Full), []);
+        let landlock = capabilities(Backend::Landlock);
+        assert_eq!(landlock.guarantees_with(Network::Off, true).1, []);
+        assert_eq!(landlock.guarantees_with(Network::Off, false).1, [Guarantee::Kill]);
+        assert_eq!(ns.guarantees_with(Network::Off, false).1, []);
         assert_eq!(capabilities(Backend::Off).lacks(&[Guarantee::Kill], Network::Off), [Guarantee::Kill]);
     }
 }

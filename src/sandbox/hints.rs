@@ -40,15 +40,13 @@ pub fn none_left(failures: Vec<(Backend, SandboxError)>) -> SandboxError {
         }
     }
     if std::env::var_os("FAOS_INSIDE").is_some() {
-        hints.insert(
-            0,
-            "this is a run of another faos, where namespaces are refused: `--sandbox landlock` is left".to_owned(),
-        );
+        let inside = "this is a run of another faos, where namespaces are refused: `--sandbox landlock` is left";
+        hints = vec![inside.to_owned()];
+    } else {
+        let less =
+            "`--sandbox landlock` works without namespaces and holds less; `faos doctor --sandbox landlock` says what";
+        hints.push(less.to_owned());
     }
-    hints.push(
-        "`--sandbox landlock` works without namespaces and holds less; `faos doctor --sandbox landlock` says what"
-            .to_owned(),
-    );
     hints.push(
         "`--no-run --no-scripts` works without a sandbox; `--sandbox off` runs without one, at your own risk"
             .to_owned(),

@@ -215,8 +215,14 @@ impl Sandbox {
         report.truncated = stdout.truncated || stderr.truncated;
         self.quarantine(spec, &ended, &mut report);
         tracing::info!(exit = ?report.exit, setup_s = report.setup_s, wall_s = report.wall_s, "sandbox ran");
-        let told = failure.map_or_else(String::new, |failure| format!("the sandbox could not be set up: {failure}\n"));
-        Ok(Finished { report, stdout: stdout.into_text(), stderr: stderr.into_text() + told.as_str() })
+        let mut stderr = stderr.into_text();
+        stderr.extend(failure.map(|failure| format!("the sandbox could not be set up: {failure}\n")));
+        if stderr.contains("AddressSanitizer failed to allocate") {
+            stderr.push_str(
+                "a run's memory limit leaves no room for AddressSanitizer: build without -fsanitize=address\n",
+            );
+        }
+        Ok(Finished { report, stdout: stdout.into_text(), stderr })
     }
 
     fn start(

@@ -11,6 +11,7 @@
 mod child;
 mod prompt;
 mod reply;
+mod sandbox;
 mod screen;
 mod server;
 mod stream;
@@ -61,6 +62,7 @@ fn main() -> Outcome<ExitCode> {
     rows.extend(bench.long_reply()?);
     rows.extend(stream::rows(&bench)?);
     rows.extend(prompt::rows(&bench)?);
+    rows.extend(sandbox::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     rows.extend(reply::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));

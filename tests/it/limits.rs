@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use faos::base::report::{Backend, ExitKind, Network};
-use faos::sandbox::{Choice, Limits, Options, Sandbox, Spec, View};
+use faos::sandbox::{self, Choice, Limits, Options, Sandbox, Spec, View};
 use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sandboxed::{BACKENDS, Ran, Sandboxed, Who, everybody};
+use crate::support::sandboxed::{BACKENDS, Ran, Sandboxed, Who, everybody, say};
 
 /// What eats memory in steps, as programs do.
 const HOG: &str = "python3 -c 'x = [bytearray(10 << 20) for n in range(100)]'";
@@ -159,6 +159,111 @@ fn a_program_that_is_killed_takes_everything_with_it() {
                 assert!(begun.elapsed() < Duration::from_secs(10), "{backend} after {delay} ms: {left:?}");
                 std::thread::yield_now();
             }
+        }
+    }
+}
+
+/// Ten in CI, a thousand by `tests/long/run`, which runs this test alone: open files can be counted then.
+#[test]
+fn many_runs_in_a_row_and_at_once_leave_nothing() {
+    let wanted = std::env::var("FAOS_TEST_RUNS").ok().map(|runs| runs.parse::<usize>().unwrap());
+    let runs = wanted.unwrap_or(10);
+    let held =
+        || (std::fs::read_dir("/proc/self/fd").unwrap().count(), std::fs::read_to_string("/proc/self/mounts").unwrap());
+    for backend in [Backend::Ns, Backend::Bwrap, Backend::Landlock] {
+        let options = Options {
+            backend: Choice::Only(backend),
+            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
+            ..Options::default()
+        };
+        let sandbox = match Sandbox::open(&options) {
+            Ok(sandbox) => sandbox,
+            Err(error) => {
+                say(&format!("{backend:?}: not run: {error}"));
+                continue;
+            }
+        };
+        let folder = tempfile::TempDir::with_prefix("faos-many-").unwrap();
+        let run = || {
+            let spec = Spec {
+                script: "echo out; echo err >&2; sleep 100 & exit 3",
+                stdin: b"input",
+                workspace: folder.path(),
+                view: View::Direct,
+                protected: &[],
+                output: None,
+                limits: &Limits::default(),
+                network: Network::Off,
+                packages: None,
+            };
+            let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+            let exit = finished.report.exit;
+            assert_eq!((exit.kind, exit.code), (ExitKind::Exited, Some(3)), "{:?}", finished.report);
+            assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
+        };
+        run();
+        let before = held();
+        (0..runs).for_each(|_| run());
+        for _ in 0..runs.div_ceil(20) {
+            std::thread::scope(|scope| (0..20).for_each(|_| drop(scope.spawn(run))));
+        }
+        let (files, mounts) = held();
+        assert_eq!(mounts, before.1, "{backend:?}");
+        if wanted.is_some() {
+            assert_eq!(files, before.0, "{backend:?}");
+        }
+        let at =
+            |pid: &str| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(folder.path()));
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        assert_eq!(pids.filter(|pid| at(pid)).count(), 0, "{backend:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{backend:?}");
+    }
+}
+
+#[test]
+fn a_scratch_copy_is_one_under_every_backend() {
+    for backend in sandbox::BACKENDS {
+        let options = Options {
+            backend: Choice::Only(backend),
+            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
+            ..Options::default()
+        };
+        let sandbox = match Sandbox::open(&options) {
+            Ok(sandbox) => sandbox,
+            Err(error) => {
+                say(&format!("{backend:?}: not run: {error}"));
+                continue;
+            }
+        };
+        let folder = tempfile::TempDir::with_prefix("faos-scratch-").unwrap();
+        let (workspace, cache) = (folder.path().join("workspace"), folder.path().join("cache"));
+        std::fs::create_dir_all(workspace.join("old/deep")).unwrap();
+        std::fs::create_dir(&cache).unwrap();
+        std::fs::write(workspace.join("old/deep/file"), "kept\n").unwrap();
+        std::os::unix::fs::symlink("old/deep", workspace.join("link")).unwrap();
+        let run = |limits: &Limits| {
+            let spec = Spec {
+                script: "cat link/file; rm -rf old; echo x > new; echo out > $FAOS_CACHE/out; ls",
+                stdin: &[],
+                workspace: &workspace,
+                view: View::Scratch { cache: &cache },
+                protected: &[],
+                output: None,
+                limits,
+                network: Network::Off,
+                packages: None,
+            };
+            sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap()
+        };
+        let finished = run(&Limits::default());
+        assert_eq!(finished.stdout, "kept\nlink\nnew\n", "{backend:?}: {} {:?}", finished.stderr, finished.report);
+        assert_eq!(std::fs::read_to_string(workspace.join("old/deep/file")).unwrap(), "kept\n", "{backend:?}");
+        assert!(!workspace.join("new").exists() && cache.join("out").exists(), "{backend:?}");
+        if matches!(backend, Backend::Bwrap | Backend::Landlock) {
+            let finished = run(&Limits { growth_files: 2, ..Limits::default() });
+            assert_eq!(finished.report.exit.kind, ExitKind::SetupFailed, "{backend:?}");
+            assert!(finished.stderr.contains("growth_files"), "{}", finished.stderr);
         }
     }
 }

@@ -32,6 +32,11 @@ use self::sys::{Failed, Step, named};
 use crate::base::report::Backend;
 use crate::sandbox::wire::{self, Order, Outcome};
 
+/// Whether a run without namespaces can be kept from signalling its supervisor, and everybody else.
+pub fn landlock_holds_signals() -> bool {
+    landlock::version() >= landlock::HOLDS_SIGNALS
+}
+
 /// The hidden first argument.
 pub const ARGUMENT: &str = "__sandbox-helper";
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
-use super::{Place, landlock};
+use super::{Place, copy, landlock};
 use crate::sandbox::wire::{Layer, Order};
 
 /// Where the session's cache folder stands inside, and what was fetched from the network.
@@ -109,7 +109,7 @@ pub fn enter(order: &Order, mounts: &Mounts, mut degraded: Vec<String>) -> Step<
     devices(&stage.join("dev"), mounts)?;
     private(&stage.join("run"), "mode=0755,size=64m")?;
     own_files(order, stage)?;
-    degraded.extend(processes(stage)?);
+    degraded.extend(processes(order, stage)?);
     workspace(order, mounts, stage)?;
     for (at, mount) in &mounts.folders {
         put(mount, &inside(at), at)?;
@@ -177,7 +177,7 @@ pub fn link_in_root(path: &Path) -> Option<PathBuf> {
 }
 
 /// The run's own processes below `/proc`. Where the machine hides parts of its own, it lets nobody mount a whole one.
-fn processes(stage: &Path) -> Step<Option<String>> {
+fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let at = stage.join("proc");
     folder(&at)?;
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -186,6 +186,7 @@ fn processes(stage: &Path) -> Step<Option<String>> {
         let what = if of_processes { "/proc shows processes and nothing of the machine" } else { "there is no /proc" };
         return Ok(Some(format!("{what}: it is hidden here in part, as in a container")));
     }
+    bound_numbers(order, &at.join("sys/kernel/pid_max"));
     let read_only = |path: &Path, from: &Path| -> io::Result<()> {
         let mount = sys::detach(from)?;
         sys::set_attributes(&mount, READ_ONLY | NO_SUID | NO_DEV)?;
@@ -201,6 +202,22 @@ fn processes(stage: &Path) -> Step<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// Since Linux 6.14 a process namespace has a largest number of its own, which holds root's processes too. Before that
+/// the number is the machine's, and nothing here may touch it.
+fn bound_numbers(order: &Order, largest: &Path) {
+    /// The kernel gives no number below this one a second time.
+    const RESERVED: u64 = 300;
+    let release = rustix::system::uname();
+    if has_own_numbers(&release.release().to_string_lossy()) {
+        let _ = fs::write(largest, (RESERVED + order.limits.processes + 64).to_string());
+    }
+}
+
+fn has_own_numbers(release: &str) -> bool {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    (parts.next(), parts.next()) >= (Some(6), Some(14))
 }
 
 fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
@@ -220,7 +237,11 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
     folder(&upper.join("work"))?;
     folder(&at)?;
     let options = format!("lowerdir={STAGE}/.lower,upperdir={STAGE}/.upper/up,workdir={STAGE}/.upper/work,userxattr");
-    sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).map_err(named("mount the scratch copy"))?;
+    if sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
+        // Some file systems cannot be the lower layer, another overlay among them.
+        private(&at, &format!("mode=0755,{bounds}"))?;
+        copy::copy(&lower, &at, limits)?;
+    }
     sys::unmount(&lower).and_then(|()| sys::unmount(&upper)).map_err(named("hide the scratch copy's layers"))
 }
 
@@ -302,4 +323,25 @@ fn put(mount: &OwnedFd, at: &Path, of: &Path) -> Step<()> {
         fs::set_permissions(at, fs::Permissions::from_mode(0o644)).map_err(step())?;
     }
     sys::attach(mount, at).map_err(step())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_own_numbers;
+
+    #[test]
+    fn the_machines_own_largest_number_is_left_alone() {
+        for (release, own) in [
+            ("6.14.0", true),
+            ("6.18.44-fc-v657", true),
+            ("7.0-rc1", true),
+            ("6.13.9-arch1", false),
+            ("6.8.0-45-generic", false),
+            ("5.15.167.4-microsoft-standard-WSL2", false),
+            ("6", false),
+            ("", false),
+        ] {
+            assert_eq!(has_own_numbers(release), own, "{release}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -159,15 +159,19 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) {
+        let members = self.members();
+        // A bomb of processes is not looked at one by one: it would grow faster than that.
+        if members.len() as u64 >= self.bounds().processes {
+            return self.stop(ExitKind::ProcessLimit);
+        }
         let in_memory: u64 = self.in_memory.iter().map(|folder| disk::used(folder)).sum();
         let known = self.peak.memory.saturating_sub(in_memory);
-        let mut sample = usage::sample(&|pid| self.belongs(pid), known);
+        let mut sample = usage::sample(&members, known);
         sample.memory += in_memory;
         let (user, system, _) = sys::children_usage();
         sample.cpu_s += user + system;
         let peak = &mut self.peak;
         peak.memory = peak.memory.max(sample.memory);
-        peak.processes = peak.processes.max(sample.processes);
         peak.cpu_s = peak.cpu_s.max(sample.cpu_s);
         peak.written = peak.written.max(sample.written);
         let bounds = self.bounds();
@@ -201,10 +205,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn belongs(&self, pid: libc::pid_t) -> bool {
+    /// The run's processes: in a namespace of its own all but process 1, which is this one.
+    fn members(&self) -> Vec<libc::pid_t> {
         match self.order.backend {
-            Backend::Ns | Backend::Bwrap => true,
-            Backend::Landlock | Backend::Off => is_descendant(pid, self.program),
+            Backend::Ns | Backend::Bwrap => usage::others(),
+            Backend::Landlock | Backend::Off => usage::descendants(),
         }
     }
 
@@ -214,9 +219,7 @@ impl<'a> Watch<'a> {
             Backend::Ns | Backend::Bwrap => sys::kill(-1, signal),
             Backend::Landlock | Backend::Off => {
                 sys::kill(-self.program, signal);
-                for pid in usage::pids().filter(|pid| self.belongs(*pid)) {
-                    sys::kill(pid, signal);
-                }
+                self.members().into_iter().for_each(|pid| sys::kill(pid, signal));
             }
         }
     }
@@ -297,27 +300,4 @@ fn kind_of(code: Option<i32>, signal: Option<i32>) -> ExitKind {
         _ if signal.is_some() => ExitKind::Signaled,
         _ => ExitKind::Exited,
     }
-}
-
-/// Whether a process comes from the other one, as far as its living ancestors tell.
-fn is_descendant(pid: libc::pid_t, of: libc::pid_t) -> bool {
-    let own = libc::pid_t::try_from(std::process::id()).unwrap_or_default();
-    let mut at = pid;
-    while at > 1 && at != own {
-        if at == of {
-            return true;
-        }
-        match parent(at) {
-            // An orphan was adopted by this process.
-            Some(up) if up == own => return true,
-            Some(up) => at = up,
-            None => return false,
-        }
-    }
-    false
-}
-
-fn parent(pid: libc::pid_t) -> Option<libc::pid_t> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

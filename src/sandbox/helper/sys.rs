@@ -176,10 +176,16 @@ pub fn loopback_up() -> io::Result<()> {
     Ok(())
 }
 
+/// Lowers a limit; one that is lower already stays.
 pub fn set_limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-    // SAFETY: the structure outlives the call.
-    checked(unsafe { libc::setrlimit(resource, &raw const limit) }.into()).map(drop)
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure outlives both calls.
+    unsafe {
+        checked(libc::getrlimit(resource, &raw mut limit).into())?;
+        let most = most.min(limit.rlim_max);
+        limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        checked(libc::setrlimit(resource, &raw const limit).into()).map(drop)
+    }
 }
 
 /// Gives up every capability, now and for programs that are executed; then looks whether it is so.

@@ -1,12 +1,12 @@
 //! What the run's processes use, seen through `/proc`: the sum that no single limit of the kernel holds.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 /// Of all processes of the run at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
-    pub processes: u64,
     /// Processes and threads: what the kernel counts for its limit.
     pub tasks: u64,
     /// Resident memory that is not shared with files, in bytes.
@@ -17,15 +17,12 @@ pub struct Sample {
     pub written: u64,
 }
 
-/// Looks at every process but this one; `belongs` says which of them are the run's. Memory that several share is
-/// counted for each of them, unless that would be more than `known`: then it is shared out, which takes longer.
-pub fn sample(belongs: &dyn Fn(i32) -> bool, known: u64) -> Sample {
-    let own = i32::try_from(std::process::id()).unwrap_or_default();
+/// Looks at these processes. Memory that several share is counted for each of them, unless that would be more than
+/// `known`: then it is shared out, which takes longer.
+pub fn sample(pids: &[i32], known: u64) -> Sample {
     let mut sum = Sample::default();
-    let pids: Vec<i32> = pids().filter(|pid| *pid != own && belongs(*pid)).collect();
-    for pid in &pids {
+    for pid in pids {
         let (cpu_s, tasks) = cpu_and_tasks(*pid);
-        sum.processes += 1;
         sum.tasks += tasks;
         sum.memory += memory(*pid);
         sum.cpu_s += cpu_s;
@@ -37,7 +34,35 @@ pub fn sample(belongs: &dyn Fn(i32) -> bool, known: u64) -> Sample {
     sum
 }
 
-pub fn pids() -> impl Iterator<Item = libc::pid_t> {
+/// Every process but this one.
+pub fn others() -> Vec<libc::pid_t> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    pids().filter(|pid| *pid != own).collect()
+}
+
+/// What comes from this process, as far as living ancestors tell: orphans have been adopted by it.
+pub fn descendants() -> Vec<libc::pid_t> {
+    let mut children: HashMap<libc::pid_t, Vec<libc::pid_t>> = HashMap::new();
+    for pid in pids() {
+        if let Some(parent) = parent(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let (mut found, mut open) = (Vec::new(), vec![i32::try_from(std::process::id()).unwrap_or_default()]);
+    while let Some(pid) = open.pop() {
+        let below = children.remove(&pid).unwrap_or_default();
+        open.extend(&below);
+        found.extend(below);
+    }
+    found
+}
+
+fn parent(pid: libc::pid_t) -> Option<libc::pid_t> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn pids() -> impl Iterator<Item = libc::pid_t> {
     let entries = fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
