@@ -1,16 +1,16 @@
 //! The actions of one reply, walked in order over a virtual tree: each sees the ones before it, and each is checked
 //! before anything is written.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::PoisonError;
 
 use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event, LineCount};
-use crate::core::feedback::EditBlock;
+use crate::core::feedback::{EditBlock, NO_SUCH_FILE};
 use crate::core::seen::{CHANGED_OUTSIDE, told_of_changes};
 use crate::core::tree::{LARGEST_FILE, Tree};
-use crate::core::turn::Turn;
+use crate::core::turn::{Task, Turn};
 use crate::core::verdict::Stopped;
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Files, apply_edit, apply_write};
@@ -31,22 +31,6 @@ pub struct Walked {
     pub changed_outside: bool,
     /// For the model, beside what was refused.
     pub told: Vec<String>,
-}
-
-/// What of a reply could not be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusals {
-    None,
-    /// Deletes of files that are not there, and nothing else.
-    AlreadyGone,
-    Some,
-}
-
-const NO_SUCH_FILE: &str = "no such file";
-
-pub enum Task {
-    Run(String),
-    Read(String),
 }
 
 pub struct Outcome {
@@ -88,20 +72,6 @@ struct Change<'a> {
 }
 
 impl Walked {
-    pub fn refusals(&self) -> Refusals {
-        let refused = |outcome: &&Outcome| matches!(outcome.result, Went::Refused { .. });
-        let gone = |outcome: &Outcome| {
-            outcome.kind == ActionKind::Delete
-                && matches!(&outcome.result, Went::Refused { reason, .. } if reason == NO_SUCH_FILE)
-        };
-        let refused: Vec<&Outcome> = self.outcomes.iter().filter(refused).collect();
-        match refused.iter().all(|outcome| gone(outcome)) {
-            _ if refused.is_empty() => Refusals::None,
-            true => Refusals::AlreadyGone,
-            false => Refusals::Some,
-        }
-    }
-
     fn refuse(&mut self, kind: ActionKind, path: &str, reason: String) {
         let word = word_of(kind);
         let feedback = format!("{word} {path}: {reason}");
@@ -117,6 +87,12 @@ impl Walked {
         self.changed_outside = true;
     }
 
+    /// It moves with what was done to it.
+    fn moved_what_changed(&mut self, path: &RelPath, changes: &str) {
+        self.told.push(told_of_changes(path, changes, "It was moved as it is now."));
+        self.changed_outside = true;
+    }
+
     /// Sections are looked for in the file as it is, so nothing is lost; it is told all the same.
     fn edited_what_changed(&mut self, path: &RelPath, changes: &str) {
         self.told.push(told_of_changes(path, changes, "Your sections were looked for in the file as it is now."));
@@ -127,7 +103,8 @@ impl Walked {
 impl Conversation {
     pub(super) async fn walk(&mut self, turn: &mut Turn, actions: Vec<Action>) -> Result<Walked, Stopped> {
         let workspace: Workspace = self.parts.workspace.clone();
-        let mut tree = Tree::new(&workspace).keeping_off(self.unversioned(&actions)?);
+        let base = self.history.version;
+        let mut tree = Tree::new(&workspace).keeping_off(self.unversioned(&actions).await?).based_on(base);
         let mut walked = Walked::default();
         let mut draft: Option<Draft> = None;
         for action in actions {
@@ -152,7 +129,12 @@ impl Conversation {
                     Some(changes) => walked.refuse_what_changed(ActionKind::Delete, &path, changes),
                     None => delete(&mut tree, &mut walked, &path),
                 },
-                Action::Move { from, to } => rename(&mut tree, &mut walked, &from, &to)?,
+                Action::Move { from, to } => {
+                    if let Some(changes) = self.changed_outside(&tree, &from)? {
+                        walked.moved_what_changed(&from, &changes);
+                    }
+                    rename(&mut tree, &mut walked, &from, &to)?;
+                }
                 Action::Refused { what, reason } => {
                     let (word, path) = what.split_once(' ').unwrap_or(("write", &what));
                     walked.refuse(kind_of(word), path, reason);
@@ -168,23 +150,33 @@ impl Conversation {
     }
 
     /// Of the files that the actions would change, those that no version could bring back.
-    fn unversioned(&self, actions: &[Action]) -> Result<Vec<RelPath>, Stopped> {
+    async fn unversioned(&mut self, actions: &[Action]) -> Result<Vec<RelPath>, Stopped> {
         let is_there = |path: &&RelPath| matches!(self.parts.workspace.entry(path), Entry::File { .. });
-        let there: Vec<&RelPath> = actions.iter().flat_map(changed_by).filter(is_there).collect();
-        // Most replies change no file that was there before: the workspace need not be walked for them.
-        if there.is_empty() {
-            return Ok(Vec::new());
+        let there: Vec<RelPath> = actions.iter().flat_map(changed_by).filter(is_there).cloned().collect();
+        if self.parts.mode == Mode::DryRun {
+            let protected = self.parts.workspace.protected()?;
+            let is_protected =
+                |path: &RelPath| protected.iter().any(|folder| Path::new(path.as_str()).starts_with(folder));
+            return Ok(there.into_iter().filter(is_protected).collect());
         }
-        let protected = self.parts.workspace.protected()?;
-        let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut paths = Vec::new();
-        for path in there {
-            let below = |folder: &PathBuf| Path::new(path.as_str()).starts_with(folder);
-            if protected.iter().any(below) && !versions.holds(path)? {
-                paths.push(path.clone());
-            }
+        let mut paths = self.not_held(there)?;
+        if !paths.is_empty() {
+            // What is only new is held by a version from now on.
+            self.keep_version("before the reply's files").await?;
+            paths = self.not_held(paths)?;
         }
         Ok(paths)
+    }
+
+    fn not_held(&self, paths: Vec<RelPath>) -> Result<Vec<RelPath>, Stopped> {
+        let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut not_held = Vec::new();
+        for path in paths {
+            if !versions.holds(&self.parts.workspace.real(&path))? {
+                not_held.push(path);
+            }
+        }
+        Ok(not_held)
     }
 
     async fn write(

@@ -24,6 +24,7 @@ impl Conversation {
                 self.emit(Event::Notice(format!("`@{name}` names no file here: sent as it is"))).await;
                 continue;
             }
+            self.keep_before_it_is_shown(&name).await?;
             let what = name.clone();
             match blocking(move || reading::read(&workspace, &what)).await? {
                 Reading::Shown(text) => {

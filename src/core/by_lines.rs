@@ -33,13 +33,11 @@ impl Conversation {
         else {
             return Ok(None);
         };
-        let lines = self
-            .parts
-            .workspace
-            .read(&path, 1 << 20)?
-            .map_or(0, |bytes| String::from_utf8_lossy(&bytes).lines().count());
+        let lines = self.lines_of(path.as_str()).len();
         let Reading::Shown(text) = reading::read(&self.parts.workspace, path.as_str()) else { return Ok(None) };
-        if !(1..=MOST_LINES).contains(&lines) {
+        // Shown whole, with room beside it: a quarter of the window, at four characters a token.
+        let most = self.server().and_then(|server| server.context_window).map_or(usize::MAX, |tokens| tokens as usize);
+        if !(1..=MOST_LINES).contains(&lines) || text.lines().count() != lines + 1 || text.len() > most {
             return Ok(None);
         }
         self.record(Entry::FileAttached { path: path.to_string(), source: AttachedBy::Model, text });
@@ -68,16 +66,23 @@ impl Conversation {
         })
     }
 
+    /// The file that the last reply changes by line numbers.
+    pub(super) fn changed_by_lines(&self) -> Option<&str> {
+        let path = self.history.lines_of()?;
+        self.parsed_by_lines(path, self.history.reply_text()).map(|_| path)
+    }
+
     /// What an answer to it asks for; `None` where it is another reply.
     pub(super) fn parsed_by_lines(&self, path: &str, text: &str) -> Option<Parsed> {
         let action = by_lines(&RelPath::parse(path).ok()?, &self.lines_of(path), text)?;
         Some(Parsed { actions: vec![action], whole_until: text.len(), ..Parsed::default() })
     }
 
-    /// Each with its end.
+    /// Each with its end, without a byte order mark and carriage returns, which an edit leaves as they are.
     fn lines_of(&self, path: &str) -> Vec<String> {
         let bytes = RelPath::parse(path).ok().and_then(|path| self.parts.workspace.read(&path, 1 << 20).ok().flatten());
-        String::from_utf8_lossy(&bytes.unwrap_or_default()).split_inclusive('\n').map(str::to_owned).collect()
+        let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).replace("\r\n", "\n");
+        text.trim_start_matches('\u{feff}').split_inclusive('\n').map(str::to_owned).collect()
     }
 }
 
@@ -92,7 +97,10 @@ fn by_lines(path: &RelPath, lines: &[String], text: &str) -> Option<Action> {
     if !replacement.is_empty() && !replacement.ends_with('\n') {
         replacement.push('\n');
     }
-    let (before, after) = (lines[..first_line - 1].concat(), lines[last_line..].concat());
+    let (mut before, after) = (lines[..first_line - 1].concat(), lines[last_line..].concat());
+    if !replacement.is_empty() && !before.is_empty() && !before.ends_with('\n') {
+        before.push('\n');
+    }
     Some(Action::Write { path: path.clone(), content: format!("{before}{replacement}{after}") })
 }
 
@@ -121,6 +129,7 @@ mod tests {
                 "```json\n{\"first_line\": 3, \"last_line\": 3, \"replacement\": \"3\\n4\"}\n```",
                 Some("one\ntwo\n3\n4\n"),
             ),
+            (r#"{"first_line": 4, "last_line": 3, "replacement": "four"}"#, Some("one\ntwo\nthree\nfour\n")),
             (r#"{"first_line": 3, "last_line": 4, "replacement": ""}"#, Some("lines 3 to 4 of 3 are none")),
             (r#"{"first_line": 0, "last_line": 0, "replacement": ""}"#, Some("lines 0 to 0 of 3 are none")),
             ("I cannot.", None),

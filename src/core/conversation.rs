@@ -89,6 +89,7 @@ impl Conversation {
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
+        conversation.adopt_what_was_written();
         conversation.mend().await?;
         conversation.restore_scripts(records).await?;
         if conversation.is_connected() {
@@ -161,6 +162,7 @@ impl Conversation {
                     self.take_up(turn, finish).await?;
                     turn.goes_on = false;
                 }
+                self.tell_of_what_was_not_begun();
                 self.history.turn += 1;
                 if source == Source::Keyboard {
                     self.attach(&text).await?;
@@ -385,7 +387,11 @@ impl Conversation {
             self.record(Entry::TurnFinished { verdict, exit_code });
         }
         let (verdict, exit_code) = match self.parts.session.sync().await {
-            Ok(()) => (verdict, exit_code),
+            Ok(()) => {
+                #[cfg(debug_assertions)]
+                self.log_is_the_truth().await;
+                (verdict, exit_code)
+            }
             Err(error) => {
                 self.emit(Event::Error { message: error.to_string(), hints: Vec::new() }).await;
                 // An interruption stands before the failure to keep it.
@@ -401,6 +407,14 @@ impl Conversation {
             runs: turn.runs.clone(),
             usage: turn.usage,
             text: self.text_of(turn).to_owned(),
+        }
+    }
+
+    /// What is known here is what the log gives: whatever a later start would not know shows here, in every test.
+    #[cfg(debug_assertions)]
+    async fn log_is_the_truth(&self) {
+        if let Ok(records) = self.records().await {
+            debug_assert_eq!(History::of(&records), self.history, "the log gives the left one");
         }
     }
 

@@ -7,6 +7,9 @@ use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, ExitKind, FileChange, RunReport};
 use crate::reply::EditRefusal;
 
+/// Why a deletion is refused that asks for nothing.
+pub const NO_SUCH_FILE: &str = "no such file";
+
 /// Characters of one stream that the model is shown where no script shaped it.
 const HEAD: usize = 2_000;
 const TAIL: usize = 4_000;

@@ -3,10 +3,13 @@
 //! Invariant: messages are only ever appended, so the messages of one request are the first ones of the next.
 
 use crate::base::message::{Message, Role};
-use crate::core::joined::Joined;
+use crate::core::feedback::NO_SUCH_FILE;
+use crate::core::joined::{Joined, ending_of};
 use crate::core::seen::Seen;
+use crate::reply::Ending;
 use crate::session::record::{
-    AttachedBy, Continues, DeltaKind, Entry, FileChanging, Finish, Record, RunSource, ValidationOutcome, Verdict,
+    ActionKind, AttachedBy, Continues, DeltaKind, Entry, FileChanging, Finish, Record, RunSource, ValidationOutcome,
+    Verdict,
 };
 
 /// Stands in for a reply that never came, since many chat templates insist on alternating roles.
@@ -14,12 +17,13 @@ const NO_REPLY: &str = "(no reply)";
 /// Said where a reply was stopped and the user says something else.
 const INTERRUPTED: &str = "Your last reply was interrupted; nothing of it was done.";
 /// Said where a reply was cut and the user says something else before its rest came.
-const CUT: &str = "Your last reply was cut off: its whole blocks were done, the one that was open was not.";
+const CUT: &str = "Your last reply was cut off: its whole files and edits were applied; its runs, its reads and the block that \
+                   was open were not.";
 /// Said where the program ended during a run.
 const LOST_RUN: &str = "run: interrupted before its outcome was known. Send the run block again if it is needed.";
 
 /// Where the conversation stands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     messages: Vec<Message>,
     /// Text of the reply that is coming in, and its tool calls as text.
@@ -27,10 +31,12 @@ pub struct History {
     in_reply: bool,
     /// Who asked for the run that began, and whose end is not in the log.
     open_run: Option<RunSource>,
+    /// A run of a script's or a validation's, which changes nothing here.
+    aside: Option<u32>,
     pending: Pending,
     /// The last reply, with its rest where it was cut.
     reply: Joined,
-    applied: Vec<String>,
+    done: Done,
     /// Files that were being written.
     changing: Vec<FileChanging>,
     seen: Seen,
@@ -65,8 +71,44 @@ pub enum State {
     Ended,
 }
 
+/// What was done for the last reply, with what came before its rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Done {
+    /// Paths of what was written, edited, moved or deleted.
+    pub applied: Vec<String>,
+    /// Something was refused, beside the deletion of what is not there.
+    pub refused: bool,
+    /// The deletion of what is not there was.
+    pub already_gone: bool,
+    /// Runs and reads that were begun, and how many of them are runs.
+    pub tasks: usize,
+    pub runs: u32,
+}
+
+impl Done {
+    fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::ActionApplied { path, .. } if self.applied.last() != Some(path) => self.applied.push(path.clone()),
+            // A read that found nothing says so in one text; one that was not even tried has its word in front.
+            Entry::ActionRefused { kind: ActionKind::Read, reason, feedback, .. } if reason == feedback => {
+                self.tasks += 1
+            }
+            Entry::ActionRefused { kind: ActionKind::Delete, reason, .. } if reason == NO_SUCH_FILE => {
+                self.already_gone = true;
+            }
+            Entry::ActionRefused { .. } => self.refused = true,
+            Entry::FileAttached { source: AttachedBy::Model, .. } => self.tasks += 1,
+            Entry::RunStarted { source: RunSource::Model, .. } => {
+                self.tasks += 1;
+                self.runs += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What the model has not been told yet, in the order in which it will be: refusals, outcomes, checks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Pending {
     refusals: Vec<String>,
     outcomes: Vec<String>,
@@ -159,9 +201,8 @@ impl History {
         &self.seen
     }
 
-    /// Paths of what was written, edited, moved or deleted for the last reply.
-    pub fn applied(&self) -> &[String] {
-        &self.applied
+    pub fn done(&self) -> &Done {
+        &self.done
     }
 
     /// The text that answers the reply before; `None` where there is nothing to tell.
@@ -186,6 +227,7 @@ impl History {
     pub fn apply(&mut self, turn: u32, entry: &Entry) {
         self.turn = self.turn.max(turn);
         self.seen.apply(entry, self.version);
+        self.done.apply(entry);
         match entry {
             Entry::SessionStarted(started) => self.messages.push(Message::new(Role::System, &started.system_prompt)),
             Entry::UserMessage { text } => self.user_message(text),
@@ -203,12 +245,8 @@ impl History {
             Entry::FilesChanging { files } => self.changing.clone_from(files),
             Entry::VersionKept { version, .. } => self.version = Some(*version),
             Entry::TurnFinished { verdict, .. } => self.turn_finished(*verdict),
-            Entry::RunStarted { source, .. } => {
-                self.open_run = Some(*source);
-                if *source == RunSource::Model {
-                    self.acted();
-                }
-            }
+            Entry::RunStarted { source, run, .. } => self.run_started(*source, *run),
+            Entry::RunFinished { run, .. } if self.aside == Some(*run) => self.aside = None,
             Entry::FileAttached { source: AttachedBy::User, text, .. } => self.attached.push(text.clone()),
             Entry::ActionApplied { .. }
             | Entry::ActionRefused { .. }
@@ -229,21 +267,27 @@ impl History {
         }
     }
 
+    fn run_started(&mut self, source: RunSource, run: u32) {
+        match source {
+            RunSource::Model | RunSource::User => self.open_run = Some(source),
+            RunSource::Script | RunSource::Validation => self.aside = Some(run),
+        }
+        if source == RunSource::Model {
+            self.acted();
+        }
+    }
+
     /// Something that was done for a reply, and what the model is to be told of it.
     fn outcome(&mut self, entry: &Entry) {
         self.changing.clear();
-        // What the user or a script runs leaves a reply that was not done yet as it is.
-        match self.open_run {
-            None | Some(RunSource::Model | RunSource::Validation) => self.acted(),
-            Some(RunSource::User | RunSource::Script) => {}
+        // What the user or a script runs leaves a reply that was not done yet as it is, and so does what is only said
+        // beside one that was cut.
+        match (self.open_run, entry) {
+            (Some(RunSource::User), _) => {}
+            (_, Entry::Note { .. }) if self.finish.is_some_and(|finish| ending_of(finish) == Ending::Cut) => {}
+            (_, _) => self.acted(),
         }
         let (list, text) = match entry {
-            Entry::ActionApplied { path, .. } => {
-                if self.applied.last() != Some(path) {
-                    self.applied.push(path.clone());
-                }
-                return;
-            }
             Entry::ActionRefused { feedback, .. } => (&mut self.pending.refusals, feedback),
             Entry::FileAttached { source: AttachedBy::Model, text, .. } => (&mut self.pending.outcomes, text),
             Entry::RunFinished { feedback, .. } => {
@@ -269,6 +313,7 @@ impl History {
 
     /// A turn that was stopped can be gone on with; one that came to its end cannot.
     fn turn_finished(&mut self, verdict: Verdict) {
+        self.aside = None;
         match verdict {
             Verdict::Passed | Verdict::Failed | Verdict::Unchecked => self.state = State::Ended,
             Verdict::Error | Verdict::Interrupted => {}
@@ -283,13 +328,15 @@ impl History {
     fn user_message(&mut self, text: &str) {
         self.lines_of = None;
         self.changing.clear();
-        self.reply.dropped();
-        let cut = matches!(self.finish, Some(Finish::Length | Finish::BrokenOff | Finish::Interrupted));
+        let cut = self.finish.is_some_and(|finish| ending_of(finish) == Ending::Cut);
+        let begun = !self.done.applied.is_empty();
         match self.state {
-            State::Replied(Finish::Interrupted) => self.pending.outcomes.push(INTERRUPTED.to_owned()),
+            State::Asked if self.reply.is_going_on().is_some() => self.pending.outcomes.push(CUT.to_owned()),
+            State::Replied(Finish::Interrupted) if !begun => self.pending.outcomes.push(INTERRUPTED.to_owned()),
             State::Replied(_) | State::Acted if cut => self.pending.outcomes.push(CUT.to_owned()),
             State::Replied(_) | State::Acted | State::Idle | State::Asked | State::Ended => {}
         }
+        self.reply.dropped();
         // What the model was not told before goes in front of the user's words, so that nothing is lost.
         let before = self.feedback();
         self.pending = Pending::default();
@@ -301,6 +348,9 @@ impl History {
     }
 
     fn request_sent(&mut self, feedback: Option<&str>, continues: Option<&Continues>) {
+        if continues.is_none() {
+            self.done = Done::default();
+        }
         let mut reply = std::mem::take(&mut self.reply);
         let left_out = reply.asked(continues, self.last_reply());
         self.reply = reply;
@@ -323,8 +373,7 @@ impl History {
     fn reply_finished(&mut self, reason: Finish) {
         let text = std::mem::take(&mut self.partial);
         self.in_reply = false;
-        self.applied.clear();
-        let goes_on = self.reply.ended(&text);
+        let goes_on = self.reply.ended(&text, ending_of(reason));
         match self.messages.last_mut() {
             Some(last) if goes_on && last.role == Role::Assistant => last.content.push_str(&text),
             _ if text.is_empty() => self.messages.push(Message::new(Role::Assistant, NO_REPLY)),

@@ -1,24 +1,26 @@
 //! The last reply as one text, however often it was cut and gone on with: a fold over the log's records.
 
 use crate::base::path::RelPath;
-use crate::reply::resume;
-use crate::session::record::{Continues, GoesOn};
+use crate::reply::{Ending, resume};
+use crate::session::record::{Continues, Finish, GoesOn};
 
 /// A reply as an unbroken one would have it, from behind what was already done.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Joined {
     /// `None` where it is the message's own.
     text: Option<String>,
     pub last_edited: Option<RelPath>,
     /// What was done of it, in pieces: its runs and reads wait for the end.
     pub done: Vec<String>,
-    /// A file whose block was open and never got its end.
-    pub left: Option<RelPath>,
+    /// Blocks that were open and never got their end: paths, or words such as `run`.
+    pub left: Vec<String>,
     going_on: Option<GoingOn>,
+    /// It said that it was done.
+    was_whole: bool,
 }
 
 /// Its rest was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct GoingOn {
     by: GoesOn,
     waiting: String,
@@ -51,10 +53,12 @@ impl Joined {
     }
 
     /// A reply has ended. Tells whether it belongs to the message before.
-    pub fn ended(&mut self, text: &str) -> bool {
+    pub fn ended(&mut self, text: &str, ending: Ending) -> bool {
+        let is_whole = ending == Ending::Whole;
+        let before = if std::mem::replace(&mut self.was_whole, is_whole) { Ending::Whole } else { Ending::Cut };
         match self.going_on.take() {
             None => {
-                *self = Self::default();
+                *self = Self { was_whole: is_whole, ..Self::default() };
                 false
             }
             Some(GoingOn { by: GoesOn::Prefill, waiting }) => {
@@ -62,9 +66,9 @@ impl Joined {
                 true
             }
             Some(GoingOn { by: GoesOn::Instruction, waiting }) => {
-                let resume::Joined { text, left } = resume::join(&waiting, text);
+                let resume::Joined { text, left } = resume::join(&waiting, text, [before, ending]);
                 self.text = Some(text);
-                self.left = left;
+                self.left.extend(left);
                 false
             }
         }
@@ -82,5 +86,13 @@ impl Joined {
     /// What is to come before the rest: nothing where the rest stands alone.
     pub fn waiting(&self) -> &str {
         self.going_on.as_ref().map_or("", |going_on| &going_on.waiting)
+    }
+}
+
+/// Whether the text of a reply may be taken as all that the model wanted to say.
+pub fn ending_of(finish: Finish) -> Ending {
+    match finish {
+        Finish::Stop | Finish::ToolCalls => Ending::Whole,
+        Finish::Length | Finish::Interrupted | Finish::BrokenOff => Ending::Cut,
     }
 }

@@ -3,21 +3,23 @@
 use std::sync::PoisonError;
 
 use crate::base::path::RelPath;
-use crate::core::actions::{Refusals, Task, Walked, Went};
+use crate::core::actions::{Walked, Went};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event};
-use crate::core::history::State;
+use crate::core::head::{message_of, version_before};
+use crate::core::history::{self, State};
+use crate::core::joined::ending_of;
 use crate::core::reading::{self, Reading};
-use crate::core::request::{Reply, ending_of};
+use crate::core::request::Reply;
 use crate::core::rest::is_cut;
 use crate::core::run::blocking;
 use crate::core::tree::Tree;
-use crate::core::turn::{Turn, values};
+use crate::core::turn::{Task, Turn, values};
 use crate::core::verdict::{Ending, Next, Stopped};
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Parsed, Parser};
 use crate::scripting::{ReplyDecision, ReplyEvent};
-use crate::session::record::{AttachedBy, Entry, Finish};
+use crate::session::record::{AttachedBy, Entry, Finish, Record};
 use crate::workspace::FileOp;
 
 const HELD_BACK: &str = "held back, since not all of the reply was applied";
@@ -56,43 +58,44 @@ impl Conversation {
             // So that a version holds what the model is about to be told of.
             self.keep_version("changed outside").await?;
         }
-        let applied = self.write_files(turn, walked).await?;
-        let mut wants = applied.wants;
-        if std::mem::take(&mut turn.refused_before) {
-            wants = Wants::More;
-        }
-        if let Some(path) = self.history.lines_of().filter(|_| applied.tasks.is_empty()) {
-            // One change is seldom all, and runs were held back for it.
-            self.note(format!("{path}: go on with what is still missing, and with the runs that waited."));
+        let by_lines = self.changed_by_lines().map(str::to_owned);
+        let tasks = self.write_files(turn, walked).await?;
+        if let Some(path) = by_lines {
+            self.note(after_lines(&path));
             turn.cuts = 0;
             return Ok(self.next(turn, Wants::More));
         }
         if is_cut(finish, open.as_ref()) {
-            turn.refused_before = wants == Wants::More;
-            return self.ask_for_the_rest(turn, grew);
+            turn.waiting.push(tasks);
+            return self.ask_for_the_rest(turn, grew).await;
         }
-        self.do_and_check(turn, applied, wants).await
+        let tasks = self.tasks_before(turn).await?.into_iter().chain(tasks).collect();
+        self.do_and_check(turn, tasks).await
     }
 
     /// Runs, reads and validation of a reply whose files are written.
-    async fn do_and_check(&mut self, turn: &mut Turn, applied: Written, mut wants: Wants) -> Result<Next, Stopped> {
+    async fn do_and_check(&mut self, turn: &mut Turn, tasks: Vec<Task>) -> Result<Next, Stopped> {
         turn.cuts = 0;
-        if let Some(path) = self.history.reply().left.clone() {
-            self.note(format!(
-                "{path}: its block was cut and never finished, so it is not written. Send the whole file."
-            ));
-            wants = Wants::More;
+        let done = self.history.done().clone();
+        let mut wants = if done.refused { Wants::More } else { Wants::Nothing };
+        for what in self.history.reply().left.clone() {
+            // It may have come after all.
+            if !done.applied.contains(&what) {
+                self.note(format!(
+                    "{what}: its block was cut and never finished, so nothing of it was done. Send it whole."
+                ));
+                wants = Wants::More;
+            }
         }
-        let tasks = self.tasks_before().into_iter().chain(applied.tasks).collect();
         if self.do_tasks(turn, tasks, wants == Wants::More).await? == Wants::More {
             wants = Wants::More;
         }
         // A half-edited program is neither run nor validated: it gives plausible, wrong answers.
-        if applied.refused == Refusals::None || applied.refused == Refusals::AlreadyGone {
+        if !done.refused {
             self.validate(turn).await?;
         }
         // A file that is not there is what a delete asks for: no reason to ask again where all is well.
-        if applied.refused == Refusals::AlreadyGone && turn.evidence.validation != Some(true) {
+        if done.already_gone && turn.evidence.validation != Some(true) {
             wants = Wants::More;
         }
         Ok(self.next(turn, wants))
@@ -116,41 +119,98 @@ impl Conversation {
             State::Replied(finish) => self.take_up(turn, finish).await,
             State::Acted => {
                 self.settle_version(turn).await?;
-                if let Some(finish) = self.history.finish
-                    && is_cut(finish, self.parsed(finish).open.as_ref())
-                {
-                    return self.ask_for_the_rest(turn, true);
-                }
-                if self.history.feedback().is_some() {
-                    return Ok(Next::Ask);
-                }
-                if self.do_what_was_not_begun(turn).await? == Wants::More {
-                    return Ok(Next::Ask);
-                }
-                // The newest version is what the reply made of the one before: it is not validated yet.
-                turn.first_version = turn.first_version.map(|newest| newest.saturating_sub(1));
-                self.validate(turn).await?;
-                Ok(self.next(turn, Wants::Nothing))
+                self.since_the_message(turn).await?;
+                self.go_on_acting(turn).await
             }
         }
     }
 
-    /// The program ended between a reply's files and its first run or read.
-    async fn do_what_was_not_begun(&mut self, turn: &mut Turn) -> Result<Wants, Stopped> {
-        let Some(finish) = self.history.finish else { return Ok(Wants::Nothing) };
-        let tasks = self.tasks_before().into_iter().chain(tasks_of(self.parsed(finish).actions)).collect();
-        self.do_tasks(turn, tasks, false).await
+    /// The program ended when something of the last reply was done, and perhaps not all.
+    async fn go_on_acting(&mut self, turn: &mut Turn) -> Result<Next, Stopped> {
+        let Some(finish) = self.history.finish else { return Ok(Next::Ask) };
+        if let Some(path) = self.changed_by_lines() {
+            self.note(after_lines(path));
+            return Ok(Next::Ask);
+        }
+        let parsed = self.parsed(finish);
+        if is_cut(finish, parsed.open.as_ref()) {
+            return self.ask_for_the_rest(turn, true).await;
+        }
+        let tasks = self.tasks_before(turn).await?.into_iter().chain(self.reshaped(turn, parsed.actions).await?);
+        let tasks: Vec<Task> = tasks.skip(self.history.done().tasks).collect();
+        if tasks.is_empty() && self.history.feedback().is_some() {
+            return Ok(Next::Ask);
+        }
+        self.do_and_check(turn, tasks).await
+    }
+
+    /// The request began with the version before the message, in whichever process that was.
+    async fn since_the_message(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
+        let records = self.records().await?;
+        turn.first_version = version_before_the_message(&records).or(turn.first_version);
+        Ok(())
+    }
+
+    /// The user says something else before all of the last reply was done.
+    pub(super) fn tell_of_what_was_not_begun(&mut self) {
+        let (State::Acted, Some(finish)) = (self.history.state, self.history.finish) else { return };
+        if ending_of(finish) == crate::reply::Ending::Cut {
+            return;
+        }
+        let before = self.history.reply().done.iter().flat_map(|text| tasks_of(self.actions_in(text))).count();
+        let all = before + tasks_of(self.parsed(finish).actions).len();
+        if all > self.history.done().tasks && !self.history.done().refused {
+            self.note(
+                "Not all runs and reads of your last reply were begun. Send them again if they are needed.".to_owned(),
+            );
+        }
+    }
+
+    /// Whether something waits for the reply to be whole.
+    pub(super) fn waits_for_the_end(&self) -> bool {
+        let done = self.history.reply().done.iter().any(|text| !tasks_of(self.actions_in(text)).is_empty());
+        let text = self.history.reply_text();
+        done || self.history.finish.is_some_and(|finish| {
+            let parsed = self.parsed(finish);
+            !tasks_of(self.actions_in(text.get(..parsed.whole_until).unwrap_or_default())).is_empty()
+        })
     }
 
     /// Runs and reads of what was done before the rest of the reply came.
-    fn tasks_before(&self) -> Vec<Task> {
+    async fn tasks_before(&mut self, turn: &mut Turn) -> Result<Vec<Task>, Stopped> {
+        let waiting = std::mem::take(&mut turn.waiting);
+        let texts = self.history.reply().done.clone();
+        let mut tasks = Vec::new();
+        // What an earlier process has done stands in the log alone.
+        for text in &texts[..texts.len().saturating_sub(waiting.len())] {
+            tasks.extend(self.reshaped(turn, self.actions_in(text)).await?);
+        }
+        tasks.extend(waiting.into_iter().flatten());
+        Ok(tasks)
+    }
+
+    fn actions_in(&self, text: &str) -> Vec<Action> {
         let tree = Tree::new(&self.parts.workspace);
-        let done = self.history.reply().done.iter().flat_map(|text| {
-            let mut parser = Parser::new();
-            parser.push(text, &tree);
-            parser.finish(crate::reply::Ending::Whole, &tree).actions
-        });
-        tasks_of(done.collect())
+        let mut parser = Parser::new();
+        parser.push(text, &tree);
+        parser.finish(crate::reply::Ending::Whole, &tree).actions
+    }
+
+    /// The runs and reads among these actions, as `on_reply` leaves them.
+    async fn reshaped(&mut self, turn: &mut Turn, actions: Vec<Action>) -> Result<Vec<Task>, Stopped> {
+        let actions: Vec<Action> =
+            actions.into_iter().filter(|action| matches!(action, Action::Run { .. } | Action::Read { .. })).collect();
+        if actions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let event = |text: &str, actions: &[Action]| ReplyEvent {
+            text: text.to_owned(),
+            reasoning: String::new(),
+            actions: values(actions),
+            unnamed: Vec::new(),
+            finish_reason: finish_name(Finish::Stop).to_owned(),
+        };
+        Ok(tasks_of(self.shaped_reply(turn, event, actions).await?.unwrap_or_default()))
     }
 
     /// The last reply, read again.
@@ -168,6 +228,8 @@ impl Conversation {
     /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
     pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
         self.settle_version(turn).await?;
+        self.since_the_message(turn).await?;
+        self.mend().await?;
         turn.replied = true;
         let reply = Reply { reasoning: String::new(), finish, parsed: self.parsed(finish), grew: true };
         self.carry_out(turn, reply).await
@@ -223,8 +285,8 @@ impl Conversation {
         }
     }
 
-    async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Written, Stopped> {
-        let refused = walked.refusals();
+    /// Gives what is to be done after it.
+    async fn write_files(&mut self, turn: &mut Turn, walked: Walked) -> Result<Vec<Task>, Stopped> {
         let Walked { steps, files, outcomes, tasks, told, .. } = walked;
         let changed = outcomes.iter().any(|outcome| matches!(outcome.result, Went::Applied { .. }));
         if !steps.is_empty() {
@@ -240,14 +302,14 @@ impl Conversation {
         if changed {
             self.keep_version(&format!("reply {} of message {}", turn.calls, self.history.turn)).await?;
         }
-        let wants = if refused == Refusals::Some { Wants::More } else { Wants::Nothing };
-        Ok(Written { refused, wants, tasks })
+        Ok(tasks)
     }
 
     /// Runs and reads, in the reply's order. Runs are held back after a refusal.
     async fn do_tasks(&mut self, turn: &mut Turn, tasks: Vec<Task>, hold_back: bool) -> Result<Wants, Stopped> {
         let mut wants = Wants::Nothing;
-        let mut number = 0;
+        // The model counts its own, also where another process has begun with them.
+        let mut number = self.history.done().runs;
         let mut told = false;
         for task in tasks {
             match task {
@@ -280,6 +342,7 @@ impl Conversation {
     }
 
     async fn read(&mut self, turn: &mut Turn, what: &str) -> Result<(), Stopped> {
+        self.keep_before_it_is_shown(what).await?;
         let workspace = self.parts.workspace.clone();
         let name = what.to_owned();
         let (outcome, reason) = match blocking(move || reading::read(&workspace, &name)).await? {
@@ -301,10 +364,16 @@ impl Conversation {
     }
 }
 
-struct Written {
-    refused: Refusals,
-    wants: Wants,
-    tasks: Vec<Task>,
+fn after_lines(path: &str) -> String {
+    // One change is seldom all, and runs were held back for it.
+    format!("{path}: go on with what is still missing, and with the runs that waited.")
+}
+
+/// The version that the last message began with.
+fn version_before_the_message(records: &[Record]) -> Option<u32> {
+    let path = history::path(records);
+    let at = path.iter().rposition(|record| message_of(record).is_some())?;
+    version_before(&path, at)
 }
 
 fn tasks_of(actions: Vec<Action>) -> Vec<Task> {

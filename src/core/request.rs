@@ -8,14 +8,14 @@ use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::history::State;
-use crate::core::joined::Joined;
+use crate::core::joined::{Joined, ending_of};
 use crate::core::repeats::SAME_REPLY;
 use crate::core::tree::Tree;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::DeltaKind;
 use crate::gateway::{Delta, FinishReason, Gateway, GatewayError};
-use crate::reply::{Action, BlockEvent, BlockLabel, Ending, Parsed, Parser, from_tool_call, resume};
+use crate::reply::{BlockEvent, BlockLabel, Ending, Parsed, Parser, resume};
 use crate::session::record::{Continues, Entry, Finish, GoesOn};
 
 /// A reply that has ended, one way or another.
@@ -33,10 +33,11 @@ struct Incoming {
     /// Some text came.
     wrote: bool,
     reasoning: String,
-    calls: Vec<(String, String)>,
+    /// A tool was called in the server's own way.
+    called: bool,
     label: String,
     /// It is the rest of a reply, and this is what waits for it.
-    goes_on: bool,
+    goes_on: Option<GoesOn>,
     before: String,
 }
 
@@ -82,7 +83,7 @@ impl Conversation {
         let lines_of = match (&going_on, self.history.state) {
             (Some(_), _) => None,
             // Asked again: nothing came.
-            (None, State::Asked) => self.history.lines_of().filter(|_| !turn.shape_refused).map(str::to_owned),
+            (None, State::Asked) => self.history.lines_of().map(str::to_owned),
             (None, _) => self.asks_for_lines(turn)?.map(String::from),
         };
         let feedback = match (&going_on, self.history.state) {
@@ -96,11 +97,11 @@ impl Conversation {
         }
         let how = match (&continues, &lines_of) {
             (Some(Continues { by: GoesOn::Prefill, .. }), _) => How::GoesOn,
-            (_, Some(path)) => {
+            (_, Some(path)) if !turn.shape_refused => {
                 self.tell_of_lines(path).await;
                 How::Shaped(self.schema_of_lines(path))
             }
-            (_, None) => How::Anew,
+            (_, Some(_) | None) => How::Anew,
         };
         let model = self.server().map(|server| server.model.clone()).unwrap_or_default();
         let messages = self.history.messages().len() + usize::from(feedback.is_some());
@@ -175,7 +176,7 @@ impl Conversation {
                 let text =
                     format!("\n<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>\n");
                 self.record(Entry::ReplyDelta { kind: DeltaKind::Tool, text });
-                incoming.calls.push((name, arguments));
+                incoming.called = true;
             }
             Delta::Retry { attempt, wait, reason } => {
                 let wait_s = wait.as_secs_f64();
@@ -195,6 +196,7 @@ impl Conversation {
         reason: FinishReason,
         usage: Usage,
     ) -> Result<Reply, Stopped> {
+        turn.broken = None;
         let finish = match reason {
             FinishReason::Stop => Finish::Stop,
             FinishReason::Length => Finish::Length,
@@ -252,33 +254,15 @@ impl Conversation {
         if ending == Ending::Whole {
             // A server that cuts each reply at the same place is no model in a loop; `turn.cuts` counts those.
             turn.repeats.note(SAME_REPLY, self.history.last_reply().trim());
-            turn.broken = None;
         }
-        let grew = grew(&incoming.before, self.history.reply_text());
-        let parsed = if incoming.goes_on || self.history.lines_of().is_some() {
-            // Calls stand in the text that the log has.
+        let grew = incoming.grew(self.history.reply_text());
+        let parsed = if incoming.goes_on.is_some() || incoming.called || self.history.lines_of().is_some() {
+            // Calls stand in the text that the log has, and nowhere else.
             self.parsed(finish)
         } else {
-            let mut parsed = incoming.parser.finish(ending, &Tree::new(&self.parts.workspace));
-            let cut = ending == Ending::Cut;
-            let calls = incoming.calls.iter().map(|(name, arguments)| from_tool_call(name, arguments, cut));
-            parsed.actions.extend(calls.collect::<Vec<Action>>());
-            parsed
+            incoming.parser.finish(ending, &Tree::new(&self.parts.workspace))
         };
         Ok(Reply { reasoning: incoming.reasoning, finish, parsed, grew })
-    }
-}
-
-/// Whether there are more whole lines than before.
-fn grew(before: &str, now: &str) -> bool {
-    resume::whole_lines(now).len() > resume::whole_lines(before).len()
-}
-
-/// Whether the text of a reply may be taken as all that the model wanted to say.
-pub fn ending_of(finish: Finish) -> Ending {
-    match finish {
-        Finish::Stop | Finish::ToolCalls => Ending::Whole,
-        Finish::Length | Finish::Interrupted | Finish::BrokenOff => Ending::Cut,
     }
 }
 
@@ -302,9 +286,9 @@ impl Incoming {
             parser: Parser::new(),
             wrote: false,
             reasoning: String::new(),
-            calls: Vec::new(),
+            called: false,
             label: String::new(),
-            goes_on: reply.is_going_on().is_some(),
+            goes_on: reply.is_going_on(),
             before: reply.waiting().to_owned(),
         };
         if reply.is_going_on() == Some(GoesOn::Prefill) {
@@ -316,7 +300,17 @@ impl Incoming {
     }
 
     fn is_empty(&self) -> bool {
-        !self.wrote && self.calls.is_empty()
+        !self.wrote && !self.called
+    }
+
+    /// Whether more of the reply is there than before.
+    fn grew(&self, now: &str) -> bool {
+        match self.goes_on {
+            Some(GoesOn::Prefill) => now.trim_end().len() > self.before.trim_end().len(),
+            Some(GoesOn::Instruction) | None => {
+                resume::whole_lines(now).len() > resume::whole_lines(&self.before).len()
+            }
+        }
     }
 
     fn block(&mut self, event: BlockEvent) -> Event {

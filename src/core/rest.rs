@@ -6,26 +6,32 @@
 
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
-use crate::core::request::{ending_of, label_of};
+use crate::core::joined::ending_of;
+use crate::core::request::label_of;
 use crate::core::turn::{MOST_CUTS, Turn};
 use crate::core::verdict::{Ending, Next, Stopped};
 use crate::reply::{self, BlockLabel, Parsed, resume};
 use crate::session::record::{Continues, Finish, GoesOn};
 
-/// Whether a reply waits for its rest: a fence that is open at the end was cut too, whatever the server says.
+/// Whether a reply waits for its rest: a fence that is open at the end was cut too, whatever the server says. One that
+/// becomes nothing is only shown, and needs no end.
 pub fn is_cut(finish: Finish, open: Option<&BlockLabel>) -> bool {
-    ending_of(finish) == reply::Ending::Cut || open.is_some()
+    ending_of(finish) == reply::Ending::Cut || open.is_some_and(|open| *open != BlockLabel::Shown)
 }
 
 impl Conversation {
     /// The reply was cut: what was whole is done, the rest is asked for. `grew`: it has more whole lines than before.
-    pub(super) fn ask_for_the_rest(&mut self, turn: &mut Turn, grew: bool) -> Result<Next, Stopped> {
-        turn.cuts = if grew { 1 } else { turn.cuts + 1 };
+    pub(super) async fn ask_for_the_rest(&mut self, turn: &mut Turn, grew: bool) -> Result<Next, Stopped> {
+        // What was thought and not said is gone: the same again is tried once.
+        let cost = if self.history.last_reply().is_empty() { 2 } else { 1 };
+        turn.cuts = if grew { 1 } else { turn.cuts + cost };
         if turn.cuts > MOST_CUTS {
-            return match turn.broken.take() {
-                Some(error) => Err(error.into()),
-                None => Ok(Next::End(Ending::OutOfTurns)),
-            };
+            if let Some(error) = turn.broken.take() {
+                return Err(error.into());
+            }
+            let text = "the reply is cut again and again and brings nothing new: more room for it may help (--max-tokens, a larger window)";
+            self.say_and_log(text.to_owned()).await;
+            return Ok(Next::End(Ending::OutOfTurns));
         }
         turn.goes_on = true;
         Ok(Next::Ask)
@@ -40,7 +46,7 @@ impl Conversation {
         let Parsed { open, whole_until: from, last_edited, .. } = self.parsed(finish);
         let text = self.history.reply_text();
         let last_edited = last_edited.map(String::from);
-        if self.can_prefill(turn) {
+        if asked != Some(GoesOn::Instruction) && self.can_prefill(turn) {
             // Templates trim the end of a message; what is trimmed comes again.
             let to = text.trim_end().len().max(from);
             return Ok(Some((Continues { by: GoesOn::Prefill, from, to, last_edited }, None)));
@@ -53,9 +59,11 @@ impl Conversation {
         // A file may be long; what else a block asks for is short, and half a section means nothing.
         let is_file = matches!(open, Some(BlockLabel::File(_)));
         let open = open.as_ref().map(label_of).unwrap_or_default();
-        let applied = self.history.applied();
-        let values =
-            serde_json::json!({ "open": open, "is_file": is_file, "applied": applied, "last_line": last_line });
+        let applied = &self.history.done().applied;
+        let waits = self.waits_for_the_end();
+        let values = serde_json::json!({
+            "open": open, "is_file": is_file, "applied": applied, "waits": waits, "last_line": last_line
+        });
         Ok(Some((continues, Some(self.parts.prompts.render("continue", values)?))))
     }
 

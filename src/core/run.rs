@@ -163,6 +163,7 @@ impl Conversation {
             }
         };
         self.run_event(&command, ActionOutcome::Applied, None).await;
+        self.run_begins(RunSource::Model);
         let ran = blocking(move || {
             let order = Order { source: RunSource::Model, command: &command, stdin: &[], limits };
             runner.run(&order)
@@ -208,6 +209,7 @@ impl Conversation {
                 return Ok(());
             }
         };
+        self.run_begins(RunSource::User);
         let ran = blocking(move || {
             let order = Order { source: RunSource::User, command: &command, stdin: &[], limits };
             runner.run(&order)
@@ -289,6 +291,12 @@ impl Conversation {
         self.version_kept(version, &format!("run {number}")).await?;
         self.emit(Event::RunFinished { run: number, source, report: Box::new(report) }).await;
         Ok(())
+    }
+
+    /// The record is the runner's, on a thread of its own; the history has to know too.
+    fn run_begins(&mut self, source: RunSource) {
+        let started = Entry::RunStarted { run: 0, source, command: String::new() };
+        self.history.apply(self.history.turn, &started);
     }
 
     /// Something beside the outcomes that the model is told.

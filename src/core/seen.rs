@@ -15,7 +15,7 @@ use crate::workspace::diff;
 /// Why a whole file is refused.
 pub const CHANGED_OUTSIDE: &str = "changed outside since the model last saw it";
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
     versions: BTreeMap<String, u32>,
     /// Written, and in no version yet.
@@ -28,7 +28,8 @@ impl Seen {
     /// Takes in one record; `newest` is the newest version before it.
     pub fn apply(&mut self, entry: &Entry, newest: Option<u32>) {
         match entry {
-            Entry::RunStarted { source, .. } => self.ran = *source == RunSource::Model,
+            Entry::RunStarted { source: RunSource::Model, .. } => self.ran = true,
+            Entry::RunStarted { source: RunSource::User, .. } => self.ran = false,
             Entry::RequestSent { .. } | Entry::UserMessage { .. } => self.ran = false,
             Entry::ActionApplied { kind, path, outcome, .. } => self.applied(*kind, path, *outcome, newest),
             Entry::ActionRefused { path, reason, .. } if reason == CHANGED_OUTSIDE => self.shown(path, newest),
@@ -67,7 +68,8 @@ impl Seen {
 
     fn shown(&mut self, path: &str, newest: Option<u32>) {
         if let Some(newest) = newest {
-            self.versions.insert(path.to_owned(), newest);
+            let path = RelPath::parse(path).map_or_else(|_| path.to_owned(), String::from);
+            self.versions.insert(path, newest);
         }
     }
 
@@ -77,20 +79,33 @@ impl Seen {
 }
 
 impl Conversation {
-    /// What somebody else has changed in the file since the model saw it, as a diff; `None` where it is as it was, or
-    /// was never seen.
+    /// What somebody else has changed in the file since the model saw it, as a diff; `None` where it is as it was. A file that
+    /// it never saw is held against the version before the reply: what came to be meanwhile is in none.
     pub(super) fn changed_outside(&self, tree: &Tree<'_>, path: &RelPath) -> Result<Option<String>, Stopped> {
-        let Some(version) = self.history.seen().version_of(path).filter(|_| !tree.is_changed(path)) else {
+        let version = self.history.seen().version_of(path).or(tree.base());
+        let Some(version) = version.filter(|_| !tree.is_changed(path) && tree.is_kept(path).is_none()) else {
             return Ok(None);
         };
-        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, path)?;
-        let now = self.parts.workspace.read(path, LARGEST_FILE).ok().flatten();
-        let (Some(before), Some(now)) = (before, now) else { return Ok(None) };
-        if before == now {
+        let Some(now) = self.parts.workspace.read(path, LARGEST_FILE).ok().flatten() else { return Ok(None) };
+        let real = self.parts.workspace.real(path);
+        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, &real)?;
+        if before.as_ref() == Some(&now) {
             return Ok(None);
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Some(diff(path.as_str(), Some(&text(before)), Some(&text(now)))))
+        Ok(Some(diff(path.as_str(), before.map(text).as_deref(), Some(&text(now)))))
+    }
+
+    /// A version that holds the file as it is, before the model is shown it.
+    pub(super) async fn keep_before_it_is_shown(&mut self, name: &str) -> Result<(), Stopped> {
+        let Ok(path) = RelPath::parse(name.split(':').next().unwrap_or(name)) else { return Ok(()) };
+        let Some(version) = self.history.version else { return Ok(()) };
+        let now = self.parts.workspace.read(&path, LARGEST_FILE).ok().flatten();
+        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, &path)?;
+        if now.is_some() && now != before {
+            self.keep_version("before it is shown").await?;
+        }
+        Ok(())
     }
 }
 

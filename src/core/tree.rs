@@ -17,18 +17,29 @@ pub struct Tree<'a> {
     steps: Vec<FileOp>,
     /// Files that no version holds: what was in them could not be brought back.
     kept_off: Vec<RelPath>,
+    /// The version that the workspace was at before the reply, as far as anybody knew.
+    base: Option<u32>,
 }
 
 const UNVERSIONED: &str = "no version holds what is in it (it is ignored, or too large), so only the user changes it";
 
 impl<'a> Tree<'a> {
     pub fn new(workspace: &'a Workspace) -> Self {
-        Self { workspace, over: BTreeMap::new(), steps: Vec::new(), kept_off: Vec::new() }
+        Self { workspace, over: BTreeMap::new(), steps: Vec::new(), kept_off: Vec::new(), base: None }
     }
 
     pub fn keeping_off(mut self, paths: Vec<RelPath>) -> Self {
         self.kept_off = paths;
         self
+    }
+
+    pub fn based_on(mut self, version: Option<u32>) -> Self {
+        self.base = version;
+        self
+    }
+
+    pub fn base(&self) -> Option<u32> {
+        self.base
     }
 
     /// Why what stands at the path may not go; `None` where it may.

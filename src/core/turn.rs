@@ -16,6 +16,13 @@ use crate::workspace::{Version, WorkspaceError};
 /// Replies in a row that may be cut without bringing anything new.
 pub const MOST_CUTS: u32 = 3;
 
+/// What is done after the files are written.
+#[derive(Clone, Debug)]
+pub enum Task {
+    Run(String),
+    Read(String),
+}
+
 /// What one request has done so far.
 #[derive(Default)]
 pub struct Turn {
@@ -29,8 +36,8 @@ pub struct Turn {
     pub broken: Option<GatewayError>,
     /// The next request asks for the rest of the reply before.
     pub goes_on: bool,
-    /// Something was refused in what was done before the rest of the reply came.
-    pub refused_before: bool,
+    /// Runs and reads of each piece of the reply that was done before its rest came: they wait for the end.
+    pub waiting: Vec<Vec<Task>>,
     /// The conversation was summed up for the request that comes next.
     pub compacted: bool,
     /// The server does not go on with this conversation.

@@ -32,7 +32,7 @@ const BUILT_IN: &[Template] = &[
         name: "continue",
         when: "a reply was cut off",
         text: include_str!("../../prompts/continue.md"),
-        variables: &["open", "is_file", "applied", "last_line"],
+        variables: &["open", "is_file", "applied", "waits", "last_line"],
     },
     Template {
         name: "compact",

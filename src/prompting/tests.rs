@@ -127,11 +127,17 @@ fn the_other_frames() {
         render("repair", json!({"feedback": "--- stderr ---\nboom"})),
         render(
             "continue",
-            json!({"open": "src/app.py", "is_file": true, "applied": ["a.py", "b.py"], "last_line": "x = 1"}),
+            json!({"open": "src/app.py", "is_file": true, "applied": ["a.py", "b.py"], "waits": true, "last_line": "x = 1"}),
         ),
-        render("continue", json!({"open": "edit of src/app.py", "is_file": false, "applied": [], "last_line": ""})),
-        render("continue", json!({"open": "", "is_file": false, "applied": ["a.py"], "last_line": "And then"})),
-        render("continue", json!({"open": "", "is_file": false, "applied": [], "last_line": ""})),
+        render(
+            "continue",
+            json!({"open": "edit of src/app.py", "is_file": false, "applied": [], "waits": false, "last_line": ""}),
+        ),
+        render(
+            "continue",
+            json!({"open": "", "is_file": false, "applied": ["a.py"], "waits": false, "last_line": "And then"}),
+        ),
+        render("continue", json!({"open": "", "is_file": false, "applied": [], "waits": false, "last_line": ""})),
     ];
     insta::assert_snapshot!("frames", frames.join("\n==========\n"));
 }

@@ -12,15 +12,17 @@ use super::{Ending, FileState, Files, RelPath, language, section, tool};
 
 /// Lines that a model may repeat before it goes on.
 const MOST_REPEATED: usize = 60;
-/// A block that long is taken for the rest of the open one where it repeats next to nothing of it.
+/// A block that long is taken for the rest of the open one where it repeats little of it.
 const LONG: usize = 10;
+/// Letters and digits of a line that does not stand in every file.
+const TELLING: usize = 8;
 
 /// What waits, and what came for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Joined {
     pub text: String,
-    /// The file whose block was open, where the model went on with something else: it never got its end.
-    pub left: Option<RelPath>,
+    /// What was open, where the model went on with something else: a path, or a word such as `run`. It never got its end.
+    pub left: Option<String>,
 }
 
 /// The whole lines of a text, without its last one where that has no end.
@@ -30,15 +32,21 @@ pub fn whole_lines(text: &str) -> &str {
 
 /// The last whole line that is not blank, of the open block where there is one: what the model is told to go on from.
 pub fn last_line(waiting: &str) -> &str {
-    let waiting = whole_lines(waiting);
-    let lines: Vec<&str> = waiting.lines().collect();
-    let from = if let Cut::Block(block) = cut_in(waiting) { block.at + 1 } else { 0 };
+    let whole = whole_lines(waiting);
+    let lines: Vec<&str> = whole.lines().collect();
+    let from = match cut_in(whole) {
+        Cut::Block(block) => block.at + 1,
+        // Nothing of the block is there but its fence, which the path above must not follow into it.
+        Cut::Prose if fence::opener(&waiting[whole.len()..]).is_some() => lines.len(),
+        Cut::Prose | Cut::Elsewhere => 0,
+    };
     lines[from..].iter().rev().find(|line| !line.trim().is_empty()).copied().unwrap_or_default()
 }
 
-/// `waiting`: the reply from behind its last whole block on. Its last line is dropped where it is cut.
-pub fn join(waiting: &str, rest: &str) -> Joined {
-    let mut joined = by_lines(whole_lines(waiting), rest);
+/// `waiting`: the reply from behind its last whole block on. Its last line is dropped where it is cut. `ended` tells how the
+/// reply before and the rest ended: a model may leave a fence open and say that it was done.
+pub fn join(waiting: &str, rest: &str, ended: [Ending; 2]) -> Joined {
+    let mut joined = by_lines(whole_lines(waiting), rest, ended);
     if !rest.ends_with('\n') {
         // It may be cut again.
         joined.text.pop();
@@ -46,16 +54,21 @@ pub fn join(waiting: &str, rest: &str) -> Joined {
     joined
 }
 
-fn by_lines(waiting: &str, rest: &str) -> Joined {
+fn by_lines(waiting: &str, text: &str, [before, after]: [Ending; 2]) -> Joined {
     let lines: Vec<&str> = waiting.lines().collect();
-    let rest: Vec<&str> = rest.lines().collect();
+    let rest: Vec<&str> = text.lines().collect();
     let alone = |left| Joined { text: rest.iter().flat_map(|line| [*line, "\n"]).collect(), left };
     match cut_in(waiting) {
         Cut::Prose => Joined { text: text_of(&prose(&lines, &rest), &rest), left: None },
         // A thought, a tool call and an edit without a fence are sent again whole.
         Cut::Elsewhere => alone(None),
-        Cut::Block(block) => match begins(&rest, &block) {
-            Begins::Another => alone(block.path),
+        Cut::Block(block) => match begins(text, &rest, after, &block) {
+            Begins::Another => alone(Some(block.label())),
+            // It said that it was done, and has nothing to add but words: only the fence was forgotten.
+            Begins::Words if before == Ending::Whole => {
+                Joined { text: text_of(&lines, &[&[block.mark().as_str()], rest.as_slice()].concat()), left: None }
+            }
+            Begins::Words => alone(Some(block.label())),
             Begins::Content(at) => Joined { text: block.continued(&lines, &rest[at..], None), left: None },
             Begins::Again { at, fence, named } => {
                 Joined { text: block.continued(&lines, &rest[at..], Some((&fence, named))), left: None }
@@ -90,6 +103,8 @@ enum Begins {
     Again { at: usize, fence: Fence, named: bool },
     /// Something else.
     Another,
+    /// Prose, and no block at all.
+    Words,
 }
 
 fn cut_in(text: &str) -> Cut {
@@ -155,12 +170,20 @@ impl Files for Nowhere {
     }
 }
 
-fn begins(rest: &[&str], block: &Block) -> Begins {
+fn begins(text: &str, rest: &[&str], ended: Ending, block: &Block) -> Begins {
+    if first(rest).is_some_and(|line| tool::begins(&text[line.as_ptr() as usize - text.as_ptr() as usize..])) {
+        return Begins::Another;
+    }
+    let said = usize::from(first(rest).is_some_and(is_sentence));
     let fences = rest.iter().enumerate().find_map(|(at, line)| Some((at, fence::opener(line)?)));
-    let Some((at, fence)) = fences else { return Begins::Content(0) };
+    let Some((at, fence)) = fences else {
+        return if ended == Ending::Whole && said == 1 { Begins::Words } else { Begins::Content(0) };
+    };
     let above = rest[..at].iter().rev().find(|line| !line.trim().is_empty()).copied();
-    if fence.info.is_empty() && closes_first(rest, (at, &fence), block) {
-        return Begins::Content(0);
+    if fence.info.is_empty() && closes_first(rest, (at, &fence), ended, block) {
+        // What is said before the block's own lines is none of them.
+        let own = rest.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()).nth(said);
+        return Begins::Content(own.map_or(0, |(own, _)| if said > 0 && own < at { own } else { 0 }));
     }
     match named(&fence, above) {
         Some(path) if block.path.as_ref() == Some(&path) => {
@@ -176,22 +199,33 @@ fn begins(rest: &[&str], block: &Block) -> Begins {
 }
 
 /// Whether the first fence, a bare one, ends what goes on before it, rather than opening the block again.
-fn closes_first(rest: &[&str], (at, fence): (usize, &Fence), block: &Block) -> bool {
+fn closes_first(rest: &[&str], (at, fence): (usize, &Fence), ended: Ending, block: &Block) -> bool {
     if fence.sign != block.fence.sign || fence.length < block.fence.length {
         return block.inside;
     }
-    let Some(above) = rest[..at].iter().rev().find(|line| !line.trim().is_empty()) else {
-        // Prose keeps its distance.
-        return rest.get(at + 1).is_none_or(|line| line.trim().is_empty());
-    };
-    if is_path(above) {
+    let above = rest[..at].iter().rev().find(|line| !line.trim().is_empty());
+    if above.is_some_and(|line| is_path(line)) {
         return false;
     }
-    match (pairs(&rest[at + 1..]), pairs(&rest[at..])) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => !above.trim_end().ends_with(':'),
+    // Of a text that is cut again nothing is known from fences that do not close.
+    match (pairs(&rest[at + 1..]), pairs(&rest[at..]), ended) {
+        (true, false, Ending::Whole) => true,
+        (false, true, _) => false,
+        _ => match above {
+            Some(above) => !above.trim_end().ends_with(':'),
+            // Prose keeps its distance.
+            None => rest.get(at + 1).is_none_or(|line| line.trim().is_empty()),
+        },
     }
+}
+
+/// A line of plain words: a capital, several words, a sentence's end, and none of the signs of code.
+fn is_sentence(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with(char::is_uppercase)
+        && line.ends_with(['.', '!', '?', ':'])
+        && line.split_whitespace().count() >= 3
+        && !line.contains(['{', '}', '(', ')', ';', '=', '<', '>', '[', ']'])
 }
 
 /// The path that stands with a fence, also in a sentence above.
@@ -203,9 +237,11 @@ fn is_path(line: &str) -> bool {
     place::alone(line, &Nowhere).is_some()
 }
 
+/// What these blocks hold is short: they are sent again whole.
+const WORDS: [&str; 4] = ["run", "read", "delete", "move"];
+
 /// Whether the fence may open the block again: its word or language does not speak against it.
 fn same_kind(fence: &Fence, block: &Block) -> bool {
-    const WORDS: [&str; 4] = ["run", "read", "delete", "move"];
     let (again, before) = (place::first_word(&fence.info), place::first_word(&block.fence.info));
     if WORDS.contains(&again) || WORDS.contains(&before) {
         return again == before;
@@ -231,6 +267,15 @@ fn pairs(lines: &[&str]) -> bool {
 }
 
 impl Block {
+    fn label(&self) -> String {
+        self.path.as_ref().map_or_else(|| place::first_word(&self.fence.info).to_owned(), RelPath::to_string)
+    }
+
+    /// A line that closes it.
+    fn mark(&self) -> String {
+        self.fence.sign.to_string().repeat(self.fence.length)
+    }
+
     /// The waiting lines, and what goes on with them; `again` where the fence was opened anew.
     fn continued(&self, lines: &[&str], rest: &[&str], again: Option<(&Fence, bool)>) -> String {
         let (head, content) = lines.split_at(self.at + 1);
@@ -238,7 +283,8 @@ impl Block {
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
         let new = &rest[..self.end_of(&rest)];
         let is_edit = content.iter().any(|line| section::is_search(line));
-        let kept = if sends_all(content, new, !is_edit && again.is_some_and(|(_, named)| named)) {
+        let is_word = WORDS.contains(&place::first_word(&self.fence.info)) && again.is_some();
+        let kept = if is_word || sends_all(content, new, !is_edit && again.is_some_and(|(_, named)| named)) {
             Vec::new()
         } else if is_edit && first(new).is_some_and(section::is_search) {
             // Sections that are whole stay; the open one is sent again.
@@ -259,7 +305,7 @@ impl Block {
         };
         let mut open = Open::new(fence.clone(), self.language);
         if let Some(end) = rest.iter().position(|line| open.take(line, || false) == Turn::Close) {
-            rest[end] = self.fence.sign.to_string().repeat(self.fence.length);
+            rest[end] = self.mark();
         }
         rest
     }
@@ -275,7 +321,8 @@ fn first<'a>(lines: &[&'a str]) -> Option<&'a str> {
     lines.iter().find(|line| !line.trim().is_empty()).copied()
 }
 
-/// Whether the new lines are the whole block once more. With its path above it is, unless it plainly goes on.
+/// Whether the new lines are the whole block once more. With its path above a short one is, unless it plainly goes on; of
+/// others half of the lines that tell something stand in it again.
 fn sends_all(content: &[&str], new: &[&str], named: bool) -> bool {
     let filled = |lines: &[&str]| -> Vec<String> {
         lines.iter().map(|line| line.trim_end().to_owned()).filter(|line| !line.trim().is_empty()).collect()
@@ -288,11 +335,14 @@ fn sends_all(content: &[&str], new: &[&str], named: bool) -> bool {
     if content[..known] == new[..known.min(new.len())] {
         return true;
     }
-    if !named || repeated(&content, &new) > 0 {
+    if repeated(&content, &new) > 0 {
         return false;
     }
-    let shared = content.iter().filter(|line| new.contains(line)).count();
-    content.len() < LONG || shared * 10 >= content.len()
+    let once = |line: &&String| content.iter().filter(|other| other == line).count() == 1;
+    let tells = |line: &&String| line.chars().filter(|c| c.is_alphanumeric()).count() >= TELLING;
+    let telling: Vec<&String> = content.iter().filter(tells).filter(once).collect();
+    let again = telling.iter().filter(|line| new.contains(line)).count();
+    named && content.len() < LONG || telling.len() > 1 && again * 2 >= telling.len()
 }
 
 /// How many lines at the end of `content` the new ones begin with.
@@ -334,8 +384,12 @@ fn text_of(head: &[&str], tail: &[&str]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Nowhere, join, last_line};
+    use super::{Joined, Nowhere, last_line};
     use crate::reply::{Action, Ending, Parser};
+
+    fn join(waiting: &str, rest: &str) -> Joined {
+        super::join(waiting, rest, [Ending::Cut, if rest.ends_with('\n') { Ending::Whole } else { Ending::Cut }])
+    }
 
     const CUT: &str = "Two files:\n\napp.py\n```python\nimport sys\n\ndef main():\n    print(1)\n    ret";
     const WANTED: &str = "import sys\n\ndef main():\n    print(1)\n    return 0\n";
@@ -384,7 +438,13 @@ mod tests {
 
     #[test]
     fn the_last_line_is_one_of_the_block() {
-        for (waiting, wanted) in [(CUT, "    print(1)"), ("app.py\n```python\nim", ""), ("Now\nthe", "Now"), ("", "")] {
+        for (waiting, wanted) in [
+            (CUT, "    print(1)"),
+            ("app.py\n```python\nim", ""),
+            ("app.py\n```python", ""),
+            ("Now\nthe", "Now"),
+            ("", ""),
+        ] {
             assert_eq!(last_line(waiting), wanted, "{waiting}");
         }
     }
@@ -414,13 +474,63 @@ mod tests {
         let long: String = (0..30).map(|n| format!("line({n})\n")).collect();
         let joined = join(&format!("app.py\n```python\n{long}lin"), "app.py\n```python\nline(30)\n```\n");
         assert_eq!(files(&joined.text), vec![("app.py".into(), format!("{long}line(30)\n"))]);
+        // Braces stand in every file.
+        let code: String = (0..20).map(|n| format!("function number{n}() {{\n  return {n};\n}}\n")).collect();
+        let rest = "function last() {\n  return 1;\n}\n";
+        let joined = join(&format!("app.js\n```js\n{code}fun"), &format!("app.js\n```js\n{rest}```\n"));
+        assert_eq!(files(&joined.text), vec![("app.js".into(), format!("{code}{rest}"))]);
+    }
+
+    #[test]
+    fn a_file_that_comes_again_with_another_beginning_is_whole() {
+        let code: String = (0..20).map(|n| format!("value_number_{n} = {n}\n")).collect();
+        let joined = join(
+            &format!("```python app.py\n{code}val"),
+            &format!("```python\n#!/usr/bin/env python3\n{code}value_last = 1\n```\n"),
+        );
+        assert_eq!(
+            files(&joined.text),
+            vec![("app.py".into(), format!("#!/usr/bin/env python3\n{code}value_last = 1\n"))]
+        );
     }
 
     #[test]
     fn a_file_that_the_model_leaves_is_told() {
         let joined = join(CUT, "b.py\n```python\nx = 1\n```\n");
         assert_eq!(files(&joined.text), vec![("b.py".into(), "x = 1\n".into())]);
-        assert_eq!(joined.left.map(String::from).as_deref(), Some("app.py"));
+        assert_eq!(joined.left.as_deref(), Some("app.py"));
+        let joined = join("```run\nmake\n", "That is all there is.\n");
+        assert_eq!((joined.text.as_str(), joined.left.as_deref()), ("That is all there is.\n", Some("run")));
+    }
+
+    #[test]
+    fn words_are_no_content() {
+        let said = "The file is complete as it is; nothing is missing.\n".replace(';', ",");
+        let open = "app.py\n```python\nprint(1)\n";
+        let done = super::join(open, &said, [Ending::Whole, Ending::Whole]);
+        assert_eq!((files(&done.text), done.left), (vec![("app.py".into(), "print(1)\n".into())], None));
+        let cut = join(open, &said);
+        assert_eq!((files(&cut.text), cut.left.as_deref()), (vec![], Some("app.py")));
+        let joined = join(CUT, "Here is the continuation:\n\n    return 0\n```\n");
+        assert_eq!(files(&joined.text), vec![("app.py".into(), WANTED.into())]);
+        let call = "<tool_call>\n{\"name\": \"run\", \"arguments\": {\"script\": \"make\"}}\n</tool_call>\n";
+        assert_eq!(join(CUT, call), Joined { text: call.to_owned(), left: Some("app.py".to_owned()) });
+    }
+
+    #[test]
+    fn a_bare_fence_opens_where_it_has_its_own_end() {
+        let joined = join("a.txt\n```\none\ntwo\nth", "```\n\nfour\nfive\n```\n");
+        assert_eq!(files(&joined.text), vec![("a.txt".into(), "one\ntwo\n\nfour\nfive\n".into())]);
+        let joined = join("a.txt\n```\none\ntw", "```\n\nDone.\n");
+        assert_eq!(files(&joined.text), vec![("a.txt".into(), "one\n".into())]);
+    }
+
+    #[test]
+    fn short_blocks_are_sent_again_whole() {
+        for word in ["run", "delete", "read", "move"] {
+            let text = join(&format!("```{word}\na.txt\nb.t"), &format!("```{word}\nc.txt\n```\n")).text;
+            assert_eq!(text, format!("```{word}\nc.txt\n```\n"));
+        }
     }
 
     #[test]

@@ -238,7 +238,10 @@ pub struct Started {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileChanging {
+    /// Behind every link.
     pub path: String,
+    /// A file stood there.
+    pub was: bool,
     /// Of its new content, in hexadecimal digits; `None` where it goes.
     pub sha256: Option<String>,
 }

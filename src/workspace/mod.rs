@@ -83,6 +83,24 @@ impl Workspace {
         &self.root
     }
 
+    /// The path without links in it, as far as it leads somewhere inside; itself where it does not.
+    pub fn real(&self, path: &RelPath) -> RelPath {
+        let canonical =
+            |path: &str| self.dir.canonicalize(path).ok()?.to_str().and_then(|path| RelPath::parse(path).ok());
+        if let Some(real) = canonical(path.as_str()) {
+            return real;
+        }
+        let mut parent = path.parent();
+        while let Some(folder) = parent {
+            if let Some(real) = canonical(folder.as_str()) {
+                let rest = &path.as_str()[folder.as_str().len()..];
+                return RelPath::parse(&format!("{real}{rest}")).unwrap_or_else(|_| path.clone());
+            }
+            parent = folder.parent();
+        }
+        path.clone()
+    }
+
     pub fn entry(&self, path: &RelPath) -> Entry {
         let Ok(metadata) = self.dir.symlink_metadata(path.as_str()) else { return self.absent_or_other(path) };
         // Following a link that leaves the workspace, or leads nowhere, is an error here.

@@ -319,6 +319,20 @@ fn a_restored_file_is_as_private_as_it_was() {
 }
 
 #[test]
+fn what_a_killed_process_has_locked_is_unlocked() {
+    let (_folder, workspace) = open();
+    let (repository, mut versions) = open_versions();
+    versions.keep(&workspace, "first").unwrap();
+    drop(versions);
+    for name in ["refs/heads/main.lock", "refs/tags/v1.lock", "HEAD.lock"] {
+        fs::write(repository.path().join(name), "").unwrap();
+    }
+    workspace.apply(&[write("a.txt", "one")]).unwrap();
+    let mut versions = Versions::open(repository.path()).unwrap();
+    assert_eq!(versions.keep(&workspace, "second").unwrap().unwrap().number, 1);
+}
+
+#[test]
 fn versions_come_back_whole_whatever_stands_where_now() {
     let ((_folder, workspace), (_repository, mut versions)) = (open(), open_versions());
     let root = workspace.root().to_owned();

@@ -77,6 +77,17 @@ impl Stamp {
     }
 }
 
+/// Removes git's lock files. One that cannot be removed is told of when git finds it.
+fn unlock(folder: &Path) {
+    let is_lock = |entry: &walkdir::DirEntry| entry.path().extension().is_some_and(|extension| extension == "lock");
+    for below in ["refs", "HEAD.lock", "packed-refs.lock", "config.lock"] {
+        let walk = walkdir::WalkDir::new(folder.join(below)).into_iter().filter_map(Result::ok);
+        for lock in walk.filter(|entry| entry.file_type().is_file()).filter(is_lock) {
+            let _ = fs::remove_file(lock.path());
+        }
+    }
+}
+
 type Done<T> = Result<T, WorkspaceError>;
 
 #[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
@@ -85,8 +96,10 @@ pub(super) fn failed(error: git2::Error) -> WorkspaceError {
 }
 
 impl Versions {
-    /// Opens the repository, making it where it is missing.
+    /// Opens the repository, making it where it is missing. Nobody else may have it open: what a killed process has
+    /// locked in it is unlocked.
     pub fn open(folder: &Path) -> Done<Self> {
+        unlock(folder);
         let repository = if folder.join("HEAD").symlink_metadata().is_ok() {
             Repository::open_bare(folder)
         } else {
