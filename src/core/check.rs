@@ -101,7 +101,7 @@ impl Conversation {
         let Some(keeping) = turn.keeping.take() else { return Ok(()) };
         let kept = keeping.await.map_err(|error| Stopped::Internal(format!("a worker thread ended: {error}")))?;
         let (version, newest) = kept?;
-        turn.first_version = newest;
+        turn.first_version = turn.since.or(newest);
         self.history.version = newest;
         self.version_kept(version, "before the message").await
     }

@@ -124,6 +124,12 @@ impl Conversation {
     }
 }
 
+/// The version that the last message began with.
+pub fn before_the_message(records: &[Record]) -> Option<u32> {
+    let path = path(records);
+    version_before(&path, last_message(&path)?)
+}
+
 /// The message, and with it the files that the user named in it.
 fn before_the_last_message(records: &[Record]) -> Option<Target> {
     let path = path(records);

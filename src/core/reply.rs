@@ -6,8 +6,7 @@ use crate::base::path::RelPath;
 use crate::core::actions::{Walked, Went};
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::{ActionEvent, ActionOutcome, Event};
-use crate::core::head::{message_of, version_before};
-use crate::core::history::{self, State};
+use crate::core::history::State;
 use crate::core::joined::ending_of;
 use crate::core::reading::{self, Reading};
 use crate::core::request::Reply;
@@ -19,7 +18,7 @@ use crate::core::verdict::{Ending, Next, Stopped};
 use crate::core::view::ActionKind;
 use crate::reply::{Action, Parsed, Parser};
 use crate::scripting::{ReplyDecision, ReplyEvent};
-use crate::session::record::{AttachedBy, Entry, Finish, Record};
+use crate::session::record::{AttachedBy, Entry, Finish};
 use crate::workspace::FileOp;
 
 const HELD_BACK: &str = "held back, since not all of the reply was applied";
@@ -119,7 +118,6 @@ impl Conversation {
             State::Replied(finish) => self.take_up(turn, finish).await,
             State::Acted => {
                 self.settle_version(turn).await?;
-                self.since_the_message(turn).await?;
                 self.go_on_acting(turn).await
             }
         }
@@ -142,13 +140,6 @@ impl Conversation {
             return Ok(Next::Ask);
         }
         self.do_and_check(turn, tasks).await
-    }
-
-    /// The request began with the version before the message, in whichever process that was.
-    async fn since_the_message(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
-        let records = self.records().await?;
-        turn.first_version = version_before_the_message(&records).or(turn.first_version);
-        Ok(())
     }
 
     /// The user says something else before all of the last reply was done.
@@ -228,7 +219,6 @@ impl Conversation {
     /// Takes up a reply that was in the log, whole or interrupted, when the session was opened again.
     pub(super) async fn take_up(&mut self, turn: &mut Turn, finish: Finish) -> Result<Next, Stopped> {
         self.settle_version(turn).await?;
-        self.since_the_message(turn).await?;
         self.mend().await?;
         turn.replied = true;
         let reply = Reply { reasoning: String::new(), finish, parsed: self.parsed(finish), grew: true };
@@ -367,13 +357,6 @@ impl Conversation {
 fn after_lines(path: &str) -> String {
     // One change is seldom all, and runs were held back for it.
     format!("{path}: go on with what is still missing, and with the runs that waited.")
-}
-
-/// The version that the last message began with.
-fn version_before_the_message(records: &[Record]) -> Option<u32> {
-    let path = history::path(records);
-    let at = path.iter().rposition(|record| message_of(record).is_some())?;
-    version_before(&path, at)
 }
 
 fn tasks_of(actions: Vec<Action>) -> Vec<Task> {

@@ -59,6 +59,8 @@ pub struct Turn {
     pub failing: Option<RelPath>,
     /// The server does not answer in JSON of a schema.
     pub shape_refused: bool,
+    /// The version before the message, where another process has begun with it.
+    pub since: Option<u32>,
     /// The newest version when the request began.
     pub first_version: Option<u32>,
     /// The version that was validated last.

@@ -174,7 +174,9 @@ fn begins(text: &str, rest: &[&str], ended: Ending, block: &Block) -> Begins {
     if first(rest).is_some_and(|line| tool::begins(&text[line.as_ptr() as usize - text.as_ptr() as usize..])) {
         return Begins::Another;
     }
-    let said = usize::from(first(rest).is_some_and(is_sentence));
+    // Of a text nobody can tell.
+    let is_text = matches!(block.language, "markdown" | "rst" | "text");
+    let said = usize::from(!is_text && first(rest).is_some_and(is_sentence));
     let fences = rest.iter().enumerate().find_map(|(at, line)| Some((at, fence::opener(line)?)));
     let Some((at, fence)) = fences else {
         return if ended == Ending::Whole && said == 1 { Begins::Words } else { Begins::Content(0) };
@@ -219,13 +221,14 @@ fn closes_first(rest: &[&str], (at, fence): (usize, &Fence), ended: Ending, bloc
     }
 }
 
-/// A line of plain words: a capital, several words, a sentence's end, and none of the signs of code.
+/// A line of plain words: a capital, several words, a sentence's end. What ends in a colon may be code.
 fn is_sentence(line: &str) -> bool {
     let line = line.trim();
+    let is_plain = |signs: &[char]| !line.contains(signs);
     line.starts_with(char::is_uppercase)
-        && line.ends_with(['.', '!', '?', ':'])
         && line.split_whitespace().count() >= 3
-        && !line.contains(['{', '}', '(', ')', ';', '=', '<', '>', '[', ']'])
+        && (line.ends_with(['.', '!', '?']) && is_plain(&['{', '}', '='])
+            || line.ends_with(':') && is_plain(&['{', '}', '=', '(', ')', ';', '<', '>', '[', ']']))
 }
 
 /// The path that stands with a fence, also in a sentence above.
@@ -333,6 +336,10 @@ fn sends_all(content: &[&str], new: &[&str], named: bool) -> bool {
     }
     let known = content.len().min(2);
     if content[..known] == new[..known.min(new.len())] {
+        return true;
+    }
+    // Its first lines again, below others that are new.
+    if known == 2 && repeated(&content, &new) == 0 && new.windows(2).any(|pair| pair == &content[..2]) {
         return true;
     }
     if repeated(&content, &new) > 0 {
@@ -483,6 +490,8 @@ mod tests {
 
     #[test]
     fn a_file_that_comes_again_with_another_beginning_is_whole() {
+        let joined = join(CUT, &format!("```python\n#!/usr/bin/env python3\n{WANTED}```\n"));
+        assert_eq!(files(&joined.text), vec![("app.py".into(), format!("#!/usr/bin/env python3\n{WANTED}"))]);
         let code: String = (0..20).map(|n| format!("value_number_{n} = {n}\n")).collect();
         let joined = join(
             &format!("```python app.py\n{code}val"),
@@ -505,11 +514,11 @@ mod tests {
 
     #[test]
     fn words_are_no_content() {
-        let said = "The file is complete as it is; nothing is missing.\n".replace(';', ",");
+        let said = "The file is complete as it is; nothing is missing.\n";
         let open = "app.py\n```python\nprint(1)\n";
-        let done = super::join(open, &said, [Ending::Whole, Ending::Whole]);
+        let done = super::join(open, said, [Ending::Whole, Ending::Whole]);
         assert_eq!((files(&done.text), done.left), (vec![("app.py".into(), "print(1)\n".into())], None));
-        let cut = join(open, &said);
+        let cut = join(open, said);
         assert_eq!((files(&cut.text), cut.left.as_deref()), (vec![], Some("app.py")));
         let joined = join(CUT, "Here is the continuation:\n\n    return 0\n```\n");
         assert_eq!(files(&joined.text), vec![("app.py".into(), WANTED.into())]);

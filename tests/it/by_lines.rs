@@ -17,8 +17,11 @@ fn server(owner: &str, replies: impl IntoIterator<Item = Reply>) -> Player {
 }
 
 fn run(server: &Player) -> (String, Vec<Value>) {
+    run_on(&(0..40).map(|n| format!("line({n})\n")).collect::<String>(), server)
+}
+
+fn run_on(text: &str, server: &Player) -> (String, Vec<Value>) {
     let env = TestEnv::new();
-    let text: String = (0..40).map(|n| format!("line({n})\n")).collect();
     env.write("workspace/app.py", text);
     let workspace = env.workspace().to_str().unwrap().to_owned();
     env.run(["-w", &workspace, "--no-scripts", "-e", server.url(), "change line 5"]).assert_code(0);
@@ -67,6 +70,36 @@ fn a_server_that_refuses_the_schema_is_asked_as_ever() {
     let (text, requests) = run(&server("vllm", replies));
     assert_eq!(text, "print(5)\n");
     assert!(requests[3].get("response_format").is_none());
+
+    // It was told to answer in JSON, and may do so.
+    let replies =
+        [Reply::text(MISS), Reply::text(MISS_AGAIN), Reply::json(400, &refusal.to_string()), Reply::text(BY_LINES)];
+    let (text, _) = run(&server("vllm", replies.into_iter().chain([Reply::text("Done.\n")])));
+    assert!(text.contains("line(5)  # changed"), "{text}");
+}
+
+#[test]
+fn line_ends_and_the_end_of_the_file_stay() {
+    let answer = |first: u32, last: u32| {
+        format!("{{\"first_line\": {first}, \"last_line\": {last}, \"replacement\": \"new\\n\"}}")
+    };
+    for (before, answer, after) in [
+        ("a\r\nb\r\nc\r\n", answer(2, 2), "a\r\nnew\r\nc\r\n"),
+        ("\u{feff}a\nb\n", answer(1, 1), "\u{feff}new\nb\n"),
+        ("a\nb", answer(3, 2), "a\nb\nnew\n"),
+    ] {
+        let replies = [MISS, MISS_AGAIN, &answer, "Done.\n"].map(Reply::text);
+        assert_eq!(run_on(before, &server("vllm", replies)).0, after, "{before:?}");
+    }
+}
+
+#[test]
+fn a_file_that_fills_the_window_is_not_shown_for_it() {
+    let long: String = (0..1_400).map(|n| format!("line({n}) # {}\n", "x".repeat(60))).collect();
+    let replies = [MISS, MISS_AGAIN, "Never mind.\n"].map(Reply::text);
+    let (text, requests) = run_on(&long, &server("vllm", replies));
+    assert_eq!(text, long);
+    assert!(requests[2].get("response_format").is_none());
 }
 
 /// Not every server keeps to what it was asked for.

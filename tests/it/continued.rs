@@ -279,3 +279,117 @@ fn a_file_that_the_model_leaves_unfinished_is_asked_for_again() {
     let told = server.requests()[2]["messages"].to_string();
     assert!(told.contains("a.txt: its block was cut and never finished"), "{told}");
 }
+
+fn talk(env: &TestEnv, server: &Player, options: &[&str], code: i32) -> Value {
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let fixed = ["-w", &workspace, "--output-format", "json", "-e", server.url()];
+    let output = env.run(fixed.iter().chain(options).chain(&["go"]));
+    output.assert_code(code);
+    output.json()
+}
+
+fn resume(env: &mut TestEnv, server: &Player, code: i32) {
+    env.set_endpoint(server.url());
+    env.run(["resume", "--last"]).assert_code(code);
+}
+
+fn refused() -> Reply {
+    Reply::json(400, &json!({"error": {"message": "not today", "code": 400}}).to_string())
+}
+
+/// A whole call that a server has read by itself.
+fn called(text: &str, script: &str, finish: &str) -> Reply {
+    let call = json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c1",
+        "function": {"name": "run", "arguments": json!({"script": script}).to_string()}}]}}]});
+    Reply::stream(vec![
+        Step::Text(text.to_owned()),
+        Step::Bytes(format!("data: {call}\n\n").into_bytes()),
+        Step::Finish(finish.to_owned()),
+    ])
+}
+
+#[test]
+fn runs_and_calls_of_a_cut_reply_are_done_once_and_at_its_end() {
+    const RUN: &str = "```run\necho run >> log.txt; ls >> log.txt\n```\n\na.txt\n```\none\ntw";
+    for by in [By::Prefill, By::Instruction] {
+        let rest = if by == By::Prefill { "o\n```\n" } else { "```\none\ntwo\n```\n" };
+        let replies = [cut_by_length(RUN), called(rest, "echo call >> log.txt", "tool_calls"), Reply::text("Done.\n")];
+        let env = TestEnv::new();
+        let server = server(by, replies);
+        talk(&env, &server, &["--no-scripts"], 0);
+        assert_eq!(env.read("workspace/log.txt"), "run\na.txt\nlog.txt\ncall\n", "{by:?}");
+        let told = server.requests()[1]["messages"].to_string();
+        assert_eq!(told.contains("follow when your reply is whole"), by == By::Instruction, "{told}");
+    }
+    let env = TestEnv::new();
+    let cut = called("a.txt\n```\na\n```\n", "echo call >> log.txt", "length");
+    talk(&env, &server(By::Instruction, [cut, Reply::text("That is all.\n"), Reply::text("Done.\n")]), &[], 0);
+    assert_eq!(env.read("workspace/log.txt"), "call\n");
+}
+
+#[test]
+fn what_was_done_before_a_rest_that_comes_later_is_validated() {
+    let mut env = TestEnv::new();
+    let broken = server(By::Instruction, [cut_off("app.py\n```python\ndef main(:\n```\n\nNow the"), refused()]);
+    talk(&env, &broken, &[], 4);
+    let replies = ["That is all.\n"; 4].map(Reply::text);
+    resume(&mut env, &server(By::Instruction, replies), 3);
+}
+
+#[test]
+fn what_was_refused_before_a_rest_that_comes_later_holds_its_runs_back() {
+    let mut env = TestEnv::new();
+    env.write("workspace/a.py", "x = 1\n");
+    let first = "a.py\n```python\n<<<<<<< SEARCH\ny = 2\n=======\ny = 3\n>>>>>>> REPLACE\n```\n\n```run\necho ran >> log.txt\n```\n\nAnd";
+    talk(&env, &server(By::Instruction, [cut_off(first), refused()]), &["--no-scripts"], 4);
+    let mended = server(By::Instruction, ["That is all.\n", "Never mind.\n"].map(Reply::text));
+    resume(&mut env, &mended, 0);
+    assert!(!env.workspace().join("log.txt").exists());
+    assert!(mended.requests()[1]["messages"].to_string().contains("section 1 of 1 was not applied"));
+}
+
+#[test]
+fn a_model_that_was_told_in_words_is_not_gone_on_with_by_prefill() {
+    let mut env = TestEnv::new();
+    let first = server(By::Prefill, [cut_by_length("a.txt\n```\none\ntw"), refused(), refused()]);
+    talk(&env, &first, &["--no-scripts"], 4);
+    let again = server(By::Prefill, [Reply::text("```\none\ntwo\n```\n")]);
+    resume(&mut env, &again, 0);
+    assert_eq!(env.read("workspace/a.txt"), "one\ntwo\n");
+    assert!(again.requests()[0].get("continue_final_message").is_none());
+}
+
+#[test]
+fn whatever_is_left_open_is_told_of() {
+    let env = TestEnv::new();
+    let replies = [
+        cut_by_length("a.txt\n```\none\ntw"),
+        cut_by_length("b.txt\n```\nx\ny"),
+        Reply::text("```\nx\ny\n```\n\n```run\nls\n```\n"),
+        Reply::text("a.txt\n```\none\ntwo\n```\n"),
+    ];
+    let server = server(By::Instruction, replies);
+    talk(&env, &server, &["--no-scripts"], 0);
+    assert_eq!((env.read("workspace/a.txt"), env.read("workspace/b.txt")), ("one\ntwo\n".into(), "x\ny\n".into()));
+    let told = server.requests()[3]["messages"].to_string();
+    assert!(told.contains("a.txt: its block was cut") && told.contains("held back"), "{told}");
+}
+
+#[test]
+fn a_block_that_becomes_nothing_needs_no_end() {
+    let env = TestEnv::new();
+    let server = server(By::Instruction, [Reply::text("Start it so:\n\n```bash\npython3 app.py")]);
+    talk(&env, &server, &[], 0);
+}
+
+#[test]
+fn what_was_thought_and_not_said_is_tried_once_more() {
+    let env = TestEnv::new();
+    let thought = || Reply::stream(vec![Step::Reasoning("hm ".repeat(50)), Step::Finish("length".to_owned())]);
+    let server = server(By::Instruction, [thought(), thought(), thought()]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let output = env.run(["-w", &workspace, "-e", server.url(), "go"]);
+    output.assert_code(7);
+    assert!(output.stderr.contains("more room for it may help"), "{}", output.stderr);
+    assert_eq!(server.requests().len(), 2);
+}

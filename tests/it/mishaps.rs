@@ -383,3 +383,36 @@ fn a_file_that_the_user_has_changed_is_not_overwritten_unnoticed() {
     let told = server.requests()[4]["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
     assert!(told.contains("+y = 'ours'") && told.contains("only x"), "{told}");
 }
+
+/// What the model's own run has done is no surprise to it.
+#[test]
+fn a_file_that_the_models_run_has_changed_is_its_own() {
+    let (env, _server) = env_with([
+        Reply::text("app.py\n```python\nx = 1\n```\n\n```run\nsed -i s/1/5/ app.py\n```\n"),
+        Reply::text("app.py\n```python\nx = 2\n```\n"),
+    ]);
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    assert_eq!(env.read("workspace/app.py"), "x = 2\n");
+    assert_eq!(env.session().records_of("action_refused").len(), 0);
+}
+
+/// While the model writes, the user does too: both a file that was there and a new one.
+#[test]
+fn what_the_user_writes_while_the_model_does_is_kept() {
+    let whole = "f.txt\n```\nmodel\n```\n\nnew.txt\n```\nmodel\n```\n";
+    let (first, gate) = crate::support::model_server::gated("Well. ", whole);
+    let (env, _server) = env_with([first, Reply::text("I see.\n")]);
+    env.write("workspace/f.txt", "old\n");
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    let mut running = env.spawn(["-w", &workspace, "--no-scripts", "-"]);
+    running.feed("go");
+    running.wait_for_stdout("Well.");
+    // The version before the message is made beside: it must not see what comes now.
+    env.session().wait_for_log("\"request_sent\"");
+    env.write("workspace/f.txt", "user\n");
+    env.write("workspace/new.txt", "user\n");
+    gate.open();
+    running.finish().assert_code(0);
+    assert_eq!((env.read("workspace/f.txt"), env.read("workspace/new.txt")), ("user\n".into(), "user\n".into()));
+}

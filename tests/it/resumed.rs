@@ -266,3 +266,55 @@ fn files_that_were_half_written_are_written_anew() {
     assert_eq!(crate::support::corpus::tree(&env.workspace()), wanted);
     assert_eq!(session.records_of("action_refused").len(), 0);
 }
+
+/// Cuts the log behind the first record with this text.
+fn cut_log_behind(env: &TestEnv, text: &str) {
+    let log = env.session().path().join("conversation.jsonl");
+    let whole = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let at = lines.iter().position(|line| line.contains(text)).unwrap();
+    std::fs::write(&log, lines[..=at].concat()).unwrap();
+}
+
+#[test]
+fn a_run_that_was_not_begun_is_done_when_the_session_goes_on() {
+    let reply = "```run\necho 1 >> log.txt\n```\n\n```run\necho 2 >> log.txt\n```\n";
+    let server = serve([Reply::text(reply), Reply::text("Done.\n"), Reply::text("Done.\n"), Reply::text("Done.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    cut_log_behind(&env, "\"run_finished\"");
+    env.write("workspace/log.txt", "1\n");
+    env.run(["resume", "--last", "--no-scripts"]).assert_code(0);
+    assert_eq!(env.read("workspace/log.txt"), "1\n2\n");
+    let told = server.requests()[2]["messages"].to_string();
+    assert!(told.contains("run 1: exit 0") && told.contains("run 2: exit 0"), "{told}");
+
+    cut_log_behind(&env, "\"reply_finished\"");
+    env.run(["resume", "--last", "--no-scripts", "something else"]).assert_code(0);
+}
+
+/// What is written through a link is what it leads to, and so is what is set back.
+#[test]
+fn files_that_were_half_written_through_a_link_are_set_back() {
+    const EDIT: &str = "```\n<<<<<<< SEARCH\none\n=======\none\ntwo\n>>>>>>> REPLACE\n```\n";
+    let server = serve([Reply::text(&format!("link.txt\n{EDIT}\ndir/a.txt\n{EDIT}"))]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    env.write("workspace/real.txt", "one\n");
+    env.write("workspace/real/a.txt", "one\n");
+    std::os::unix::fs::symlink("real.txt", env.workspace().join("link.txt")).unwrap();
+    std::os::unix::fs::symlink("real", env.workspace().join("dir")).unwrap();
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    cut_log_behind(&env, "\"files_changing\"");
+    let output = env.run(["resume", "--last", "--no-scripts"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("2 were set back"), "{}", output.stderr);
+    for path in ["real.txt", "real/a.txt"] {
+        assert_eq!(env.read(&format!("workspace/{path}")), "one\ntwo\n");
+    }
+    assert!(env.workspace().join("link.txt").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(env.session().records_of("action_refused").len(), 0);
+}
