@@ -111,8 +111,8 @@ fn raw(line: &str) -> Literal {
             return Literal::None;
         } else if rest.starts_with("'\"'") {
             from = at + 3;
-        } else if rest.starts_with('"') {
-            from = line.len() - after_string(&rest[1..], '"').len();
+        } else if let Some(string) = rest.strip_prefix('"') {
+            from = line.len() - after_string(string, '"').len();
         }
     }
     Literal::None
