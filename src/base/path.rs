@@ -36,18 +36,19 @@ impl RelPath {
         if text.chars().any(char::is_control) {
             return Err(PathRefusal::Control);
         }
-        if text.starts_with('/') || text == "~" || text.starts_with("~/") {
+        if text.starts_with('/') {
             return Err(PathRefusal::Absolute);
-        }
-        if text.as_bytes().get(1) == Some(&b':') && text.as_bytes()[0].is_ascii_alphabetic() {
-            return Err(PathRefusal::Drive);
         }
         let mut components = Vec::new();
         for component in text.split('/').filter(|part| !part.is_empty() && *part != ".") {
             components.push(check(component)?);
         }
-        if components.is_empty() {
-            return Err(PathRefusal::Empty);
+        // What `./` hid must not come out of it: the normal form has to be one itself.
+        match components.first().map(|first| first.as_bytes()) {
+            None => return Err(PathRefusal::Empty),
+            Some(b"~") => return Err(PathRefusal::Absolute),
+            Some([letter, b':', ..]) if letter.is_ascii_alphabetic() => return Err(PathRefusal::Drive),
+            Some(_) => {}
         }
         Ok(Self(components.join("/")))
     }
@@ -126,7 +127,9 @@ mod tests {
             (".", Empty),
             ("/etc/passwd", Absolute),
             ("~/x", Absolute),
+            ("./~/x", Absolute),
             ("C:\\x", Drive),
+            ("./C:/x", Drive),
             ("a/../../x", Parent),
             ("a\0b", Control),
             (".Git/config", Reserved(".Git".into())),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 const LONGEST: usize = 2_000;
 
 /// What a comparison may cost, in steps of 64 characters against one. About half a second.
-pub const PATIENCE: u64 = 400_000_000;
+pub const PATIENCE: u64 = 150_000_000;
 
 /// One line, made ready to be compared with many: for each character the places where it stands, as bits.
 pub struct Pattern<'a> {

@@ -59,18 +59,20 @@ fn find_unescaped(line: &str, end: &str) -> Option<usize> {
 /// Triple quotes; quotes of one line and comments are passed over.
 fn triple(line: &str, quotes: &[&str], comment: Option<char>) -> Literal {
     let mut rest = line;
-    while let Some(c) = rest.chars().next() {
+    while let Some(at) = rest.find(['"', '\'', '#']) {
+        rest = &rest[at..];
+        let sign = char::from(rest.as_bytes()[0]);
         if let Some(quote) = quotes.iter().find(|quote| rest.starts_with(**quote)) {
             match rest[quote.len()..].find(quote) {
                 Some(at) => rest = &rest[quote.len() * 2 + at..],
                 None => return Literal::Until((*quote).to_owned()),
             }
-        } else if Some(c) == comment {
+        } else if Some(sign) == comment {
             return Literal::None;
-        } else if c == '"' || c == '\'' {
-            rest = after_string(&rest[1..], c);
+        } else if sign == '#' {
+            rest = &rest[1..];
         } else {
-            rest = &rest[c.len_utf8()..];
+            rest = after_string(&rest[1..], sign);
         }
     }
     Literal::None
@@ -92,46 +94,48 @@ fn after_string(rest: &str, quote: char) -> &str {
 
 /// `r#"…"#`, with any number of signs.
 fn raw(line: &str) -> Literal {
-    let mut rest = line;
-    let mut in_word = false;
-    while let Some(c) = rest.chars().next() {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(['r', '/', '\'', '"']).map(|at| from + at) {
+        let rest = &line[at..];
         let signs = rest.bytes().skip(1).take_while(|byte| *byte == b'#').count();
-        if c == 'r' && !in_word && rest.as_bytes().get(1 + signs) == Some(&b'"') {
+        let opens = rest.starts_with('r') && rest.as_bytes().get(1 + signs) == Some(&b'"');
+        from = at + 1;
+        if opens && !is_in_word(&line[..at]) {
             let end = format!("\"{}", "#".repeat(signs));
-            let inner = &rest[signs + 2..];
-            match inner.find(&end) {
-                Some(at) => rest = &inner[at + end.len()..],
+            let begun = at + signs + 2;
+            match line[begun..].find(&end) {
+                Some(found) => from = begun + found + end.len(),
                 None => return Literal::Until(end),
             }
         } else if rest.starts_with("//") {
             return Literal::None;
-        } else if let Some(after) = rest.strip_prefix("'\"'") {
-            rest = after;
-        } else if c == '"' {
-            rest = after_string(&rest[1..], c);
-        } else {
-            // `br"…"` and `cr"…"` are raw strings too.
-            in_word = in_word || !matches!(c, 'b' | 'c');
-            in_word &= c.is_alphanumeric() || c == '_';
-            rest = &rest[c.len_utf8()..];
+        } else if rest.starts_with("'\"'") {
+            from = at + 3;
+        } else if let Some(string) = rest.strip_prefix('"') {
+            from = line.len() - after_string(string, '"').len();
         }
     }
     Literal::None
 }
 
+/// Whether a word goes on behind this text; `br"…"` and `cr"…"` are raw strings too.
+fn is_in_word(before: &str) -> bool {
+    let before = before.strip_suffix(['b', 'c']).unwrap_or(before);
+    before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
 fn back_quote(line: &str) -> Literal {
     let mut rest = line;
-    while let Some(c) = rest.chars().next() {
-        if rest.starts_with("//") {
-            return Literal::None;
-        }
-        match c {
-            '"' | '\'' => rest = after_string(&rest[1..], c),
-            '`' => match find_unescaped(&rest[1..], "`") {
+    while let Some(at) = rest.find(['"', '\'', '`', '/']) {
+        rest = &rest[at..];
+        match rest.as_bytes()[0] {
+            b'/' if rest.starts_with("//") => return Literal::None,
+            b'`' => match find_unescaped(&rest[1..], "`") {
                 Some(at) => rest = &rest[at + 2..],
                 None => return Literal::Until("`".to_owned()),
             },
-            _ => rest = &rest[c.len_utf8()..],
+            b'/' => rest = &rest[1..],
+            quote => rest = after_string(&rest[1..], char::from(quote)),
         }
     }
     Literal::None

@@ -26,6 +26,8 @@ const PIECES: &[&str] = &[
     "**src/a.rs**:",
     "### README.md",
     "../x.py",
+    "./c:/x.py",
+    "./~/x.py",
     "/etc/passwd",
     ".git/config",
     "C:\\x.py",
