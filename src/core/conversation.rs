@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 
 use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
-use crate::core::head::before_the_message;
 use crate::core::history::{History, State};
 use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
 use crate::core::turn::Turn;
@@ -176,7 +175,7 @@ impl Conversation {
                 self.take_back_the_answer(turn).await?;
             }
             Op::GoOn | Op::Retry => {
-                turn.since = before_the_message(&self.records().await?);
+                turn.since = self.version_before_the_message().await?;
                 self.keep_version_beside("before going on", turn);
                 if let Next::End(ending) = self.go_on(turn).await? {
                     return Ok(ending);

@@ -82,6 +82,13 @@ impl Conversation {
         Ok(())
     }
 
+    /// The version that the last message began with.
+    pub(super) async fn version_before_the_message(&self) -> Result<Option<u32>, Stopped> {
+        let records = self.records().await?;
+        let path = path(&records);
+        Ok(last_message(&path).and_then(|at| version_before(&path, at)))
+    }
+
     /// Everything that is in the log by now.
     pub(super) async fn records(&self) -> Result<Vec<Record>, Stopped> {
         self.parts.session.sync().await?;
@@ -122,12 +129,6 @@ impl Conversation {
         .await??;
         Ok(restored)
     }
-}
-
-/// The version that the last message began with.
-pub fn before_the_message(records: &[Record]) -> Option<u32> {
-    let path = path(records);
-    version_before(&path, last_message(&path)?)
 }
 
 /// The message, and with it the files that the user named in it.

@@ -408,11 +408,15 @@ fn what_the_user_writes_while_the_model_does_is_kept() {
     let mut running = env.spawn(["-w", &workspace, "--no-scripts", "-"]);
     running.feed("go");
     running.wait_for_stdout("Well.");
-    // The version before the message is made beside: it must not see what comes now.
-    env.session().wait_for_log("\"request_sent\"");
     env.write("workspace/f.txt", "user\n");
     env.write("workspace/new.txt", "user\n");
     gate.open();
     running.finish().assert_code(0);
-    assert_eq!((env.read("workspace/f.txt"), env.read("workspace/new.txt")), ("user\n".into(), "user\n".into()));
+    // Either the version before the message, which is made beside, has seen it, or the model was told of it.
+    let versions = env.session().path().join("versions");
+    let log = env.start(env.command("git").arg("-C").arg(versions).args(["log", "-p", "--all"])).finish().stdout;
+    for path in ["f.txt", "new.txt"] {
+        let is_there = env.read(&format!("workspace/{path}")) == "user\n";
+        assert!(is_there || log.contains("+user"), "{path}: {log}");
+    }
 }
