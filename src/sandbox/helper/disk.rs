@@ -25,7 +25,9 @@ const OBEYED: [&str; 2] = [".git", ".faos"];
 
 pub struct Disk<'a> {
     order: &'a Order,
+    /// The workspace, or what stands for it, and what else of the run's is on the disk.
     folder: &'a Path,
+    beside: Option<&'a Path>,
     since: SystemTime,
     free_at_first: u64,
     walk: Option<Walk>,
@@ -48,12 +50,13 @@ impl<'a> Disk<'a> {
         let folder = place.folder.as_path();
         // The clock that stamps files is a few milliseconds behind the one that is asked here.
         let since = SystemTime::now().checked_sub(Duration::from_millis(10)).unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { order, folder, since, free_at_first: free(folder), walk: None, next: Instant::now() + PAUSE }
+        let beside = place.beside.as_deref();
+        Self { order, folder, beside, since, free_at_first: free(folder), walk: None, next: Instant::now() + PAUSE }
     }
 
     /// Goes on with the walk. `true`: the run has written more than it may.
     pub fn is_too_much(&mut self) -> bool {
-        if self.order.layer != Layer::Direct {
+        if self.is_in_memory() {
             // The copy is as large as it may get.
             return false;
         }
@@ -65,7 +68,7 @@ impl<'a> Disk<'a> {
             return false;
         }
         let begun = Instant::now();
-        let mut walk = self.walk.take().unwrap_or_else(|| Walk::new(self.order, self.folder));
+        let mut walk = self.walk.take().unwrap_or_else(|| Walk::new(self.order, self.folder, self.beside));
         let done = walk.go_on(self.since, begun + LOOK);
         let hidden = walk.found.in_part && self.free_at_first.saturating_sub(free) > self.order.limits.growth;
         let too_much = hidden || self.exceeds(&walk.found);
@@ -86,7 +89,7 @@ impl<'a> Disk<'a> {
         if self.order.layer != Layer::Direct {
             return Found::default();
         }
-        let mut walk = Walk::new(self.order, self.folder);
+        let mut walk = Walk::new(self.order, self.folder, None);
         walk.unmarks = self.order.backend != Backend::Off;
         let done = walk.go_on(self.since, Instant::now() + LAST_LOOK);
         walk.found.in_part |= !done;
@@ -95,13 +98,18 @@ impl<'a> Disk<'a> {
 
     /// The copy in memory could take no more.
     pub fn is_full(&self) -> bool {
-        let in_memory = matches!(self.order.backend, Backend::Ns | Backend::Bwrap);
-        in_memory && self.order.layer != Layer::Direct && free(self.folder) < 1 << 20
+        self.is_in_memory() && free(self.folder) < 1 << 20
+    }
+
+    fn is_in_memory(&self) -> bool {
+        matches!(self.order.backend, Backend::Ns | Backend::Bwrap) && self.order.layer != Layer::Direct
     }
 }
 
 struct Walk {
     entries: walkdir::IntoIter,
+    /// Walked when the first one is done.
+    beside: Option<walkdir::IntoIter>,
     root: PathBuf,
     protected: BTreeSet<PathBuf>,
     found: Found,
@@ -110,11 +118,14 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(order: &Order, folder: &Path) -> Self {
-        let entries = walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter();
+    fn new(order: &Order, folder: &Path, beside: Option<&Path>) -> Self {
+        let walk = |folder: &Path| {
+            walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter()
+        };
         let protected = order.protected.iter().map(|path| folder.join(path)).collect();
         Self {
-            entries,
+            entries: walk(folder),
+            beside: beside.map(walk),
             root: folder.to_owned(),
             protected,
             found: Found::default(),
@@ -129,7 +140,10 @@ impl Walk {
         let mut done = false;
         while !done && Instant::now() < until {
             match self.entries.next() {
-                None => done = true,
+                None => match self.beside.take() {
+                    Some(beside) => self.entries = beside,
+                    None => done = true,
+                },
                 Some(Err(_)) => self.found.in_part = true,
                 Some(Ok(entry)) => self.look_at(&entry, since),
             }
@@ -191,6 +205,11 @@ fn is_younger(metadata: &Metadata, since: SystemTime) -> bool {
 /// Bytes that can still be written.
 fn free(folder: &Path) -> u64 {
     rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Files that a file system in memory holds.
+pub fn files(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_files.saturating_sub(disk.f_ffree))
 }
 
 /// Bytes that a file system in memory holds.
