@@ -84,13 +84,17 @@ impl<'a> Disk<'a> {
         found.bytes > self.order.limits.growth || found.files > self.order.limits.growth_files
     }
 
-    /// The last walk, when nothing of the run is left. Files that would run as their owner lose that mark.
+    /// The last walk, when nothing of the run is left.
     pub fn at_the_end(&self) -> Found {
         if self.order.layer != Layer::Direct {
             return Found::default();
         }
+        let ends = self.order.backend != Backend::Off;
+        if ends {
+            open(self.folder);
+        }
         let mut walk = Walk::new(self.order, self.folder, None);
-        walk.unmarks = self.order.backend != Backend::Off;
+        walk.ends = ends;
         let done = walk.go_on(self.since, Instant::now() + LAST_LOOK);
         walk.found.in_part |= !done;
         walk.found
@@ -108,29 +112,30 @@ impl<'a> Disk<'a> {
 
 struct Walk {
     entries: walkdir::IntoIter,
-    /// Walked when the first one is done.
-    beside: Option<walkdir::IntoIter>,
+    /// Walked when that is done.
+    more: Vec<PathBuf>,
     root: PathBuf,
     protected: BTreeSet<PathBuf>,
     found: Found,
     took: Duration,
-    unmarks: bool,
+    /// Folders that are tried a second time.
+    opened: BTreeSet<PathBuf>,
+    /// The run is over: files lose the mark to run as their owner, and what it locked is opened.
+    ends: bool,
 }
 
 impl Walk {
     fn new(order: &Order, folder: &Path, beside: Option<&Path>) -> Self {
-        let walk = |folder: &Path| {
-            walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter()
-        };
         let protected = order.protected.iter().map(|path| folder.join(path)).collect();
         Self {
-            entries: walk(folder),
-            beside: beside.map(walk),
+            entries: below(folder),
+            more: beside.into_iter().map(Path::to_owned).collect(),
             root: folder.to_owned(),
             protected,
             found: Found::default(),
             took: Duration::ZERO,
-            unmarks: false,
+            opened: BTreeSet::new(),
+            ends: false,
         }
     }
 
@@ -140,16 +145,28 @@ impl Walk {
         let mut done = false;
         while !done && Instant::now() < until {
             match self.entries.next() {
-                None => match self.beside.take() {
-                    Some(beside) => self.entries = beside,
+                None => match self.more.pop() {
+                    Some(folder) => self.entries = below(&folder),
                     None => done = true,
                 },
-                Some(Err(_)) => self.found.in_part = true,
+                Some(Err(error)) => self.closed(&error),
                 Some(Ok(entry)) => self.look_at(&entry, since),
             }
         }
         self.took += begun.elapsed();
         done
+    }
+
+    /// A folder that cannot be looked into. At the end it is opened: its owner's other programs want to read it too.
+    fn closed(&mut self, error: &walkdir::Error) {
+        let denied = error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+        match error.path() {
+            Some(path) if self.ends && denied && self.opened.insert(path.to_owned()) => {
+                open(path);
+                self.more.push(path.to_owned());
+            }
+            _ => self.found.in_part = true,
+        }
     }
 
     fn look_at(&mut self, entry: &walkdir::DirEntry, since: SystemTime) {
@@ -169,13 +186,16 @@ impl Walk {
         if metadata.is_file() {
             self.found.bytes += metadata.blocks() * 512;
             self.found.files += 1;
-            if self.unmarks && metadata.mode() & 0o6000 != 0 {
-                let plain = std::fs::Permissions::from_mode(metadata.mode() & 0o1777);
-                // Only an owner can have set the mark, and the run is its files' owner.
-                let _ = std::fs::set_permissions(entry.path(), plain);
+            let wanted = metadata.mode() & 0o1777 | 0o400;
+            if self.ends && metadata.mode() & 0o7777 != wanted {
+                // Only an owner can have set the mode, and the run is its files' owner.
+                let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(wanted));
             }
         } else {
             self.found.files += 1;
+            if self.ends {
+                open(entry.path());
+            }
         }
     }
 
@@ -193,6 +213,20 @@ impl Walk {
 impl Found {
     pub fn obeyed(&self) -> Vec<RawPath> {
         self.obeyed.iter().map(|path| path.as_path().into()).collect()
+    }
+}
+
+fn below(folder: &Path) -> walkdir::IntoIter {
+    walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter()
+}
+
+/// Gives a folder back to its owner.
+fn open(folder: &Path) {
+    const OWNERS: u32 = 0o700;
+    let mode = folder.symlink_metadata().ok().filter(Metadata::is_dir).map(|metadata| metadata.mode() & 0o7777);
+    if let Some(mode) = mode.filter(|mode| mode & OWNERS != OWNERS) {
+        // Where that fails it is somebody else's, and seen in part.
+        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode | OWNERS));
     }
 }
 
