@@ -55,6 +55,12 @@ const CASES: &[Case] = &[
     ),
     case(&["growth_mib=16"], "head -c 20000000 /dev/zero > large", "disk_limit", (0.0, 5.0)),
     case(&["growth_files=200"], "mkdir many; for n in $(seq 400); do : > many/$n; done", "disk_limit", (0.0, 20.0)),
+    case(
+        &["growth_files=2000"],
+        "cd $(mktemp -d) && python3 -c 'for n in range(20000): open(str(n), \"w\")'; sleep 60",
+        "disk_limit",
+        (0.0, 20.0),
+    ),
     case(&["output_mib=2"], "yes", "output_limit", (0.0, 5.0)),
     case(&["output_mib=2"], "yes >&2", "output_limit", (0.0, 5.0)),
 ];
@@ -118,6 +124,27 @@ children = [os.fork() or (time.sleep(0.4), os._exit(0)) for n in range(4)]
         assert_eq!(ran.kind(), "exited", "{backend}: {}", ran.report);
         let peak = ran.number("peak_memory_bytes") / f64::from(1 << 20);
         assert!((120.0..200.0).contains(&peak), "{backend}: {peak} MiB");
+    }
+}
+
+#[test]
+fn file_systems_in_memory_and_open_files_are_bounded() {
+    let fill = "for at in /tmp /dev/shm $HOME; do python3 -c 'import os, sys
+try:
+    with open(sys.argv[1] + \"/fill\", \"wb\") as file:
+        for n in range(4000): file.write(bytes(1 << 20))
+except OSError as error: print(error.strerror)
+' $at; rm -f $at/fill; done
+python3 -c '
+try: files = [open(\"/dev/null\") for n in range(5000)]
+except OSError as error: print(error.strerror)
+'";
+    for backend in ["ns", "bwrap"] {
+        let Some(sandboxed) = Sandboxed::here(backend, Who::User) else { continue };
+        let ran = sandboxed.run(&["file_mib=4000", "memory_mib=600"], fill);
+        let full = "No space left on device\n";
+        assert_eq!(ran.output.stdout, format!("{full}{full}{full}Too many open files\n"), "{backend}: {}", ran.report);
+        assert_eq!(ran.kind(), "exited", "{backend}");
     }
 }
 

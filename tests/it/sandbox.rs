@@ -177,6 +177,20 @@ fn what_git_or_faos_would_obey_is_moved_away_and_told_of() {
     assert!(env.workspace().join(".git/HEAD").exists());
 }
 
+/// Root reads what it likes; for everybody else the workspace has to stay one that can be read.
+#[test]
+fn a_run_cannot_lock_its_user_out_of_the_workspace() {
+    let (env, _server) =
+        env_with("mkdir -p sub/deep\necho kept > sub/deep/file\nchmod 000 sub/deep/file sub/deep sub .");
+    env.write("workspace/app.py", "1\n");
+    let (_, report) = run(&env);
+    assert_eq!(report["exit"]["code"], 0, "{report}");
+    let kept = env.workspace().join("sub/deep/file");
+    let readable = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o400 != 0;
+    assert!(kept.ancestors().take(4).all(readable), "what was made can be read, and removed");
+    assert!(report["files_changed"].to_string().contains("sub/deep/file"), "{report}");
+}
+
 #[test]
 fn nothing_of_the_program_that_asked_comes_in() {
     let (mut env, _server) = env_with("set +e\ncat <&9; env; ls /proc/self/fd; cat /proc/[0-9]*/environ");

@@ -133,7 +133,9 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
             None => all.add(["--ro-bind"]).add([from.as_path(), at]),
         };
     }
-    all.add(["--dev", "/dev", "--proc", "/proc", "--size", "67108864", "--tmpfs", "/run", "--dir", "/run/faos"]);
+    // What bubblewrap makes of `/dev` is as large as half of the memory.
+    all.add(["--dev", "/dev", "--perms", "1777", "--size", "268435456", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]);
+    all.add(["--proc", "/proc", "--size", "67108864", "--tmpfs", "/run", "--dir", "/run/faos"]);
     for hidden in root::HIDDEN.map(|name| Path::new("/proc").join(name)).iter().filter(|path| path.exists()) {
         all.add(["--ro-bind"]).add([Path::new("/dev/null"), hidden]);
     }

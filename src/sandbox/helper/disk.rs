@@ -25,7 +25,9 @@ const OBEYED: [&str; 2] = [".git", ".faos"];
 
 pub struct Disk<'a> {
     order: &'a Order,
+    /// The workspace, or what stands for it, and what else of the run's is on the disk.
     folder: &'a Path,
+    beside: Option<&'a Path>,
     since: SystemTime,
     free_at_first: u64,
     walk: Option<Walk>,
@@ -48,12 +50,13 @@ impl<'a> Disk<'a> {
         let folder = place.folder.as_path();
         // The clock that stamps files is a few milliseconds behind the one that is asked here.
         let since = SystemTime::now().checked_sub(Duration::from_millis(10)).unwrap_or(SystemTime::UNIX_EPOCH);
-        Self { order, folder, since, free_at_first: free(folder), walk: None, next: Instant::now() + PAUSE }
+        let beside = place.beside.as_deref();
+        Self { order, folder, beside, since, free_at_first: free(folder), walk: None, next: Instant::now() + PAUSE }
     }
 
     /// Goes on with the walk. `true`: the run has written more than it may.
     pub fn is_too_much(&mut self) -> bool {
-        if self.order.layer != Layer::Direct {
+        if self.is_in_memory() {
             // The copy is as large as it may get.
             return false;
         }
@@ -65,7 +68,7 @@ impl<'a> Disk<'a> {
             return false;
         }
         let begun = Instant::now();
-        let mut walk = self.walk.take().unwrap_or_else(|| Walk::new(self.order, self.folder));
+        let mut walk = self.walk.take().unwrap_or_else(|| Walk::new(self.order, self.folder, self.beside));
         let done = walk.go_on(self.since, begun + LOOK);
         let hidden = walk.found.in_part && self.free_at_first.saturating_sub(free) > self.order.limits.growth;
         let too_much = hidden || self.exceeds(&walk.found);
@@ -81,13 +84,17 @@ impl<'a> Disk<'a> {
         found.bytes > self.order.limits.growth || found.files > self.order.limits.growth_files
     }
 
-    /// The last walk, when nothing of the run is left. Files that would run as their owner lose that mark.
+    /// The last walk, when nothing of the run is left.
     pub fn at_the_end(&self) -> Found {
         if self.order.layer != Layer::Direct {
             return Found::default();
         }
-        let mut walk = Walk::new(self.order, self.folder);
-        walk.unmarks = self.order.backend != Backend::Off;
+        let ends = self.order.backend != Backend::Off;
+        if ends {
+            open(self.folder);
+        }
+        let mut walk = Walk::new(self.order, self.folder, None);
+        walk.ends = ends;
         let done = walk.go_on(self.since, Instant::now() + LAST_LOOK);
         walk.found.in_part |= !done;
         walk.found
@@ -95,31 +102,40 @@ impl<'a> Disk<'a> {
 
     /// The copy in memory could take no more.
     pub fn is_full(&self) -> bool {
-        let in_memory = matches!(self.order.backend, Backend::Ns | Backend::Bwrap);
-        in_memory && self.order.layer != Layer::Direct && free(self.folder) < 1 << 20
+        self.is_in_memory() && free(self.folder) < 1 << 20
+    }
+
+    fn is_in_memory(&self) -> bool {
+        matches!(self.order.backend, Backend::Ns | Backend::Bwrap) && self.order.layer != Layer::Direct
     }
 }
 
 struct Walk {
     entries: walkdir::IntoIter,
+    /// Walked when that is done.
+    more: Vec<PathBuf>,
     root: PathBuf,
     protected: BTreeSet<PathBuf>,
     found: Found,
     took: Duration,
-    unmarks: bool,
+    /// Folders that are tried a second time.
+    opened: BTreeSet<PathBuf>,
+    /// The run is over: files lose the mark to run as their owner, and what it locked is opened.
+    ends: bool,
 }
 
 impl Walk {
-    fn new(order: &Order, folder: &Path) -> Self {
-        let entries = walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter();
+    fn new(order: &Order, folder: &Path, beside: Option<&Path>) -> Self {
         let protected = order.protected.iter().map(|path| folder.join(path)).collect();
         Self {
-            entries,
+            entries: below(folder),
+            more: beside.into_iter().map(Path::to_owned).collect(),
             root: folder.to_owned(),
             protected,
             found: Found::default(),
             took: Duration::ZERO,
-            unmarks: false,
+            opened: BTreeSet::new(),
+            ends: false,
         }
     }
 
@@ -129,13 +145,28 @@ impl Walk {
         let mut done = false;
         while !done && Instant::now() < until {
             match self.entries.next() {
-                None => done = true,
-                Some(Err(_)) => self.found.in_part = true,
+                None => match self.more.pop() {
+                    Some(folder) => self.entries = below(&folder),
+                    None => done = true,
+                },
+                Some(Err(error)) => self.closed(&error),
                 Some(Ok(entry)) => self.look_at(&entry, since),
             }
         }
         self.took += begun.elapsed();
         done
+    }
+
+    /// A folder that cannot be looked into. At the end it is opened: its owner's other programs want to read it too.
+    fn closed(&mut self, error: &walkdir::Error) {
+        let denied = error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+        match error.path() {
+            Some(path) if self.ends && denied && self.opened.insert(path.to_owned()) => {
+                open(path);
+                self.more.push(path.to_owned());
+            }
+            _ => self.found.in_part = true,
+        }
     }
 
     fn look_at(&mut self, entry: &walkdir::DirEntry, since: SystemTime) {
@@ -155,13 +186,16 @@ impl Walk {
         if metadata.is_file() {
             self.found.bytes += metadata.blocks() * 512;
             self.found.files += 1;
-            if self.unmarks && metadata.mode() & 0o6000 != 0 {
-                let plain = std::fs::Permissions::from_mode(metadata.mode() & 0o1777);
-                // Only an owner can have set the mark, and the run is its files' owner.
-                let _ = std::fs::set_permissions(entry.path(), plain);
+            let wanted = metadata.mode() & 0o1777 | 0o400;
+            if self.ends && metadata.mode() & 0o7777 != wanted {
+                // Only an owner can have set the mode, and the run is its files' owner.
+                let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(wanted));
             }
         } else {
             self.found.files += 1;
+            if self.ends {
+                open(entry.path());
+            }
         }
     }
 
@@ -182,6 +216,20 @@ impl Found {
     }
 }
 
+fn below(folder: &Path) -> walkdir::IntoIter {
+    walkdir::WalkDir::new(folder).min_depth(1).max_depth(DEEPEST).same_file_system(true).into_iter()
+}
+
+/// Gives a folder back to its owner.
+fn open(folder: &Path) {
+    const OWNERS: u32 = 0o700;
+    let mode = folder.symlink_metadata().ok().filter(Metadata::is_dir).map(|metadata| metadata.mode() & 0o7777);
+    if let Some(mode) = mode.filter(|mode| mode & OWNERS != OWNERS) {
+        // Where that fails it is somebody else's, and seen in part.
+        let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode | OWNERS));
+    }
+}
+
 fn is_younger(metadata: &Metadata, since: SystemTime) -> bool {
     let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let changed = (metadata.ctime(), metadata.ctime_nsec());
@@ -191,6 +239,11 @@ fn is_younger(metadata: &Metadata, since: SystemTime) -> bool {
 /// Bytes that can still be written.
 fn free(folder: &Path) -> u64 {
     rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Files that a file system in memory holds.
+pub fn files(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_files.saturating_sub(disk.f_ffree))
 }
 
 /// Bytes that a file system in memory holds.

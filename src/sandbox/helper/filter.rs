@@ -80,8 +80,21 @@ const OPEN_TREE_ATTR: libc::c_long = 467;
 const FCHMODAT2: libc::c_long = 452;
 
 /// Calls that reach other processes of the user where no namespace holds the run in.
-const WITHOUT_NAMESPACES: &[libc::c_long] =
-    &[libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget, libc::SYS_mq_open, libc::SYS_mq_unlink];
+const WITHOUT_NAMESPACES: &[libc::c_long] = &[
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_msgctl,
+    libc::SYS_msgget,
+    libc::SYS_msgrcv,
+    libc::SYS_msgsnd,
+    libc::SYS_semctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmget,
+];
 
 /// Calls that change how another process is run, and the argument that names it; 0 is the caller itself.
 const OF_PROCESSES: &[(libc::c_long, u8)] = &[

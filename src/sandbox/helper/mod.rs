@@ -56,6 +56,8 @@ struct Place {
     folder: PathBuf,
     /// Nothing can be written but below these.
     writable: Vec<PathBuf>,
+    /// What the run writes to the disk beside its workspace.
+    beside: Option<PathBuf>,
     /// Where the script is written down; without one it is read through a descriptor.
     script: Option<PathBuf>,
     /// Over the order's own.

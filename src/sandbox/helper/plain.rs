@@ -73,6 +73,7 @@ impl Own {
         Ok(Place {
             folder,
             writable,
+            beside: Some(self.0.clone()),
             script: None,
             environment: vec![("HOME", own("home")), ("TMPDIR", own("tmp"))],
             degraded,

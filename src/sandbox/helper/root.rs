@@ -165,6 +165,7 @@ pub fn place(order: &Order, mut degraded: Vec<String>) -> Place {
     Place {
         folder: order.workspace.to_path_buf(),
         writable: own.chain([order.workspace.to_path_buf(), order.home.to_path_buf()]).collect(),
+        beside: None,
         script: Some(PathBuf::from(SCRIPT)),
         environment: Vec::new(),
         degraded,

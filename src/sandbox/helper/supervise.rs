@@ -183,9 +183,15 @@ impl<'a> Watch<'a> {
             self.stop(ExitKind::MemoryLimit);
         } else if sample.tasks >= bounds.processes {
             self.stop(ExitKind::ProcessLimit);
-        } else if self.disk.is_too_much() {
+        } else if self.has_many_files() || self.disk.is_too_much() {
             self.stop(ExitKind::DiskLimit);
         }
+    }
+
+    /// In a file system in memory, where each costs the kernel some.
+    fn has_many_files(&self) -> bool {
+        // A few less than the file system itself takes.
+        self.in_memory.iter().any(|folder| disk::files(folder) + 8 > self.bounds().growth_files)
     }
 
     fn stop(&mut self, why: ExitKind) {
