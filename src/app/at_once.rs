@@ -37,7 +37,7 @@ pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
             "say what you want next, as PROMPT",
         ));
     }
-    let finished = conversation.handle(op).await;
+    let finished = conversation.handle_only(op).await;
     conversation.close("done").await;
     // The conversation's end of the channel is closed now: the front end shows the rest and ends.
     let _ = screen.await;

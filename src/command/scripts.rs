@@ -26,12 +26,15 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             output::print_then(&text, Failure { hints: [vec![hint.to_owned()], failure.hints].concat(), ..failure })
         }
         Some(ScriptsCommand::Check) => {
-            let (_, faults) = scripting::check(&settings.scripting)?;
+            let (_, faults) = scripting::try_out(&settings.scripting)?;
             if faults.is_empty() {
                 let count = scripting::in_use(&settings.scripting)?.len();
                 return output::print(&format!("{count} scripts, all sound\n"));
             }
             let lines: String = faults.iter().map(|fault| format!("{}\n", one_line(fault))).collect();
+            if scripting::check(&settings.scripting)?.1.is_empty() {
+                return output::print_then(&lines, failing(&faults));
+            }
             output::print_then(&lines, faulty(&faults))
         }
         Some(ScriptsCommand::Show { name }) => {
@@ -41,6 +44,15 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             replaceable::diff(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name.as_deref())
         }
     }
+}
+
+/// They are loaded, and fail when they are asked.
+fn failing(faults: &[String]) -> Failure {
+    let count =
+        if faults.len() == 1 { "a handler fails".to_owned() } else { format!("{} handlers fail", faults.len()) };
+    let hints =
+        vec!["a gate that fails denies what it is asked about, anything else that fails is passed over".to_owned()];
+    Failure { message: format!("{count} with a made-up event"), hints, exit_code: 2 }
 }
 
 /// A conversation would not begin with these.

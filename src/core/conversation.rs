@@ -14,7 +14,7 @@ use crate::core::view::Verdict;
 use crate::gateway::{self, Gateway, GatewayError};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
-use crate::scripting::{PromptDecision, Scripts};
+use crate::scripting::{PromptDecision, Scripts, SessionStart};
 use crate::session::Session;
 use crate::session::record::{Entry, Finish, Record, Started};
 use crate::workspace::{Versions, Workspace};
@@ -76,13 +76,21 @@ pub struct Conversation {
     pub(super) parts: Parts,
     pub(super) history: History,
     resumed: bool,
+    /// What scripts are told when they are asked for the first time.
+    pub(super) opening: Option<SessionStart>,
+    /// What they want to be sent with the next message.
+    pub(super) added: Vec<String>,
+    /// They were told that the session is left.
+    pub(super) ended: bool,
 }
 
 impl Conversation {
     /// Begins a new conversation, or goes on with the records of an old one.
     pub async fn begin(parts: Parts, records: &[Record]) -> Result<Self, Stopped> {
         let history = History::of(records);
-        let mut conversation = Self { parts, history, resumed: !records.is_empty() };
+        let resumed = !records.is_empty();
+        let opening = Some(SessionStart { resumed, forked_from: forked_from(records) });
+        let mut conversation = Self { parts, history, resumed, opening, added: Vec::new(), ended: false };
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
@@ -96,6 +104,20 @@ impl Conversation {
 
     /// Does one request. The last event is the returned one.
     pub async fn handle(&mut self, op: Op) -> Finished {
+        let finished = self.request_of(op).await;
+        self.emit(Event::Finished(Box::new(finished.clone()))).await;
+        finished
+    }
+
+    /// Does the only request there is: scripts are told of the session's end before the last event.
+    pub async fn handle_only(&mut self, op: Op) -> Finished {
+        let finished = self.request_of(op).await;
+        self.session_ends("done").await;
+        self.emit(Event::Finished(Box::new(finished.clone()))).await;
+        finished
+    }
+
+    async fn request_of(&mut self, op: Op) -> Finished {
         let mut turn = Turn::default();
         let (words, said) = (words_of(&op), self.history.turn);
         let ended = self.work(op, &mut turn).await;
@@ -104,9 +126,7 @@ impl Conversation {
         {
             self.emit(Event::GivenBack(words)).await;
         }
-        let finished = self.finish(ended, &mut turn).await;
-        self.emit(Event::Finished(Box::new(finished.clone()))).await;
-        finished
+        self.finish(ended, &mut turn).await
     }
 
     /// Does one thing at the keyboard; the last event is `Ready`.
@@ -118,8 +138,16 @@ impl Conversation {
             Op::Say { .. } | Op::GoOn | Op::Retry => {
                 self.handle(op).await;
             }
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
-                if let Err(stopped) = self.beside(op).await {
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::Command { .. }
+            | Op::Scripts(_)
+            | Op::UseModel { .. }
+            | Op::Show(_) => {
+                // A command may become a message, and that asks for this again.
+                if let Err(stopped) = Box::pin(self.beside(op)).await {
                     self.error(&stopped, 0).await;
                 }
             }
@@ -128,10 +156,11 @@ impl Conversation {
     }
 
     /// Logs the end. What was acknowledged before is already on disk. Tells whether there is anything to go on with.
-    pub async fn close(self, reason: &str) -> Kept {
+    pub async fn close(mut self, reason: &str) -> Kept {
         if self.history.system_prompt().is_none() {
             return Kept::Nothing;
         }
+        self.session_ends(reason).await;
         self.parts.session.append(self.history.turn, Entry::SessionEnded { reason: reason.to_owned() });
         // A failure here was reported by the turn's own sync; there is nobody left to tell.
         let _ = self.parts.session.sync().await;
@@ -141,9 +170,11 @@ impl Conversation {
     async fn work(&mut self, op: Op, turn: &mut Turn) -> Result<Ending, Stopped> {
         self.connected().await?;
         self.started()?;
+        self.scripts_ready().await?;
         match op {
             Op::Say { text, source } => {
                 let Some(text) = self.prompt(&text, source, turn).await? else { return Ok(Ending::Done) };
+                let text = self.with_added(text);
                 if let State::Replied(finish) = self.history.state
                     && finish != Finish::Interrupted
                 {
@@ -169,7 +200,14 @@ impl Conversation {
                     return Ok(ending);
                 }
             }
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::UseModel { .. } | Op::Show(_) => {
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::Command { .. }
+            | Op::Scripts(_)
+            | Op::UseModel { .. }
+            | Op::Show(_) => {
                 return Err(Stopped::Internal("this is no request of the model".to_owned()));
             }
         }
@@ -185,7 +223,12 @@ impl Conversation {
             return self.use_model(name, save).await;
         }
         self.started()?;
+        if !matches!(op, Op::Scripts(_)) {
+            self.scripts_ready().await?;
+        }
         match op {
+            Op::Command { name, text } => self.command(&name, &text).await,
+            Op::Scripts(switch) => self.switch(&switch).await,
             Op::Run { command, told, network } => self.user_run(&command, told, network).await,
             Op::Undo => self.undo().await,
             Op::Redo => self.redo().await,
@@ -336,20 +379,6 @@ impl Conversation {
         Ok(crate::base::clip::clip(&String::from_utf8_lossy(&bytes), most, 0))
     }
 
-    async fn restore_scripts(&mut self, records: &[Record]) -> Result<(), Stopped> {
-        let Some(scripts) = &self.parts.scripts else { return Ok(()) };
-        let states = records.iter().filter_map(|record| match &record.entry {
-            Entry::ScriptState { script, state } => Some((script.clone(), state.clone())),
-            _ => None,
-        });
-        // The newest state of each script is the last one.
-        let newest: std::collections::BTreeMap<_, _> = states.collect();
-        if !newest.is_empty() {
-            scripts.restore(newest.into_iter().collect()).await?;
-        }
-        Ok(())
-    }
-
     async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &mut Turn) -> Finished {
         // A version that was begun is in git: the log has to know it too. What its own failure was is told below.
         let ended = match self.settle_version(turn).await {
@@ -401,7 +430,7 @@ impl Conversation {
         }
     }
 
-    async fn keep_script_state(&mut self) {
+    pub(super) async fn keep_script_state(&mut self) {
         let Some(scripts) = &self.parts.scripts else { return };
         for (script, state) in scripts.state().await.unwrap_or_default() {
             self.record(Entry::ScriptState { script, state });
@@ -438,6 +467,13 @@ impl Conversation {
             context_window: server.and_then(|server| server.context_window),
         }
     }
+}
+
+fn forked_from(records: &[Record]) -> Option<String> {
+    records.iter().find_map(|record| match &record.entry {
+        Entry::SessionStarted(started) => started.forked_from.as_ref().map(ToString::to_string),
+        _ => None,
+    })
 }
 
 fn words_of(op: &Op) -> Option<String> {

@@ -32,6 +32,13 @@ pub enum Op {
     Restore {
         version: u32,
     },
+    /// A command that a script has added, with what was typed behind it.
+    Command {
+        name: String,
+        text: String,
+    },
+    /// Which scripts are asked from now on.
+    Scripts(Switch),
     /// Another model answers from now on.
     UseModel {
         name: String,
@@ -41,12 +48,23 @@ pub enum Op {
     Show(Topic),
 }
 
+/// What is done with scripts. A name is that of a file, with or without its ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switch {
+    On(String),
+    Off(String),
+    /// What is on disk now.
+    Reload,
+}
+
 /// How a message came in; scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Argument,
     Pipe,
     Keyboard,
+    /// A script's command.
+    Command,
 }
 
 impl Source {
@@ -55,6 +73,7 @@ impl Source {
             Self::Argument => "argument",
             Self::Pipe => "pipe",
             Self::Keyboard => "keyboard",
+            Self::Command => "command",
         }
     }
 }
@@ -82,6 +101,8 @@ pub enum Topic {
     Sessions,
     Models,
     Scripts,
+    /// Those that scripts have added.
+    Commands,
     Prompts,
     Stats,
 }

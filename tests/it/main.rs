@@ -19,6 +19,7 @@ mod gateway_errors;
 mod gateway_llama;
 mod gateway_native;
 mod gateway_probe;
+mod hooks;
 mod limits;
 mod mishaps;
 mod piped;

@@ -142,7 +142,10 @@ fn rust_program_with_two_compile_errors() {
     check("04-rust-wordfreq", &done);
     let first = told(&done, 1);
     assert!(first.starts_with("run 1: exit 101, "), "{first}");
-    assert!(done.env.session().path().join("cache/builds/cargo/debug").is_dir(), "what cargo builds is kept for the session");
+    assert!(
+        done.env.session().path().join("cache/builds/cargo/debug").is_dir(),
+        "what cargo builds is kept for the session"
+    );
     assert!(first.contains("expected `String`, found `&str`") && first.contains("error[E0277]"), "{first}");
 }
 

@@ -78,7 +78,13 @@ impl Status {
         let what = match op {
             Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
             Op::UseModel { .. } => What::Looking,
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::Show(_) => What::Working,
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::Command { .. }
+            | Op::Scripts(_)
+            | Op::Show(_) => What::Working,
         };
         Self { what, ..Self::default() }
     }

@@ -82,8 +82,9 @@ fn errors_of_loading_name_the_place() {
         ("fn on_promt(ev) {}", "user/10-x.rhai:1:1: there is no event `on_promt`; did you mean `on_prompt`?"),
         ("\n  fn on_reply(ev, x) {}", "user/10-x.rhai:2:3: `on_reply` takes one parameter, the event, not 2"),
         ("fn on_run() {}", "user/10-x.rhai:1:1: `on_run` takes one parameter, the event, not 0"),
-        ("fn on_request(ev) {}", "user/10-x.rhai:1:1: `on_request` is not available yet"),
-        ("fn commands() {}", "user/10-x.rhai:1:1: `commands` is not available yet"),
+        ("fn on_requests(ev) {}", "user/10-x.rhai:1:1: there is no event `on_requests`; did you mean `on_request`?"),
+        ("fn commands() { #{} }", "user/10-x.rhai: it has `commands` and no `on_command` that does them"),
+        ("fn on_command(ev) { }", "user/10-x.rhai: it has `on_command` and no `commands` that names them"),
         ("fn on_prompt(ev) { evv }", "user/10-x.rhai:1:20: Undefined variable: evv"),
         ("fn on_prompt(ev) { x::y() }", "user/10-x.rhai:1:20: Undefined module: x"),
     ] {
