@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::app::home::{self, Home};
 use crate::app::parts::{self, EVENTS, Outside, Ways};
+use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Words};
 use crate::core::conversation::Conversation;
@@ -15,8 +16,13 @@ use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
-pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
+pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
+    if let Some(workspace) = consent::workspace_of(&place) {
+        let (settings, notices) = consent::project(&workspace, &job.settings, job.asking)?;
+        job.settings = settings;
+        job.notices.extend(notices);
+    }
     let (prompts, scripts) = parts::words_and_policy(&job)?;
     let sandbox = parts::sandbox(&job);
     let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;

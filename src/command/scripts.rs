@@ -2,17 +2,25 @@
 
 use std::path::Path;
 
+use crate::base::fs;
 use crate::cli::{Options, Scripts, ScriptsCommand};
 use crate::command::chat;
 use crate::command::failure::Failure;
+use crate::command::input;
 use crate::command::job::Plan;
 use crate::command::output::{self, one_line};
 use crate::command::replaceable::{self, Replaceable};
+use crate::command::trust::{Project, Standing, Trust};
+use crate::frontend::question;
 use crate::scripting::{self, Loaded, Source};
+use crate::settings::Folders;
 
 const KIND: &str = "script";
 
 pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
+    if let Some(ScriptsCommand::Trust { revoke }) = &scripts.command {
+        return if *revoke { forget(options) } else { trust(options) };
+    }
     let settings = chat::settings_here(options)?;
     match &scripts.command {
         None | Some(ScriptsCommand::List) => {
@@ -37,6 +45,7 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             }
             output::print_then(&lines, faulty(&faults))
         }
+        Some(ScriptsCommand::Trust { .. }) => Ok(Plan::Done(0)),
         Some(ScriptsCommand::Show { name }) => {
             replaceable::show(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name)
         }
@@ -44,6 +53,41 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             replaceable::diff(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name.as_deref())
         }
     }
+}
+
+/// Shown, and asked at a terminal. Without one the command itself is the user's word: a run of the model's cannot give it.
+fn trust(options: &Options) -> Result<Plan, Failure> {
+    let folders = Folders::find()?;
+    let workspace = chat::project_here(options);
+    let Some(project) = Project::read(&workspace)? else {
+        return Err(Failure::usage(
+            format!("`{}` brings no scripts, prompts or settings of its own", workspace.join(".faos").display()),
+            "a project's own stand in `.faos/scripts`, `.faos/prompts` and `.faos/config.toml`",
+        ));
+    };
+    let mut trust = Trust::load(&folders)?;
+    let standing = trust.standing(&project);
+    if standing == Standing::Trusted {
+        return output::print("it is trusted as it is\n");
+    }
+    let told = project.told(&standing, &folders);
+    output::print(&told)?;
+    if input::is_terminal() && !question::yes("Use them from now on?") {
+        return Err(Failure {
+            message: "nothing is trusted".to_owned(),
+            hints: vec!["conversations go on without them".to_owned()],
+            exit_code: 6,
+        });
+    }
+    trust.add(&project, &folders)?;
+    output::print("trusted as it is now; when it changes you are asked again\n")
+}
+
+fn forget(options: &Options) -> Result<Plan, Failure> {
+    let folders = Folders::find()?;
+    let root = fs::canonical(&chat::project_here(options))?;
+    let known = Trust::load(&folders)?.forget(&root, &folders)?;
+    output::print(if known { "it is left out from now on\n" } else { "it was not trusted\n" })
 }
 
 /// They are loaded, and fail when they are asked.

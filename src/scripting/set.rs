@@ -16,6 +16,7 @@ use super::handler::Event;
 use super::location;
 use super::worker::Bench;
 use super::{Options, ScriptError};
+use crate::base::digest::sha256;
 use crate::base::fs;
 
 const BUILT_IN: &[(&str, &str)] = &[
@@ -261,7 +262,16 @@ pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
         files.extend(read_folder(origin, folder, false)?);
         files.extend(read_folder(origin, &folder.join("lib"), true)?);
     }
-    Ok(files)
+    untrusted(&files, options).map_or(Ok(files), Err)
+}
+
+/// A project's file that is not what the user has seen. Leaving it out could leave out a gate: nothing is loaded then.
+fn untrusted(files: &[File], options: &Options) -> Option<ScriptError> {
+    let trusted = options.trusted.as_ref()?;
+    let mut projects = files.iter().filter(|file| file.origin == Origin::Project);
+    let file = projects.find(|file| !trusted.contains(&sha256(file.text.as_bytes())))?;
+    let told = "is not what you trusted; `faos scripts trust` shows what has changed";
+    Some(ScriptError::Load(format!("{}: {told}", file.shown())))
 }
 
 /// The nearest file of every name, sorted by it.

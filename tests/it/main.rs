@@ -37,3 +37,4 @@ mod session_format;
 mod support;
 mod telemetry;
 mod tidy;
+mod trust;

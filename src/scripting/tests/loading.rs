@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::{PromptDecision, built_in};
 use super::{Folders, World, load, load_error, never, repository, setting, wait};
+use crate::base::digest::sha256;
 use crate::base::fs;
 
 #[test]
@@ -165,6 +166,23 @@ fn reloading_takes_what_compiles_and_keeps_the_rest() {
     let error = wait(scripts.reload()).expect_err("does not compile");
     assert!(error.to_string().contains("10-x.rhai:1:"), "{error}");
     assert_eq!(ask(), "two");
+}
+
+/// What a project's scripts were when they were trusted stays in force; nothing else gets in, and no gate drops out.
+#[test]
+fn a_projects_script_that_has_changed_is_not_loaded() {
+    let deny = "fn on_prompt(ev) { deny(\"by the project\") }";
+    let mut folders = Folders::with(&[("project/10-x.rhai", deny)]);
+    folders.options.trusted = Some([sha256(deny.as_bytes())].into());
+    let scripts = folders.load().expect("trusted");
+    for (name, text) in [("project/10-x.rhai", "fn on_prompt(ev) { }"), ("project/20-y.rhai", "")] {
+        folders.put(name, text);
+        let error = wait(scripts.reload()).expect_err("not trusted").to_string();
+        assert!(error.contains(name) && error.contains("is not what you trusted"), "{error}");
+        let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+        assert!(matches!(asked.decision, PromptDecision::Denied { .. }), "{asked:?}");
+        folders.put("project/10-x.rhai", deny);
+    }
 }
 
 #[test]

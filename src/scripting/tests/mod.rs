@@ -170,6 +170,7 @@ impl Folders {
         let options = Options {
             user: Some(root.path().join("user")),
             project: Some(root.path().join("project")),
+            trusted: None,
             // Tests are not optimised, and share a machine.
             budget: Some(Duration::from_secs(5)),
         };

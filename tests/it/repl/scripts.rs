@@ -110,3 +110,10 @@ fn a_changed_script_counts_at_the_next_message() {
     chat.wait_for_prompt();
     chat.quit();
 }
+
+#[test]
+fn no_script_can_take_a_command_of_our_own() {
+    for command in faos::frontend::slash::COMMANDS {
+        assert!(faos::scripting::is_taken(command.name), "/{}", command.name);
+    }
+}
