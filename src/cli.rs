@@ -114,6 +114,12 @@ pub enum ScriptsCommand {
     List,
     /// Compile all scripts and say file, line and column of each fault; exit code 2 where there is one
     Check,
+    /// Show what the project in -w DIR or the present folder brings of its own, and use it from now on, as it is now
+    Trust {
+        /// Take that back: it is left out again
+        #[arg(long)]
+        revoke: bool,
+    },
     /// Print the text that is in use
     Show {
         /// As in the list: `30-guard` or `30-guard.rhai`

@@ -2,6 +2,7 @@
 //!
 //! The only reader of the environment and of `config.toml`. Each part gets its own options and nothing else.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use thiserror::Error;
 use crate::base::fs;
 use crate::base::report::{Guarantee, Network};
 use crate::{gateway, prompting, sandbox, scripting};
+
+mod project;
 
 /// What was typed, by flag; `None` where it was not.
 #[derive(Clone, Debug, Default)]
@@ -212,11 +215,23 @@ impl Settings {
         })
     }
 
-    /// Lets the project's own scripts and prompts in: by the user's word.
-    pub fn trust_project(&mut self, workspace: &Path) {
+    /// Lets the project's own scripts, prompts and settings in: by the user's word. `trusted` are the SHA-256 of the files
+    /// that the user has seen; `None` is whatever they are, this once.
+    pub fn trust_project(&mut self, workspace: &Path, trusted: Option<BTreeSet<String>>) -> Result<(), SettingsError> {
         let ours = workspace.join(".faos");
         self.scripting.project = Some(ours.join("scripts"));
+        self.scripting.trusted = trusted;
         self.prompting.project = Some(ours.join("prompts"));
+        project::tighten(self, &ours.join("config.toml"))
+    }
+
+    /// Without the last project's own, before another one is gone to.
+    pub fn without_project(&self) -> Self {
+        let mut settings = self.clone();
+        settings.scripting.project = None;
+        settings.scripting.trusted = None;
+        settings.prompting.project = None;
+        settings
     }
 }
 

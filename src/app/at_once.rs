@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::app::home::{self, Home};
 use crate::app::parts::{self, EVENTS, Outside, Ways};
+use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Words};
 use crate::core::conversation::Conversation;
@@ -15,8 +16,13 @@ use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 
-pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
+pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
+    if let Some(workspace) = consent::workspace_of(&place) {
+        let (settings, notices) = consent::project(&workspace, &job.settings, job.asking)?;
+        job.settings = settings;
+        job.notices.extend(notices);
+    }
     let (prompts, scripts) = parts::words_and_policy(&job)?;
     let sandbox = parts::sandbox(&job);
     let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;
@@ -37,7 +43,7 @@ pub async fn converse(job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
             "say what you want next, as PROMPT",
         ));
     }
-    let finished = conversation.handle(op).await;
+    let finished = conversation.handle_only(op).await;
     conversation.close("done").await;
     // The conversation's end of the channel is closed now: the front end shows the rest and ends.
     let _ = screen.await;

@@ -19,6 +19,7 @@ use crate::frontend::slash::Leave;
 use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
 use crate::scripting::Scripts;
+use crate::settings::Settings;
 
 /// Things that may be asked for before the first is done.
 const OPS: usize = 16;
@@ -27,8 +28,11 @@ const OPS: usize = 16;
 pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
     // Where the user came from, when another session was asked for that cannot be opened.
     let mut from: Option<Place> = None;
+    // A project's own settings are those of its sessions alone.
+    let mut settings = job.settings.clone();
     loop {
-        let (left, back) = match (session(&job, &interrupt).await, from.take()) {
+        job.settings = settings.clone();
+        let (left, back) = match (session(&mut job, &interrupt).await, from.take()) {
             (Ok(ended), _) => ended,
             (Err(failure), Some(from)) => {
                 job.place = from;
@@ -39,7 +43,7 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
         };
         job.words = Words::None;
         job.notices.clear();
-        job.settings.gateway = left.server;
+        settings.gateway = left.server;
         match left.leave {
             Leave::Quit => return Ok(left.exit_code),
             Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
@@ -65,9 +69,12 @@ struct Left {
 }
 
 /// One session, and the place to come back to it.
-async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
+async fn session(job: &mut Job, interrupt: &Interrupt) -> Result<(Left, Place), Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
-    allow(&place, job, interrupt).await?;
+    let (settings, notices) = allow(&place, job, interrupt).await?;
+    job.settings = settings;
+    job.notices.extend(notices);
+    let job = &*job;
     // What the user wrote is read before the prompt opens: a fault in it is no surprise behind the first words.
     let written = parts::words_and_policy(job)?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
@@ -105,9 +112,16 @@ async fn session(job: &Job, interrupt: &Interrupt) -> Result<(Left, Place), Fail
 }
 
 /// The question is asked on another thread: a signal has to end the program while nobody answers.
-async fn allow(place: &Place, job: &Job, interrupt: &Interrupt) -> Result<(), Failure> {
-    let (place, folders) = (place.clone(), job.settings.folders.clone());
-    let asked = tokio::task::spawn_blocking(move || consent::ask(&place, &folders));
+/// Then the project's own are let in, or left out.
+async fn allow(place: &Place, job: &Job, interrupt: &Interrupt) -> Result<(Settings, Vec<String>), Failure> {
+    let (place, settings, asking) = (place.clone(), job.settings.clone(), job.asking);
+    let asked = tokio::task::spawn_blocking(move || {
+        consent::ask(&place, &settings.folders)?;
+        match consent::workspace_of(&place) {
+            Some(workspace) => consent::project(&workspace, &settings, asking),
+            None => Ok((settings, Vec::new())),
+        }
+    });
     let token = interrupt.token();
     tokio::select! {
         asked = asked => asked.unwrap_or_else(|error| Err(Failure {

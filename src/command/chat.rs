@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fs;
 use crate::base::report::{self, Network};
 use crate::cli::{Backend, Color, Net, Options, OutputFormat};
+use crate::command::consent::{self, Asking};
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Job, Manner, Place, Plan, Words};
@@ -30,15 +31,8 @@ pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
 }
 
 /// What the options say of a conversation, whichever command begins it.
-pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input) -> Job {
+pub fn job(options: &Options, settings: Settings, place: Place, input: Input) -> Job {
     let mut notices: Vec<String> = input.notice.into_iter().collect();
-    let project = match &place {
-        Place::New { workspace } | Place::Passing { workspace } => workspace.clone(),
-        Place::Saved { folder } => session::workspace_of(folder),
-    };
-    if let Some(project) = project {
-        trust(options, &mut settings, &project, &mut notices);
-    }
     let mode = match (options.dry_run, options.no_run) {
         (true, _) => Mode::DryRun,
         (false, true) => Mode::NoRun,
@@ -63,7 +57,12 @@ pub fn job(options: &Options, mut settings: Settings, place: Place, input: Input
     };
     let show = headless::Options { left, ..show(options) };
     let (scripts, look) = (!options.no_scripts, look(options));
-    Job { manner, settings, place, words, mode, scripts, show, look, notices, player: None }
+    let asking = match (options.trust_scripts, manner) {
+        (true, _) => Asking::Needless,
+        (false, Manner::AtKeyboard) => Asking::AtTerminal,
+        (false, Manner::AtOnce) => Asking::Nobody,
+    };
+    Job { manner, settings, place, words, mode, scripts, asking, show, look, notices, player: None }
 }
 
 /// A terminal on both sides is a conversation, unless one request was asked for.
@@ -125,12 +124,16 @@ pub fn flags(options: &Options) -> Flags {
 /// The settings for a command that looks at prompts and scripts, the project's among them: that of `--workspace`, or of
 /// the folder that the user is in. What is left out is said on stderr.
 pub fn settings_here(options: &Options) -> Result<Settings, Failure> {
-    let mut settings = Settings::resolve(&flags(options))?;
-    let mut notices = Vec::new();
-    let project = absolute(options.workspace.as_deref().unwrap_or(Path::new(".")));
-    trust(options, &mut settings, &project, &mut notices);
+    let settings = Settings::resolve(&flags(options))?;
+    let asking = if options.trust_scripts { Asking::Needless } else { Asking::Nobody };
+    let (settings, notices) = consent::project(&project_here(options), &settings, asking)?;
     notices.iter().for_each(|notice| output::say(notice));
     Ok(settings)
+}
+
+/// The folder of `--workspace`, or the one that the user is in.
+pub fn project_here(options: &Options) -> PathBuf {
+    absolute(options.workspace.as_deref().unwrap_or(Path::new(".")))
 }
 
 fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
@@ -171,21 +174,6 @@ pub fn refuse_dry_run(options: &Options) -> Result<(), Failure> {
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// A project's own scripts and prompts count only by the user's word.
-fn trust(options: &Options, settings: &mut Settings, project: &Path, notices: &mut Vec<String>) {
-    if options.trust_scripts {
-        settings.trust_project(project);
-        return;
-    }
-    let ours = project.join(".faos");
-    if fs::exists(&ours.join("scripts")) || fs::exists(&ours.join("prompts")) {
-        notices.push(format!(
-            "warning: `{}` holds scripts or prompts that are not trusted and are left out (--trust-scripts uses them this once)",
-            ours.display()
-        ));
-    }
 }
 
 /// What the user gives up by a backend of less than namespaces.

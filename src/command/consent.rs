@@ -1,34 +1,22 @@
-//! The user's word for a folder that FAOS did not make: asked once at a terminal, kept in `trust.json`.
+//! The user's word for a folder that FAOS did not make, and for what a project brings of its own: asked at a terminal,
+//! kept in `trust.json`.
 //!
-//! Without a terminal, `-w` is the word.
+//! Without a terminal, `-w` is the word for the folder; for scripts, prompts and settings there is none.
 
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use crate::base::fs;
 use crate::command::failure::Failure;
 use crate::command::job::Place;
+use crate::command::trust::{Project, Standing, Trust};
 use crate::frontend::question;
 use crate::session;
-use crate::settings::Folders;
-
-/// The one store for consent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-struct Trust {
-    /// Canonical paths.
-    workspaces: Vec<PathBuf>,
-    /// What later versions keep here is kept.
-    #[serde(flatten)]
-    more: serde_json::Map<String, serde_json::Value>,
-}
+use crate::settings::{Folders, Settings};
 
 /// Asks about the place's workspace unless FAOS made it or was let in before. A no ends the program.
 pub fn ask(place: &Place, folders: &Folders) -> Result<(), Failure> {
     let Some(workspace) = foreign(place) else { return Ok(()) };
-    let file = folders.state.join("trust.json");
-    let mut trust = load(&file)?;
+    let mut trust = Trust::load(folders)?;
     if trust.workspaces.contains(&workspace) {
         return Ok(());
     }
@@ -42,10 +30,67 @@ pub fn ask(place: &Place, folders: &Folders) -> Result<(), Failure> {
         });
     }
     trust.workspaces.push(workspace);
-    fs::make_folders(&folders.state)?;
-    let text = serde_json::to_vec_pretty(&trust).unwrap_or_default();
-    fs::replace(&file, &text)?;
-    Ok(())
+    trust.save(folders)
+}
+
+/// Whether somebody can be asked about a project's own scripts, prompts and settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// `--trust-scripts`: the answer is yes, this once.
+    Needless,
+    AtTerminal,
+    Nobody,
+}
+
+/// The settings with the project's own let in where the user has seen them as they are, and what is to be said of it.
+pub fn project(workspace: &Path, settings: &Settings, asking: Asking) -> Result<(Settings, Vec<String>), Failure> {
+    let mut settings = settings.without_project();
+    if asking == Asking::Needless {
+        settings.trust_project(workspace, None)?;
+        return Ok((settings, Vec::new()));
+    }
+    let seen = Project::read(workspace).and_then(|project| match project {
+        Some(project) => Ok(Some((Trust::load(&settings.folders)?, project))),
+        None => Ok(None),
+    });
+    let (mut trust, project) = match seen {
+        Ok(Some(both)) => both,
+        Ok(None) => return Ok((settings, Vec::new())),
+        Err(failure) if asking == Asking::Nobody => return Ok((settings, vec![left_out(&failure.message)])),
+        Err(failure) => return Err(failure),
+    };
+    let standing = trust.standing(&project);
+    let ours = project.root().join(".faos");
+    if standing != Standing::Trusted {
+        let why = match standing {
+            Standing::Changed(_) => "has changed since you trusted it",
+            Standing::New | Standing::Trusted => "holds scripts, prompts or settings that you have not trusted",
+        };
+        if asking == Asking::Nobody {
+            return Ok((settings, vec![left_out(&format!("`{}` {why}", ours.display()))]));
+        }
+        let told = project.told(&standing, &settings.folders);
+        let text =
+            format!("{told}They can change what is asked of the model and what is done with its answers.\nUse them?");
+        if !question::yes(&text) {
+            return Ok((settings, vec![left_out(&format!("`{}` {why}", ours.display()))]));
+        }
+        trust.add(&project, &settings.folders)?;
+    }
+    settings.trust_project(workspace, Some(project.trusted()))?;
+    Ok((settings, Vec::new()))
+}
+
+fn left_out(why: &str) -> String {
+    format!("warning: {why}; it is left out (`faos scripts trust` shows it, --trust-scripts uses it this once)")
+}
+
+/// The folder that the place's project is in.
+pub fn workspace_of(place: &Place) -> Option<PathBuf> {
+    match place {
+        Place::New { workspace } | Place::Passing { workspace } => workspace.clone(),
+        Place::Saved { folder } => session::workspace_of(folder),
+    }
 }
 
 /// The workspace, where it is not a session's own folder.
@@ -56,16 +101,6 @@ fn foreign(place: &Place) -> Option<PathBuf> {
     }
 }
 
-fn load(file: &Path) -> Result<Trust, Failure> {
-    let Some(text) = fs::read_text_if_present(file)? else { return Ok(Trust::default()) };
-    serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(
-            format!("`{}` cannot be read: {error}", file.display()),
-            "mend it, or remove it: then you are asked again",
-        )
-    })
-}
-
 fn text(workspace: &Path) -> String {
     format!(
         "faos was not in `{}` before.\n\
@@ -74,16 +109,4 @@ fn text(workspace: &Path) -> String {
          Work there?",
         workspace.display()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Trust;
-
-    #[test]
-    fn what_is_not_known_here_is_kept() {
-        let text = r#"{"workspaces":["/a"],"scripts":{"x":"hash"}}"#;
-        let trust: Trust = serde_json::from_str(text).expect("read");
-        assert_eq!(serde_json::to_string(&trust).expect("written"), text);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::command::consent::Asking;
 use crate::core::conversation::Mode;
 use crate::frontend::headless;
 use crate::frontend::render::Look;
@@ -23,6 +24,8 @@ pub struct Job {
     pub words: Words,
     pub mode: Mode,
     pub scripts: bool,
+    /// About what the project brings of its own.
+    pub asking: Asking,
     pub show: headless::Options,
     pub look: Look,
     /// Said before anything else.

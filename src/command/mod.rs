@@ -21,3 +21,4 @@ pub mod resume;
 pub mod sandbox;
 pub mod scripts;
 pub mod sessions;
+pub mod trust;

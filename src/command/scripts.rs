@@ -2,17 +2,25 @@
 
 use std::path::Path;
 
+use crate::base::fs;
 use crate::cli::{Options, Scripts, ScriptsCommand};
 use crate::command::chat;
 use crate::command::failure::Failure;
+use crate::command::input;
 use crate::command::job::Plan;
 use crate::command::output::{self, one_line};
 use crate::command::replaceable::{self, Replaceable};
+use crate::command::trust::{Project, Standing, Trust};
+use crate::frontend::question;
 use crate::scripting::{self, Loaded, Source};
+use crate::settings::Folders;
 
 const KIND: &str = "script";
 
 pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
+    if let Some(ScriptsCommand::Trust { revoke }) = &scripts.command {
+        return if *revoke { forget(options) } else { trust(options) };
+    }
     let settings = chat::settings_here(options)?;
     match &scripts.command {
         None | Some(ScriptsCommand::List) => {
@@ -26,14 +34,18 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             output::print_then(&text, Failure { hints: [vec![hint.to_owned()], failure.hints].concat(), ..failure })
         }
         Some(ScriptsCommand::Check) => {
-            let (_, faults) = scripting::check(&settings.scripting)?;
+            let (_, faults) = scripting::try_out(&settings.scripting)?;
             if faults.is_empty() {
                 let count = scripting::in_use(&settings.scripting)?.len();
                 return output::print(&format!("{count} scripts, all sound\n"));
             }
             let lines: String = faults.iter().map(|fault| format!("{}\n", one_line(fault))).collect();
+            if scripting::check(&settings.scripting)?.1.is_empty() {
+                return output::print_then(&lines, failing(&faults));
+            }
             output::print_then(&lines, faulty(&faults))
         }
+        Some(ScriptsCommand::Trust { .. }) => Ok(Plan::Done(0)),
         Some(ScriptsCommand::Show { name }) => {
             replaceable::show(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name)
         }
@@ -41,6 +53,50 @@ pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
             replaceable::diff(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name.as_deref())
         }
     }
+}
+
+/// Shown, and asked at a terminal. Without one the command itself is the user's word: a run of the model's cannot give it.
+fn trust(options: &Options) -> Result<Plan, Failure> {
+    let folders = Folders::find()?;
+    let workspace = chat::project_here(options);
+    let Some(project) = Project::read(&workspace)? else {
+        return Err(Failure::usage(
+            format!("`{}` brings no scripts, prompts or settings of its own", workspace.join(".faos").display()),
+            "a project's own stand in `.faos/scripts`, `.faos/prompts` and `.faos/config.toml`",
+        ));
+    };
+    let mut trust = Trust::load(&folders)?;
+    let standing = trust.standing(&project);
+    if standing == Standing::Trusted {
+        return output::print("it is trusted as it is\n");
+    }
+    let told = project.told(&standing, &folders);
+    output::print(&told)?;
+    if input::is_terminal() && !question::yes("Use them from now on?") {
+        return Err(Failure {
+            message: "nothing is trusted".to_owned(),
+            hints: vec!["conversations go on without them".to_owned()],
+            exit_code: 6,
+        });
+    }
+    trust.add(&project, &folders)?;
+    output::print("trusted as it is now; when it changes you are asked again\n")
+}
+
+fn forget(options: &Options) -> Result<Plan, Failure> {
+    let folders = Folders::find()?;
+    let root = fs::canonical(&chat::project_here(options))?;
+    let known = Trust::load(&folders)?.forget(&root, &folders)?;
+    output::print(if known { "it is left out from now on\n" } else { "it was not trusted\n" })
+}
+
+/// They are loaded, and fail when they are asked.
+fn failing(faults: &[String]) -> Failure {
+    let count =
+        if faults.len() == 1 { "a handler fails".to_owned() } else { format!("{} handlers fail", faults.len()) };
+    let hints =
+        vec!["a gate that fails denies what it is asked about, anything else that fails is passed over".to_owned()];
+    Failure { message: format!("{count} with a made-up event"), hints, exit_code: 2 }
 }
 
 /// A conversation would not begin with these.

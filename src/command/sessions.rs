@@ -93,6 +93,9 @@ fn shown(entry: &Entry) -> String {
         Entry::Renamed { title } => format!("[renamed: {}]\n", printable(title)),
         Entry::TurnFinished { verdict, exit_code } => format!("[{}, exit code {exit_code}]\n\n", name(verdict)),
         Entry::FileAttached { path, .. } => format!("[read {}]\n", printable(path)),
+        Entry::RequestChanged { scripts, .. } => {
+            format!("[for this request, {} changed what is sent]\n", printable(&scripts.join(", ")))
+        }
         Entry::RequestSent { .. }
         | Entry::FilesChanging { .. }
         | Entry::ReplyDelta { kind: DeltaKind::Reasoning | DeltaKind::Tool, .. }

@@ -14,7 +14,7 @@ use crate::core::view::Verdict;
 use crate::gateway::{self, Gateway, GatewayError};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
-use crate::scripting::{PromptDecision, Scripts};
+use crate::scripting::{PromptDecision, Scripts, SessionStart};
 use crate::session::Session;
 use crate::session::record::{Entry, Finish, Record, Started};
 use crate::workspace::{Versions, Workspace};
@@ -78,6 +78,12 @@ pub struct Conversation {
     resumed: bool,
     /// The newest record's number.
     pub(super) last_record: u64,
+    /// What scripts are told when they are asked for the first time.
+    pub(super) opening: Option<SessionStart>,
+    /// What they want to be sent with the next message.
+    pub(super) added: Vec<String>,
+    /// They were told that the session is left.
+    pub(super) ended: bool,
 }
 
 impl Conversation {
@@ -85,7 +91,9 @@ impl Conversation {
     pub async fn begin(parts: Parts, records: &[Record]) -> Result<Self, Stopped> {
         let history = History::of(records);
         let last_record = records.last().map_or(0, |record| record.seq);
-        let mut conversation = Self { parts, history, resumed: !records.is_empty(), last_record };
+        let resumed = !records.is_empty();
+        let opening = Some(SessionStart { resumed, forked_from: forked_from(records) });
+        let mut conversation = Self { parts, history, resumed, last_record, opening, added: Vec::new(), ended: false };
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
         }
@@ -100,6 +108,20 @@ impl Conversation {
 
     /// Does one request. The last event is the returned one.
     pub async fn handle(&mut self, op: Op) -> Finished {
+        let finished = self.request_of(op).await;
+        self.emit(Event::Finished(Box::new(finished.clone()))).await;
+        finished
+    }
+
+    /// Does the only request there is: scripts are told of the session's end before the last event.
+    pub async fn handle_only(&mut self, op: Op) -> Finished {
+        let finished = self.request_of(op).await;
+        self.session_ends("done").await;
+        self.emit(Event::Finished(Box::new(finished.clone()))).await;
+        finished
+    }
+
+    async fn request_of(&mut self, op: Op) -> Finished {
         let mut turn = Turn::default();
         let (words, said) = (words_of(&op), self.history.turn);
         let ended = self.work(op, &mut turn).await;
@@ -108,9 +130,7 @@ impl Conversation {
         {
             self.emit(Event::GivenBack(words)).await;
         }
-        let finished = self.finish(ended, &mut turn).await;
-        self.emit(Event::Finished(Box::new(finished.clone()))).await;
-        finished
+        self.finish(ended, &mut turn).await
     }
 
     /// Does one thing at the keyboard; the last event is `Ready`.
@@ -126,10 +146,13 @@ impl Conversation {
             | Op::Undo
             | Op::Redo
             | Op::Restore { .. }
+            | Op::Command { .. }
+            | Op::Scripts(_)
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
-                if let Err(stopped) = self.beside(op).await {
+                // A command may become a message, and that asks for this again.
+                if let Err(stopped) = Box::pin(self.beside(op)).await {
                     self.error(&stopped, 0).await;
                 }
             }
@@ -138,10 +161,11 @@ impl Conversation {
     }
 
     /// Logs the end. What was acknowledged before is already on disk. Tells whether there is anything to go on with.
-    pub async fn close(self, reason: &str) -> Kept {
+    pub async fn close(mut self, reason: &str) -> Kept {
         if self.history.system_prompt().is_none() {
             return Kept::Nothing;
         }
+        self.session_ends(reason).await;
         self.parts.session.append(self.history.turn, Entry::SessionEnded { reason: reason.to_owned() });
         // A failure here was reported by the turn's own sync; there is nobody left to tell.
         let _ = self.parts.session.sync().await;
@@ -151,9 +175,11 @@ impl Conversation {
     async fn work(&mut self, op: Op, turn: &mut Turn) -> Result<Ending, Stopped> {
         self.connected().await?;
         self.started()?;
+        self.scripts_ready().await?;
         match op {
             Op::Say { text, source } => {
                 let Some(text) = self.prompt(&text, source, turn).await? else { return Ok(Ending::Done) };
+                let text = self.with_added(text);
                 if let State::Replied(finish) = self.history.state
                     && finish != Finish::Interrupted
                 {
@@ -185,6 +211,8 @@ impl Conversation {
             | Op::Undo
             | Op::Redo
             | Op::Restore { .. }
+            | Op::Command { .. }
+            | Op::Scripts(_)
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -203,7 +231,12 @@ impl Conversation {
             return self.use_model(name, save).await;
         }
         self.started()?;
+        if !matches!(op, Op::Scripts(_)) {
+            self.scripts_ready().await?;
+        }
         match op {
+            Op::Command { name, text } => self.command(&name, &text).await,
+            Op::Scripts(switch) => self.switch(&switch).await,
             Op::Run { command, told, network } => self.user_run(&command, told, network).await,
             Op::Undo => self.undo().await,
             Op::Compact => self.compact_now().await,
@@ -355,20 +388,6 @@ impl Conversation {
         Ok(crate::base::clip::clip(&String::from_utf8_lossy(&bytes), most, 0))
     }
 
-    async fn restore_scripts(&mut self, records: &[Record]) -> Result<(), Stopped> {
-        let Some(scripts) = &self.parts.scripts else { return Ok(()) };
-        let states = records.iter().filter_map(|record| match &record.entry {
-            Entry::ScriptState { script, state } => Some((script.clone(), state.clone())),
-            _ => None,
-        });
-        // The newest state of each script is the last one.
-        let newest: std::collections::BTreeMap<_, _> = states.collect();
-        if !newest.is_empty() {
-            scripts.restore(newest.into_iter().collect()).await?;
-        }
-        Ok(())
-    }
-
     async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &mut Turn) -> Finished {
         // A version that was begun is in git: the log has to know it too. What its own failure was is told below.
         let ended = match self.settle_version(turn).await {
@@ -437,7 +456,7 @@ impl Conversation {
         }
     }
 
-    async fn keep_script_state(&mut self) {
+    pub(super) async fn keep_script_state(&mut self) {
         let Some(scripts) = &self.parts.scripts else { return };
         for (script, state) in scripts.state().await.unwrap_or_default() {
             self.record(Entry::ScriptState { script, state });
@@ -474,6 +493,13 @@ impl Conversation {
             context_window: server.and_then(|server| server.context_window),
         }
     }
+}
+
+fn forked_from(records: &[Record]) -> Option<String> {
+    records.iter().find_map(|record| match &record.entry {
+        Entry::SessionStarted(started) => started.forked_from.as_ref().map(ToString::to_string),
+        _ => None,
+    })
 }
 
 fn words_of(op: &Op) -> Option<String> {

@@ -255,6 +255,7 @@ impl History {
             | Entry::Validated { .. }
             | Entry::Note { .. } => self.outcome(entry),
             Entry::ReplyDelta { kind: DeltaKind::Reasoning, .. }
+            | Entry::RequestChanged { .. }
             | Entry::HookRan { .. }
             | Entry::ScriptState { .. }
             | Entry::Retry { .. }

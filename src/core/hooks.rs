@@ -5,7 +5,7 @@ use crate::core::event::Event;
 use crate::core::host::{Person, ScriptHost, Sees};
 use crate::core::run::Runner;
 use crate::core::turn::Turn;
-use crate::scripting::{Hooked, Host, Setting};
+use crate::scripting::{HookRun, Hooked, Host, Setting};
 use crate::session::record::Entry;
 
 impl Conversation {
@@ -22,24 +22,17 @@ impl Conversation {
 
     /// Logs and shows each call that had an opinion or broke, and hands on the decision.
     pub(super) async fn hooked<T>(&mut self, hooked: Hooked<T>) -> T {
+        self.log_hooks(&hooked.hooks);
         for hook in hooked.hooks {
-            self.record(Entry::HookRan {
-                script: hook.script.clone(),
-                event: hook.event.clone(),
-                outcome: hook.outcome.clone(),
-                ms: hook.ms,
-                note: hook.note.clone(),
-            });
-            self.emit(Event::Hook {
-                script: hook.script,
-                event: hook.event,
-                outcome: hook.outcome,
-                ms: hook.ms,
-                note: hook.note,
-            })
-            .await;
+            self.emit(shown(hook)).await;
         }
         hooked.decision
+    }
+
+    pub(super) fn log_hooks(&mut self, hooks: &[HookRun]) {
+        for HookRun { script, event, outcome, ms, note } in hooks.iter().cloned() {
+            self.record(Entry::HookRan { script, event, outcome, ms, note });
+        }
     }
 
     /// What a script may do outside validation.
@@ -67,4 +60,8 @@ impl Conversation {
             turn: self.history.turn,
         })
     }
+}
+
+pub fn shown(HookRun { script, event, outcome, ms, note }: HookRun) -> Event {
+    Event::Hook { script, event, outcome, ms, note }
 }

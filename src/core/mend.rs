@@ -5,8 +5,7 @@
 
 use std::sync::PoisonError;
 
-use sha2::{Digest, Sha256};
-
+use crate::base::digest::sha256;
 use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::Event;
@@ -59,8 +58,4 @@ impl Conversation {
         }
         Ok(())
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,6 +9,7 @@ pub mod verdict;
 pub mod view;
 
 mod actions;
+mod around;
 mod attach;
 mod by_lines;
 mod check;
@@ -29,6 +30,7 @@ mod request;
 mod rest;
 mod run;
 mod seen;
+mod sending;
 mod show;
 mod tree;
 mod turn;

@@ -32,6 +32,13 @@ pub enum Op {
     Restore {
         version: u32,
     },
+    /// A command that a script has added, with what was typed behind it.
+    Command {
+        name: String,
+        text: String,
+    },
+    /// Which scripts are asked from now on.
+    Scripts(Switch),
     /// Another model answers from now on.
     UseModel {
         name: String,
@@ -43,12 +50,28 @@ pub enum Op {
     Show(Topic),
 }
 
+/// What is done with scripts. A name is that of a file, with or without its ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switch {
+    On(String),
+    Off(String),
+    /// What is on disk now.
+    Reload,
+}
+
 impl Op {
     /// It looks for the server where that was not found yet.
     pub fn asks_a_server(&self) -> bool {
         match self {
-            Self::Say { .. } | Self::GoOn | Self::Retry | Self::UseModel { .. } | Self::Compact => true,
-            Self::Run { .. } | Self::Undo | Self::Redo | Self::Restore { .. } | Self::Show(_) => false,
+            Self::Say { .. }
+            | Self::GoOn
+            | Self::Retry
+            | Self::UseModel { .. }
+            | Self::Compact
+            | Self::Command { .. } => true,
+            Self::Run { .. } | Self::Undo | Self::Redo | Self::Restore { .. } | Self::Scripts(_) | Self::Show(_) => {
+                false
+            }
         }
     }
 }
@@ -59,6 +82,8 @@ pub enum Source {
     Argument,
     Pipe,
     Keyboard,
+    /// A script's command.
+    Command,
 }
 
 impl Source {
@@ -67,6 +92,7 @@ impl Source {
             Self::Argument => "argument",
             Self::Pipe => "pipe",
             Self::Keyboard => "keyboard",
+            Self::Command => "command",
         }
     }
 }
@@ -94,6 +120,8 @@ pub enum Topic {
     Sessions,
     Models,
     Scripts,
+    /// Those that scripts have added.
+    Commands,
     Prompts,
     Stats,
 }

@@ -10,6 +10,7 @@ use crate::core::event::Event;
 use crate::core::history::State;
 use crate::core::joined::{Joined, ending_of};
 use crate::core::repeats::SAME_REPLY;
+use crate::core::sending::Instead;
 use crate::core::tree::Tree;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
@@ -57,9 +58,9 @@ impl Conversation {
         turn.calls += 1;
         loop {
             self.compact_in_time(turn).await?;
-            let how = self.ask(turn).await?;
+            let (how, instead) = self.ask(turn).await?;
             let mut incoming = Incoming::after(self.history.reply(), &Tree::new(&self.parts.workspace));
-            match self.listen(&mut incoming, &how).await {
+            match self.listen(&mut incoming, &how, instead).await {
                 Ok((reason, usage)) => return self.reply_is_whole(turn, incoming, reason, usage).await,
                 // It answers, and cannot go on with a reply: it is told in words.
                 Err(GatewayError::Refused { .. }) if how != How::Anew && incoming.is_empty() => {
@@ -78,7 +79,7 @@ impl Conversation {
     }
 
     /// Logs what is sent.
-    async fn ask(&mut self, turn: &mut Turn) -> Result<How, Stopped> {
+    async fn ask(&mut self, turn: &mut Turn) -> Result<(How, Option<Instead>), Stopped> {
         let going_on = self.going_on(turn)?;
         let lines_of = match (&going_on, self.history.state) {
             (Some(_), _) => None,
@@ -106,21 +107,32 @@ impl Conversation {
         let model = self.server().map(|server| server.model.clone()).unwrap_or_default();
         let messages = self.history.messages().len() + usize::from(feedback.is_some());
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-        self.record(Entry::RequestSent { request: turn.calls, messages, feedback, model, continues, lines_of });
+        let sent = Entry::RequestSent { request: turn.calls, messages, feedback, model, continues, lines_of };
+        let instead = self.instead(turn, &sent).await?;
+        self.record(sent);
         self.parts.session.sync().await?;
-        Ok(how)
+        Ok((how, instead))
     }
 
     /// Takes in the stream up to its end.
-    async fn listen(&mut self, incoming: &mut Incoming, how: &How) -> Result<(FinishReason, Usage), GatewayError> {
-        self.fits().await?;
-        let Some(gateway) = &self.parts.gateway else { return Err(GatewayError::Cancelled) };
-        let (messages, token) = (self.history.messages(), self.parts.interrupt.token());
+    async fn listen(
+        &mut self,
+        incoming: &mut Incoming,
+        how: &How,
+        instead: Option<Instead>,
+    ) -> Result<(FinishReason, Usage), GatewayError> {
+        let (other, sampling) = instead.map(|instead| (instead.messages, instead.sampling)).unzip();
+        self.fits(other.as_deref().unwrap_or(self.history.messages())).await?;
+        let messages = other.as_deref().unwrap_or(self.history.messages());
+        let token = self.parts.interrupt.token();
+        let Some(gateway) = &mut self.parts.gateway else { return Err(GatewayError::Cancelled) };
+        let usual = sampling.map(|sampling| gateway.use_sampling(sampling));
         let mut stream = match how {
             How::Anew => gateway.chat(messages, &token),
             How::GoesOn => gateway.go_on(messages, &token),
             How::Shaped(schema) => gateway.answer(messages, schema, &token),
         };
+        usual.map(|usual| gateway.use_sampling(usual));
         while let Some(delta) = stream.next().await {
             match delta? {
                 Delta::Finished { reason, usage } => return Ok((reason, usage)),
@@ -131,11 +143,9 @@ impl Conversation {
     }
 
     /// What is surely too long is not sent: some servers read it for minutes first, and some cut it without a word.
-    async fn fits(&self) -> Result<(), GatewayError> {
+    async fn fits(&self, messages: &[Message]) -> Result<(), GatewayError> {
         let Some(gateway) = &self.parts.gateway else { return Ok(()) };
-        let (Some(window), messages) = (gateway.server().context_window, self.history.messages()) else {
-            return Ok(());
-        };
+        let Some(window) = gateway.server().context_window else { return Ok(()) };
         if gateway.estimate(messages) < window / 10 * 9 {
             return Ok(());
         }

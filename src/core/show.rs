@@ -13,7 +13,7 @@ use crate::core::history::path;
 use crate::core::op::Topic;
 use crate::core::run::blocking;
 use crate::core::verdict::Stopped;
-use crate::core::view::{Context, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
+use crate::core::view::{Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
 use crate::gateway::Gateway;
 use crate::session::record::{Entry, Record};
 use crate::session::{self};
@@ -38,6 +38,7 @@ impl Conversation {
             Topic::Sessions => View::Sessions(self.sessions()?),
             Topic::Models => View::Models(self.models().await?),
             Topic::Scripts => View::Scripts(self.scripts()),
+            Topic::Commands => View::Commands(self.commands()),
             Topic::Prompts => View::Prompts(self.prompts()),
             Topic::Stats => View::Stats(stats(&self.records().await?)),
         };
@@ -138,13 +139,24 @@ impl Conversation {
     }
 
     fn scripts(&self) -> Vec<Script> {
-        let loaded = self.parts.scripts.as_ref().map(crate::scripting::Scripts::list).unwrap_or_default();
+        let Some(scripts) = &self.parts.scripts else { return Vec::new() };
+        let off = scripts.off();
         let script = |loaded: crate::scripting::Loaded| {
             let (origin, name) = loaded.label.split_once('/').unwrap_or(("", &loaded.label));
-            let events = loaded.events.iter().map(|event| (*event).to_owned()).collect();
-            Script { name: name.to_owned(), origin: origin.to_owned(), events }
+            let tallies = scripts.tallies(&loaded.label);
+            let handler = |event: &&'static str| {
+                let tally = tallies.iter().find(|tally| tally.event == *event).cloned().unwrap_or_default();
+                Handler { event: (*event).to_owned(), calls: tally.calls, time: tally.time, outcome: tally.outcome }
+            };
+            Script {
+                name: name.to_owned(),
+                origin: origin.to_owned(),
+                events: loaded.events.iter().map(handler).collect(),
+                off: off.contains(&loaded.label),
+                commands: loaded.commands,
+            }
         };
-        loaded.into_iter().map(script).collect()
+        scripts.list().into_iter().map(script).collect()
     }
 
     fn prompts(&self) -> Vec<Prompt> {
@@ -198,7 +210,7 @@ fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {
     kept.collect()
 }
 
-fn stats(records: &[Record]) -> Stats {
+pub fn stats(records: &[Record]) -> Stats {
     let mut stats = Stats::default();
     let mut verdicts: BTreeMap<&str, u32> = BTreeMap::new();
     for record in records {

@@ -1,5 +1,9 @@
 //! What can be shown of a conversation, as plain values for whoever shows it; and the words of the log that events repeat.
 
+use std::time::Duration;
+
+use serde::Serialize;
+
 use crate::base::report::FileChange;
 use crate::base::usage::Usage;
 pub use crate::session::record::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
@@ -24,6 +28,7 @@ pub enum View {
     Sessions(Vec<SavedSession>),
     Models(Vec<Model>),
     Scripts(Vec<Script>),
+    Commands(Vec<Command>),
     Prompts(Vec<Prompt>),
     Stats(Stats),
 }
@@ -85,7 +90,29 @@ pub struct Model {
 pub struct Script {
     pub name: String,
     pub origin: String,
-    pub events: Vec<String>,
+    pub events: Vec<Handler>,
+    /// Slash commands that it adds.
+    pub commands: Vec<String>,
+    /// It is not asked.
+    pub off: bool,
+}
+
+/// What a script's handler of one event did since the session was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handler {
+    pub event: String,
+    pub calls: u32,
+    /// Of all calls together.
+    pub time: Duration,
+    /// What the last call came to; empty where it had no opinion.
+    pub outcome: String,
+}
+
+/// A slash command that a script has added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub name: String,
+    pub about: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,10 +121,11 @@ pub struct Prompt {
     pub origin: String,
 }
 
-/// Of the whole session.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Of the whole session; scripts see it when it is left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
     pub messages: u32,
+    #[serde(flatten)]
     pub usage: Usage,
     pub runs: u32,
     /// Of all runs together.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::base::clock::to_the_minute;
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, FileChange};
-use crate::core::view::{Context, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
+use crate::core::view::{Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
 
 /// Rows that are shown of what may be long; how many more there are is said.
 const MOST: usize = 200;
@@ -24,6 +24,8 @@ pub fn lines(view: &View) -> String {
         View::Sessions(sessions) => self::sessions(sessions),
         View::Models(models) => self::models(models),
         View::Scripts(scripts) => self::scripts(scripts),
+        // For completion and `/help`.
+        View::Commands(_) => String::new(),
         View::Prompts(prompts) => self::prompts(prompts),
         View::Stats(stats) => self::stats(stats),
     }
@@ -154,9 +156,27 @@ fn scripts(scripts: &[Script]) -> String {
     if scripts.is_empty() {
         return "no script runs (--no-scripts)\n".to_owned();
     }
-    table(scripts, |script| {
-        format!("{:<10} {:<28} {}", script.origin, printable(&script.name), script.events.join(" "))
-    })
+    let mut out = table(scripts, script);
+    out.push_str("ms: all calls together; /scripts off NAME, /scripts on NAME, /scripts reload\n");
+    out
+}
+
+/// What each of its handlers did so far.
+fn script(script: &Script) -> String {
+    let off = if script.off { "  off" } else { "" };
+    let mut out = format!("{:<10} {}{off}", script.origin, printable(&script.name));
+    for Handler { event, calls, time, outcome } in &script.events {
+        let _ = write!(out, "\n             {event:<18}");
+        if *calls > 0 {
+            let outcome = if outcome.is_empty() { "no opinion" } else { outcome };
+            let calls = if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+            let _ = write!(out, " {calls:>9} {:>9.1} ms   last: {outcome}", time.as_secs_f64() * 1e3);
+        }
+    }
+    for command in &script.commands {
+        let _ = write!(out, "\n             /{command}");
+    }
+    out
 }
 
 fn prompts(prompts: &[Prompt]) -> String {

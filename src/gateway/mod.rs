@@ -137,6 +137,11 @@ impl Gateway {
         &self.server
     }
 
+    /// What is sent beside the messages from now on; gives back what was sent until now.
+    pub fn use_sampling(&mut self, sampling: Sampling) -> Sampling {
+        std::mem::replace(&mut self.sampling, sampling)
+    }
+
     /// Sends the messages. The stream ends after `Finished` or the first error; dropping it closes the connection.
     pub fn chat(
         &self,

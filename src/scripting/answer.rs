@@ -6,8 +6,10 @@ use rhai::{Dynamic, Engine, Map};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::RunRequest;
+use super::location::nearest;
 use super::plain;
+use super::{Params, RunRequest};
+use crate::base::message::Message;
 
 /// Each helper, its parameter if it has one, and what it says.
 pub(super) const HELPERS: &[Helper] = &[
@@ -16,7 +18,7 @@ pub(super) const HELPERS: &[Helper] = &[
     Helper { name: "context", takes: "text", says: "Adds a text to what the model is sent, below the user's" },
     Helper { name: "retry", takes: "feedback", says: "Sends the reply back to the model with this feedback" },
     Helper { name: "stop", takes: "why", says: "Ends the turn, and why" },
-    Helper { name: "handled", takes: "text", says: "The answer to the prompt: no model is asked" },
+    Helper { name: "handled", takes: "text", says: "The answer to a prompt or a command: no model is asked" },
     Helper { name: "pass", takes: "", says: "A validator's yes" },
     Helper { name: "fail", takes: "feedback", says: "A validator's no: what the model is told of the fault" },
     Helper { name: "none", takes: "why", says: "A validator that cannot tell, and why: `needs flask`" },
@@ -55,8 +57,47 @@ pub(super) fn decode<T: for<'de> Deserialize<'de>>(value: &Dynamic) -> Result<Op
         return Err(format!("returned a value of type {}, not () or a map", value.type_name()));
     }
     let value = plain::to_json(value).map_err(|what| format!("returned a map that cannot be used: {what}"))?;
-    serde_json::from_value(value).map(Some).map_err(|error| format!("returned a map that cannot be used: {error}"))
+    serde_json::from_value(value).map(Some).map_err(|error| {
+        let error = error.to_string();
+        format!("returned a map that cannot be used: {error}{}", meant(&error))
+    })
 }
+
+/// Of an unknown key, the known one that is nearest: serde quotes the unknown one first.
+fn meant(error: &str) -> String {
+    let quoted: Vec<&str> = error.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((unknown, known)) if error.starts_with("unknown field") => nearest(unknown, known),
+        _ => String::new(),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SessionStart {
+    pub context: OneOrMany,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Request {
+    pub allow: Yes,
+    pub deny: Option<String>,
+    pub messages: Option<Vec<Message>>,
+    pub params: Option<Params>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Command {
+    pub handled: Option<String>,
+    pub text: Option<String>,
+}
+
+/// Nothing can be decided any more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SessionEnd {}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::handler::Event;
+use super::ledger::Ledger;
 use super::location;
 use super::set::{Origin, Script, Set};
 use super::worker::Bench;
-use super::{HookRun, Hooked, Host, RunRequest, RunResult, Setting, State, answer, engine, plain};
+use super::{HookRun, Hooked, Host, RunRequest, RunResult, Setting, answer, engine, plain};
 use crate::base::clock;
 
 /// A script's `this` is kept in the session's log.
@@ -59,16 +60,22 @@ pub(super) trait Chain: Clone + Send + 'static {
 pub(super) fn ask<C: Chain>(
     bench: &Bench,
     set: &Set,
-    state: &State,
+    ledger: &Ledger,
     (at, host): (&Setting, Box<dyn Host>),
     mut chain: C,
 ) -> Hooked<C::Decision> {
     let mut hooks = Vec::new();
     bench.desk().open(host, at.headless, set);
-    for script in set.asked(C::EVENT) {
+    let off = ledger.off().clone();
+    for script in set.asked(C::EVENT).filter(|script| !off.contains(&script.label)) {
         let started = Instant::now();
-        let mut call = Call { bench, script, state, event: C::EVENT, at };
+        let mut call = Call { bench, script, ledger, event: C::EVENT, at };
         let taken = chain.consult(&mut call);
+        let outcome = match &taken {
+            Ok(taken) => taken.as_ref().map_or("", |taken| taken.outcome),
+            Err(_) => "failed",
+        };
+        ledger.count(&script.label, C::EVENT, started.elapsed(), outcome);
         let record = |outcome: &str, note: String| HookRun {
             script: script.label.clone(),
             event: C::EVENT.name().to_owned(),
@@ -122,7 +129,7 @@ fn fail<C: Chain>(chain: &mut C, script: &str, why: &str) -> bool {
 pub(super) struct Call<'a> {
     bench: &'a Bench,
     script: &'a Script,
-    state: &'a State,
+    ledger: &'a Ledger,
     event: Event,
     at: &'a Setting,
 }
@@ -140,12 +147,13 @@ impl Call<'_> {
     /// Calls the handler and decodes what it says.
     pub fn ask<A: for<'de> Deserialize<'de>>(&mut self, fields: Map) -> Result<Option<A>, String> {
         let meter = self.bench.desk().meter();
-        let mut this = self.state_of()?;
+        let mut this = self.state_of();
         let ev = self.event(fields);
         meter.begin(&self.script.label);
         self.bench.desk().serve(&self.script.label);
-        let called =
-            self.bench.guard(|| engine::call(self.bench.engine(), &self.script.ast, self.event.name(), ev, &mut this));
+        let called = self
+            .bench
+            .guard(|| engine::call(self.bench.engine(), &self.script.ast, self.event.name(), (ev,), &mut this));
         // A native function may swallow what its callbacks raise, so the meter is asked once more.
         let over = meter.verdict().map(|why| format!("{}: {why}", self.script.label));
         let returned = match called {
@@ -174,10 +182,10 @@ impl Call<'_> {
         fields
     }
 
-    fn state_of(&self) -> Result<Dynamic, String> {
-        let state = self.state.lock().map_err(|error| error.to_string())?;
+    fn state_of(&self) -> Dynamic {
+        let state = self.ledger.state();
         let kept = state.get(&self.script.label).filter(|value| value.is_object());
-        Ok(kept.map_or_else(|| Map::new().into(), plain::to_script))
+        kept.map_or_else(|| Map::new().into(), plain::to_script)
     }
 
     fn keep(&self, this: &Dynamic) -> Result<(), String> {
@@ -190,7 +198,7 @@ impl Call<'_> {
         if size > MAX_STATE {
             return Err(self.wrong(&format!("left a `this` of {size} bytes; at most {MAX_STATE} are kept")));
         }
-        let mut state = self.state.lock().map_err(|error| error.to_string())?;
+        let mut state = self.ledger.state();
         if value.as_object().is_none_or(serde_json::Map::is_empty) {
             state.remove(&self.script.label);
         } else if state.get(&self.script.label) != Some(&value) {

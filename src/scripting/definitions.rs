@@ -57,6 +57,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ),
 ];
 
+const COMMANDS: &str = "\
+// Slash commands that the script adds, each with what /help says of it: `#{todo: \"what is left to do\"}`. It is called
+// once, when the script is loaded; on_command is asked when one of them is typed.
+fn commands() -> Map;";
+
 const RUN: &[Line] = &[
     ("cmd", "String", "the script that ran"),
     ("ok", "bool", "it ended by itself, with exit code 0"),
@@ -83,10 +88,30 @@ const RUN: &[Line] = &[
     ("network", "String", "`off` or `full`"),
 ];
 
+const TURN_END: &[Line] = &[
+    ("text", "String", "the last reply"),
+    ("files_changed", "Array", "of this message, each `#{path, kind}`"),
+    ("runs", "Array", "the reports of its runs"),
+    ("verdict", "String", "`passed`, `failed` or `unchecked`"),
+    ("continues", "int", "how often `more` went on with it"),
+    ("continues_left", "int", "how often it still can"),
+];
+
 /// What `ev` holds for this event beside what every event's does.
 pub(super) fn fields(event: Event) -> Vec<Line> {
     match event {
+        Event::SessionStart => vec![
+            ("resumed", "bool", "a saved session is gone on with"),
+            ("forked_from", "String|()", "the id of the session that it goes on from"),
+            ("scripts", "Array", "all scripts in their order, as `user/40-todo.rhai`"),
+        ],
         Event::Prompt => vec![("text", "String", "the user's message"), ("source", "String", "where it came from")],
+        Event::Request => vec![
+            ("messages", "Array", "what is about to be sent, each `#{role, content}`"),
+            ("params", "Map", "`#{temperature, seed, max_tokens}`; `()` is the server's own"),
+            ("est_tokens", "int", "about how many tokens the messages are"),
+            ("context_limit", "int|()", "the model's context window in tokens, where it is known"),
+        ],
         Event::Reply => vec![
             ("text", "String", "the model's reply as it came"),
             ("reasoning", "String", "what it thought, where the server tells"),
@@ -116,13 +141,17 @@ pub(super) fn fields(event: Event) -> Vec<Line> {
             fields.push(("feedback", "String", "what the script before made of it; empty at first"));
             fields
         }
-        Event::TurnEnd => vec![
-            ("text", "String", "the last reply"),
-            ("files_changed", "Array", "of this message, each `#{path, kind}`"),
-            ("runs", "Array", "the reports of its runs"),
-            ("verdict", "String", "`passed`, `failed` or `unchecked`"),
-            ("continues", "int", "how often `more` went on with it"),
-            ("continues_left", "int", "how often it still can"),
+        Event::TurnEnd => TURN_END.to_vec(),
+        Event::Command => {
+            vec![("command", "String", "the command's name"), ("text", "String", "what was typed behind it")]
+        }
+        Event::SessionEnd => vec![
+            ("reason", "String", "`done`, `left` …"),
+            (
+                "totals",
+                "Map",
+                "`#{messages, requests, prompt_tokens, completion_tokens, seconds, runs, run_s, versions}`",
+            ),
         ],
     }
 }
@@ -130,6 +159,13 @@ pub(super) fn fields(event: Event) -> Vec<Line> {
 /// The keys of the map that a handler of this event may return.
 pub(super) fn answers(event: Event) -> &'static [Line] {
     match event {
+        Event::SessionStart => &[("context", "String|Array", "is sent below the next message")],
+        Event::Request => &[
+            ("messages", "Array", "are sent instead, this once; the conversation stays as it is"),
+            ("params", "Map", "any of them, for this request"),
+            ("deny", "String", "nothing is sent; the request ends here, and why"),
+            ("allow", "true", "yes, in the log"),
+        ],
         Event::Prompt => &[
             ("text", "String", "takes the message's place"),
             ("context", "String|Array", "is sent below it"),
@@ -167,6 +203,11 @@ pub(super) fn answers(event: Event) -> &'static [Line] {
             ("more", "String", "goes back to the model; the turn goes on"),
             ("verdict", "String", "`passed`, `failed` or `unchecked`"),
         ],
+        Event::Command => &[
+            ("handled", "String", "is shown to the user"),
+            ("text", "String", "is said to the model, as if the user had typed it"),
+        ],
+        Event::SessionEnd => &[],
     }
 }
 
@@ -182,10 +223,12 @@ pub fn definitions() -> String {
     out += &table(COMMON);
     for event in Event::ALL {
         let gate = if event.is_gate() { " A gate: a script that breaks here denies." } else { "" };
-        let _ = writeln!(out, "\n//{gate} ev also has:\n{}//\n// and it may return a map with:", table(&fields(event)));
+        let may = if answers(event).is_empty() { "returns nothing." } else { "may return a map with:" };
+        let _ = writeln!(out, "\n//{gate} ev also has:\n{}//\n// and it {may}", table(&fields(event)));
         out += &table(answers(event));
         let _ = writeln!(out, "fn {}(ev: Map) -> Map|();", event.name());
     }
+    let _ = writeln!(out, "\n{COMMANDS}");
     let _ = writeln!(out, "\n// Limits, in ev.limits and in run's request: {}", LIMITS.join(" "));
     let _ = writeln!(out, "\n// ---- Helpers: each builds an answer ----");
     for helper in HELPERS {
@@ -203,11 +246,16 @@ pub fn definitions() -> String {
     out
 }
 
-/// The names of all functions above, for the test that compares them with the engine's.
-#[cfg(test)]
+/// The names of all functions above.
 pub(super) fn function_names() -> Vec<&'static str> {
     let functions = FUNCTIONS.iter().filter_map(|(signature, _)| signature.split('(').next());
     functions.chain(HELPERS.iter().map(|helper| helper.name)).chain(["modify"]).collect()
+}
+
+/// The names of all fields that an event can have.
+pub(super) fn field_names() -> Vec<&'static str> {
+    let own = Event::ALL.into_iter().flat_map(fields);
+    COMMON.iter().copied().chain(own).map(|(name, _, _)| name).collect()
 }
 
 #[cfg(test)]

@@ -96,9 +96,9 @@ pub(super) fn call(
     engine: &Engine,
     ast: &rhai::AST,
     handler: &str,
-    ev: rhai::Map,
+    arguments: impl rhai::FuncArgs,
     this: &mut Dynamic,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let options = rhai::CallFnOptions::new().bind_this_ptr(this);
-    engine.call_fn_with_options(options, &mut Scope::new(), ast, handler, (ev,))
+    engine.call_fn_with_options(options, &mut Scope::new(), ast, handler, arguments)
 }

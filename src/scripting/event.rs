@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base::message::Message;
 use crate::base::report::RunReport;
 
 /// A run that a script asks for. Limits only ever tighten.
@@ -59,6 +60,77 @@ pub struct HookRun {
 pub struct Hooked<T> {
     pub decision: T,
     pub hooks: Vec<HookRun>,
+}
+
+/// A conversation begins, or is gone on with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionStart {
+    pub resumed: bool,
+    /// The session that it goes on from.
+    pub forked_from: Option<String>,
+}
+
+/// A text that goes to the model with the next message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub script: String,
+    pub text: String,
+}
+
+/// What is about to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestEvent {
+    pub messages: Vec<Message>,
+    pub params: Params,
+    pub est_tokens: u64,
+    /// `None` where the server does not say.
+    pub context_limit: Option<u64>,
+    /// The last message is a reply that the server goes on with: it has to stay as it is.
+    pub goes_on: bool,
+}
+
+/// What is sent beside the messages; `None` is the server's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    pub temperature: Option<f64>,
+    pub seed: Option<i64>,
+    pub max_tokens: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RequestDecision {
+    /// `None` where nothing is changed.
+    Go(Option<Changed>),
+    Denied {
+        script: String,
+        why: String,
+    },
+}
+
+/// A request as scripts want it, this once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    pub scripts: Vec<String>,
+    pub messages: Vec<Message>,
+    pub params: Params,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandDecision {
+    /// It had nothing to say, or broke.
+    Nothing,
+    /// For the user.
+    Handled { text: String },
+    /// As if the user had said it.
+    Say { text: String },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionEnd {
+    pub reason: String,
+    /// What the session cost, as plain values.
+    pub totals: Value,
 }
 
 #[derive(Clone, Debug, PartialEq)]

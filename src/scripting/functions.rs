@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::overrides::OverrideBuilder;
 use regex::{Captures, Regex, RegexBuilder};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map};
-use sha2::{Digest, Sha256};
 
 use super::location::raise;
 use super::meter::{MAX_ARRAY, MAX_STRING, Meter};
 use super::world::Desk;
 use super::{plain, text};
+use crate::base::digest::sha256;
 
 type Failure = Box<EvalAltResult>;
 
@@ -120,9 +120,7 @@ fn groups(captures: &Captures<'_>) -> Array {
 }
 
 fn data(engine: &mut Engine) {
-    engine.register_fn("sha256", |text: &str| -> String {
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    });
+    engine.register_fn("sha256", |text: &str| sha256(text.as_bytes()));
     engine.register_fn("parse_json", |text: &str| -> Result<Dynamic, Failure> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| raise(format!("the text is no JSON: {error}")))?;

@@ -4,47 +4,66 @@ use super::location::nearest;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
+    SessionStart,
     Prompt,
+    Request,
     Reply,
     FileWrite,
     Validate,
     Run,
     RunResult,
     TurnEnd,
+    Command,
+    SessionEnd,
 }
 
 impl Event {
-    pub const ALL: [Self; 7] =
-        [Self::Prompt, Self::Reply, Self::FileWrite, Self::Validate, Self::Run, Self::RunResult, Self::TurnEnd];
-
-    /// Planned names: a script that has one must not believe that it is called.
-    const LATER: [&'static str; 3] = ["on_session_start", "on_request", "on_session_end"];
+    pub const ALL: [Self; 11] = [
+        Self::SessionStart,
+        Self::Prompt,
+        Self::Request,
+        Self::Reply,
+        Self::FileWrite,
+        Self::Validate,
+        Self::Run,
+        Self::RunResult,
+        Self::TurnEnd,
+        Self::Command,
+        Self::SessionEnd,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::SessionStart => "on_session_start",
             Self::Prompt => "on_prompt",
+            Self::Request => "on_request",
             Self::Reply => "on_reply",
             Self::FileWrite => "on_file_write",
             Self::Validate => "on_validate",
             Self::Run => "on_run",
             Self::RunResult => "on_run_result",
             Self::TurnEnd => "on_turn_end",
+            Self::Command => "on_command",
+            Self::SessionEnd => "on_session_end",
         }
     }
 
     /// Gates fail closed.
     pub fn is_gate(self) -> bool {
         match self {
-            Self::Prompt | Self::FileWrite | Self::Run => true,
-            Self::Reply | Self::Validate | Self::RunResult | Self::TurnEnd => false,
+            Self::Prompt | Self::Request | Self::FileWrite | Self::Run => true,
+            Self::SessionStart
+            | Self::Reply
+            | Self::Validate
+            | Self::RunResult
+            | Self::TurnEnd
+            | Self::Command
+            | Self::SessionEnd => false,
         }
     }
 
     /// The event that a function of this name and number of parameters handles; `None` for an ordinary function.
     pub fn named(function: &str, parameters: usize) -> Result<Option<Self>, String> {
-        if Self::LATER.contains(&function) || (function == "commands" && parameters == 0) {
-            return Err(format!("`{function}` is not available yet"));
-        }
         if !function.starts_with("on_") {
             return Ok(None);
         }

@@ -2,6 +2,8 @@
 
 use rhai::{EvalAltResult, ParseError, Position};
 
+use super::definitions;
+
 /// An error that a native function raises; Rhai adds the place of the call.
 pub(super) fn raise(message: impl Into<String>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(message.into().into(), Position::NONE).into()
@@ -28,7 +30,7 @@ pub(super) fn of_call(error: Box<EvalAltResult>, script: &str) -> String {
             }
             mut other => {
                 other.clear_position();
-                break other.to_string();
+                break format!("{other}{}", meant(&other));
             }
         }
     };
@@ -52,9 +54,22 @@ pub(super) fn of_function(file: &str, source: &str, name: &str, message: &str) -
     }
 }
 
-/// ` (nearest: …)`, or nothing where no name is near.
+/// What a name that is not there was meant to be: a field or a function that every script can use.
+fn meant(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorPropertyNotFound(name, _) => nearest(name, &definitions::field_names()),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            let name = signature.split(" (").next().unwrap_or_default();
+            let known = definitions::function_names();
+            if known.contains(&name) { String::new() } else { nearest(name, &known) }
+        }
+        _ => String::new(),
+    }
+}
+
+/// `; did you mean …`, or nothing where no name is near.
 pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    let near = similar::get_close_matches(name, known, 1, 0.5);
+    let near = similar::get_close_matches(name, known, 1, 0.6);
     near.first().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 

@@ -4,7 +4,7 @@
 //! budget, and one that cannot be stopped is given up together with its thread. A gate that breaks denies, an observer
 //! that breaks is passed over, and either way the call is told. What a decision does is core's part, as is trust.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,20 +14,26 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use chain::Chain;
+use ledger::Ledger;
 use set::Set;
 use worker::Worker;
 
 mod answer;
+mod around;
 mod chain;
 mod chains;
+mod commands;
 mod definitions;
 mod engine;
 mod event;
 mod functions;
 mod handler;
+mod ledger;
 mod location;
 mod meter;
 mod plain;
+mod request;
+mod sample;
 mod set;
 mod text;
 mod worker;
@@ -36,11 +42,14 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use commands::{Command, is_taken};
 pub use definitions::definitions;
 pub use event::{
-    FileWrite, HookRun, Hooked, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunRequest,
-    RunResult, RunResultDecision, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
+    Changed, CommandDecision, Context, FileWrite, HookRun, Hooked, Opinion, Params, PromptDecision, ReplyDecision,
+    ReplyEvent, RequestDecision, RequestEvent, RunDecision, RunEvent, RunRequest, RunResult, RunResultDecision,
+    SessionEnd, SessionStart, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
 };
+pub use ledger::Tally;
 pub use set::{Loaded, Source, built_in, in_use};
 
 /// Script time of one call where nothing else is asked for.
@@ -52,6 +61,8 @@ pub struct Options {
     pub user: Option<PathBuf>,
     /// `None` where the project has none or they are not trusted.
     pub project: Option<PathBuf>,
+    /// SHA-256 of the project's files that the user has let in; `None`: whatever they are, this once.
+    pub trusted: Option<BTreeSet<String>>,
     /// Script time of one call; host calls have their own limits.
     pub budget: Option<Duration>,
 }
@@ -70,10 +81,23 @@ pub enum ScriptError {
 
 /// Every script compiled, one by one: those that can be asked, in order, and a line for each file that is faulty.
 pub fn check(options: &Options) -> Result<(Vec<Loaded>, Vec<String>), ScriptError> {
+    check_with(options, |_, _| Vec::new())
+}
+
+/// The same, with every handler called once; then also a line for each that cannot work.
+pub fn try_out(options: &Options) -> Result<(Vec<Loaded>, Vec<String>), ScriptError> {
+    check_with(options, sample::faults)
+}
+
+fn check_with(
+    options: &Options,
+    more: fn(&worker::Bench, &Set) -> Vec<String>,
+) -> Result<(Vec<Loaded>, Vec<String>), ScriptError> {
     let files = set::read(options)?;
     let worker = Worker::start(options.budget.unwrap_or(BUDGET))?;
     worker.wait_for(move |bench| {
-        let (set, faults) = Set::compile_sound(bench.engine(), files);
+        let (set, mut faults) = Set::compile_sound(bench, files);
+        faults.extend(more(bench, &set));
         (set.list(), faults)
     })
 }
@@ -99,17 +123,13 @@ pub enum Level {
     Notify,
 }
 
-/// Each script's `this`, by the script's label. Shared with the engine's thread, which may be given up in mid-call: a
-/// call works on a copy and puts it back at its end.
-type State = Arc<Mutex<BTreeMap<String, Value>>>;
-
 type Call<T> = Result<Hooked<T>, ScriptError>;
 
 /// The loaded scripts. All calls go to one engine thread, one after the other.
 pub struct Scripts {
     options: Options,
     set: Mutex<Arc<Set>>,
-    state: State,
+    ledger: Arc<Ledger>,
     /// Held through a call: calls are strictly one after the other. A thread that was given up is replaced under it.
     worker: tokio::sync::Mutex<Worker>,
 }
@@ -119,11 +139,11 @@ impl Scripts {
     pub fn load(options: &Options) -> Result<Self, ScriptError> {
         let worker = Worker::start(options.budget.unwrap_or(BUDGET))?;
         let files = set::read(options)?;
-        let set = worker.wait_for(move |bench| Set::compile(bench.engine(), files))??;
+        let set = worker.wait_for(move |bench| Set::compile(bench, files))??;
         Ok(Self {
             options: options.clone(),
             set: Mutex::new(Arc::new(set)),
-            state: State::default(),
+            ledger: Arc::default(),
             worker: tokio::sync::Mutex::new(worker),
         })
     }
@@ -133,29 +153,56 @@ impl Scripts {
         self.current().list()
     }
 
-    /// Compiles again what changed since; the old set stays where that fails.
-    pub async fn reload(&self) -> Result<(), ScriptError> {
+    /// The slash commands that they add, by name.
+    pub fn commands(&self) -> Vec<Command> {
+        let off = self.ledger.off();
+        self.current().commands().into_iter().filter(|command| !off.contains(&command.script)).collect()
+    }
+
+    /// Whether a script handles the event of that name.
+    pub fn handles(&self, event: &str) -> bool {
+        let set = self.current();
+        handler::Event::named(event, 1).is_ok_and(|event| event.is_some_and(|event| set.handles(event)))
+    }
+
+    /// What the script's handlers did so far.
+    pub fn tallies(&self, script: &str) -> Vec<Tally> {
+        self.ledger.tallies(script)
+    }
+
+    /// Labels of the scripts that are not asked.
+    pub fn off(&self) -> Vec<String> {
+        self.ledger.off().iter().cloned().collect()
+    }
+
+    /// From now on only the other ones are asked.
+    pub fn switch_off(&self, scripts: impl IntoIterator<Item = String>) {
+        *self.ledger.off() = scripts.into_iter().collect();
+    }
+
+    /// Compiles again what changed since, and says whether anything has; the old set stays where that fails.
+    pub async fn reload(&self) -> Result<bool, ScriptError> {
         let files = set::read(&self.options)?;
         if self.current().is_of(&files) {
-            return Ok(());
+            return Ok(false);
         }
         let worker = self.worker().await?;
         let compiled = worker
-            .call(&CancellationToken::new(), move |bench| Set::compile(bench.engine(), files))
+            .call(&CancellationToken::new(), move |bench| Set::compile(bench, files))
             .await
             .map_err(|lost| ScriptError::Gone(lost.to_string()))??;
         *self.set.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(compiled);
-        Ok(())
+        Ok(true)
     }
 
     /// Each script's `this`, to be kept in the session.
     pub async fn state(&self) -> Result<Vec<(String, Value)>, ScriptError> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.ledger.state();
         Ok(state.iter().map(|(script, value)| (script.clone(), value.clone())).collect())
     }
 
     pub async fn restore(&self, state: Vec<(String, Value)>) -> Result<(), ScriptError> {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state.into_iter().collect();
+        *self.ledger.state() = state.into_iter().collect();
         Ok(())
     }
 
@@ -234,6 +281,48 @@ impl Scripts {
         self.ask(at, chains::End::new(end), host, cancel).await
     }
 
+    pub async fn on_session_start(
+        &self,
+        at: &Setting,
+        start: SessionStart,
+        host: Box<dyn Host>,
+        cancel: &CancellationToken,
+    ) -> Call<Vec<Context>> {
+        let scripts = self.list().into_iter().map(|script| script.label).collect();
+        self.ask(at, around::Start::new(start, scripts), host, cancel).await
+    }
+
+    pub async fn on_request(
+        &self,
+        at: &Setting,
+        request: RequestEvent,
+        host: Box<dyn Host>,
+        cancel: &CancellationToken,
+    ) -> Call<RequestDecision> {
+        self.ask(at, request::Request::new(request), host, cancel).await
+    }
+
+    /// Asks the script that has the command, with what was typed behind it.
+    pub async fn on_command(
+        &self,
+        at: &Setting,
+        (command, text): (&Command, &str),
+        host: Box<dyn Host>,
+        cancel: &CancellationToken,
+    ) -> Call<CommandDecision> {
+        self.ask(at, around::Command::new(&command.script, &command.name, text), host, cancel).await
+    }
+
+    pub async fn on_session_end(
+        &self,
+        at: &Setting,
+        end: SessionEnd,
+        host: Box<dyn Host>,
+        cancel: &CancellationToken,
+    ) -> Call<()> {
+        self.ask(at, around::End::new(end), host, cancel).await
+    }
+
     async fn ask<C: Chain>(
         &self,
         at: &Setting,
@@ -247,8 +336,8 @@ impl Scripts {
         }
         tracing::debug!(event = C::EVENT.name(), "scripts asked");
         let worker = self.worker().await?;
-        let (at, state, spare) = (at.clone(), Arc::clone(&self.state), chain.clone());
-        let called = worker.call(cancel, move |bench| chain::ask(bench, &set, &state, (&at, host), chain)).await;
+        let (at, ledger, spare) = (at.clone(), Arc::clone(&self.ledger), chain.clone());
+        let called = worker.call(cancel, move |bench| chain::ask(bench, &set, &ledger, (&at, host), chain)).await;
         if cancel.is_cancelled() {
             // A script that was stopped has neither denied anything nor failed.
             return Err(ScriptError::Cancelled);

@@ -11,9 +11,12 @@ use std::sync::Arc;
 use rhai::{AST, Engine};
 use walkdir::WalkDir;
 
+use super::commands::{self, Command};
 use super::handler::Event;
 use super::location;
+use super::worker::Bench;
 use super::{Options, ScriptError};
+use crate::base::digest::sha256;
 use crate::base::fs;
 
 const BUILT_IN: &[(&str, &str)] = &[
@@ -63,6 +66,8 @@ pub struct Loaded {
     pub label: String,
     pub path: Option<PathBuf>,
     pub events: Vec<&'static str>,
+    /// The slash commands that it adds.
+    pub commands: Vec<String>,
 }
 
 /// A script or a module as it was read, as `faos scripts show` shows it.
@@ -107,6 +112,7 @@ pub(super) struct Script {
     pub label: String,
     pub ast: AST,
     handlers: Vec<Event>,
+    commands: Vec<Command>,
     path: Option<PathBuf>,
 }
 
@@ -126,29 +132,47 @@ pub(super) struct Set {
 }
 
 impl Set {
-    pub fn compile(engine: &Engine, files: Vec<File>) -> Result<Self, ScriptError> {
-        let (set, faults) = Self::compile_sound(engine, files);
+    pub fn compile(bench: &Bench, files: Vec<File>) -> Result<Self, ScriptError> {
+        let (set, faults) = Self::compile_sound(bench, files);
         faults.into_iter().next().map_or(Ok(set), |fault| Err(ScriptError::Load(fault)))
     }
 
     /// What compiles, and a line for each file that does not.
-    pub fn compile_sound(engine: &Engine, files: Vec<File>) -> (Self, Vec<String>) {
+    pub fn compile_sound(bench: &Bench, files: Vec<File>) -> (Self, Vec<String>) {
         let mut places: Vec<(String, Vec<Place>)> = Vec::new();
-        let (mut modules, mut faults) = (Modules::new(), Vec::new());
-        for file in &files {
-            match compiled(engine, file) {
-                Ok(Compiled::Module(ast)) => {
-                    modules.insert(file.label().trim_end_matches(".rhai").to_owned(), ast);
-                }
-                Ok(Compiled::Script(script)) => match places.iter_mut().find(|(name, _)| *name == file.name) {
+        let mut faults = Vec::new();
+        let modules = Arc::new(modules(bench.engine(), &files, &mut faults));
+        // A script's `commands` is called, and may import.
+        bench.desk().lay_out(&modules, true);
+        for file in files.iter().filter(|file| !file.is_module) {
+            match compiled(bench, file) {
+                Ok(script) => match places.iter_mut().find(|(name, _)| *name == file.name) {
                     Some((_, place)) => replace(place, script),
                     None => places.push((file.name.clone(), vec![Place { script, gates_only: false }])),
                 },
                 Err(fault) => faults.push(fault),
             }
         }
-        let places = places.into_iter().flat_map(|(_, place)| place).collect();
-        (Self { places, modules: Arc::new(modules), files }, faults)
+        let set = Self { places: places.into_iter().flat_map(|(_, place)| place).collect(), modules, files };
+        faults.extend(set.twice());
+        (set, faults)
+    }
+
+    /// The slash commands, by name.
+    pub fn commands(&self) -> Vec<Command> {
+        let asked = self.asked(Event::Command);
+        let mut commands: Vec<Command> = asked.flat_map(|script| script.commands.iter().cloned()).collect();
+        commands.sort_by(|one, other| one.name.cmp(&other.name));
+        commands
+    }
+
+    /// A fault for each command that two scripts have.
+    fn twice(&self) -> Vec<String> {
+        let pairs = self.commands();
+        let pairs = pairs.windows(2).filter(|pair| pair[0].name == pair[1].name);
+        pairs
+            .map(|pair| format!("{}: `/{}` is a command of {} too", pair[1].script, pair[1].name, pair[0].script))
+            .collect()
     }
 
     pub fn is_of(&self, files: &[File]) -> bool {
@@ -174,6 +198,7 @@ impl Set {
                 label: script.label.clone(),
                 path: script.path.clone(),
                 events: script.handlers.iter().filter(|e| e.is_gate() || !gates_only).map(|e| e.name()).collect(),
+                commands: script.commands.iter().map(|command| command.name.clone()).collect(),
             })
             .collect()
     }
@@ -189,18 +214,27 @@ fn replace(place: &mut Vec<Place>, script: Arc<Script>) {
     place.insert(0, Place { script, gates_only: false });
 }
 
-enum Compiled {
-    Script(Arc<Script>),
-    Module(AST),
+/// What scripts import.
+fn modules(engine: &Engine, files: &[File], faults: &mut Vec<String>) -> Modules {
+    let mut modules = Modules::new();
+    for file in files.iter().filter(|file| file.is_module) {
+        match parsed(engine, file) {
+            Ok(ast) => drop(modules.insert(file.label().trim_end_matches(".rhai").to_owned(), ast)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    modules
 }
 
 /// The error names file, line and column.
-fn compiled(engine: &Engine, file: &File) -> Result<Compiled, String> {
+fn parsed(engine: &Engine, file: &File) -> Result<AST, String> {
     let mut ast = engine.compile(&file.text).map_err(|error| location::of_parse(&error, &file.shown()))?;
     ast.set_source(file.label());
-    if file.is_module {
-        return Ok(Compiled::Module(ast));
-    }
+    Ok(ast)
+}
+
+fn compiled(bench: &Bench, file: &File) -> Result<Arc<Script>, String> {
+    let ast = parsed(bench.engine(), file)?;
     let mut handlers = Vec::new();
     for function in ast.iter_functions() {
         let known = Event::named(function.name, function.params.len())
@@ -209,7 +243,8 @@ fn compiled(engine: &Engine, file: &File) -> Result<Compiled, String> {
     }
     handlers.sort();
     let (origin, label, path) = (file.origin, file.label(), file.path.clone());
-    Ok(Compiled::Script(Arc::new(Script { origin, label, ast, handlers, path })))
+    let commands = commands::of(bench, &ast, &label, &handlers)?;
+    Ok(Arc::new(Script { origin, label, ast, handlers, commands, path }))
 }
 
 /// Everything there is, in order: origin by origin, by name.
@@ -227,7 +262,16 @@ pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
         files.extend(read_folder(origin, folder, false)?);
         files.extend(read_folder(origin, &folder.join("lib"), true)?);
     }
-    Ok(files)
+    untrusted(&files, options).map_or(Ok(files), Err)
+}
+
+/// A project's file that is not what the user has seen. Leaving it out could leave out a gate: nothing is loaded then.
+fn untrusted(files: &[File], options: &Options) -> Option<ScriptError> {
+    let trusted = options.trusted.as_ref()?;
+    let mut projects = files.iter().filter(|file| file.origin == Origin::Project);
+    let file = projects.find(|file| !trusted.contains(&sha256(file.text.as_bytes())))?;
+    let told = "is not what you trusted; `faos scripts trust` shows what has changed";
+    Some(ScriptError::Load(format!("{}: {told}", file.shown())))
 }
 
 /// The nearest file of every name, sorted by it.

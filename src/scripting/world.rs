@@ -47,7 +47,12 @@ impl Desk {
 
     pub fn open(&self, host: Box<dyn Host>, headless: bool, set: &Set) {
         *lock(&self.host) = Some(host);
-        *lock(&self.at_hand) = AtHand { headless, modules: Arc::clone(&set.modules), ..AtHand::default() };
+        self.lay_out(&set.modules, headless);
+    }
+
+    /// For a call without a host: what imports find.
+    pub fn lay_out(&self, modules: &Arc<Modules>, headless: bool) {
+        *lock(&self.at_hand) = AtHand { headless, modules: Arc::clone(modules), ..AtHand::default() };
     }
 
     /// The next handler's turn.

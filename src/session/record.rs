@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::base::ids::SessionId;
+use crate::base::message::Message;
 use crate::base::report::{FileChange, RunReport};
 use crate::base::usage::Usage;
 
@@ -17,10 +18,11 @@ use crate::base::usage::Usage;
 pub const VERSION: u32 = 1;
 
 /// The types that this program knows, in the order of [`Entry`].
-pub const TYPES: [&str; 24] = [
+pub const TYPES: [&str; 25] = [
     "session_started",
     "user_message",
     "file_attached",
+    "request_changed",
     "request_sent",
     "reply_delta",
     "reply_finished",
@@ -109,6 +111,15 @@ pub enum Entry {
         path: String,
         source: AttachedBy,
         text: String,
+    },
+    /// What scripts made of the request that follows; the conversation stays as it is. Between its `first` and its
+    /// `last` messages stand these.
+    RequestChanged {
+        scripts: Vec<String>,
+        first: u32,
+        messages: Vec<Message>,
+        last: u32,
+        params: Value,
     },
     /// `feedback` answers the reply before, byte for byte as sent; `messages` counts what was sent with it.
     RequestSent {

@@ -172,9 +172,9 @@ fn check_names_every_fault_with_its_place() {
     let output = env.run(["scripts", "check"]);
     output.assert_code(2);
     insta::assert_snapshot!(env.redact(&output.stdout), @r"
+    [temp]/faos/scripts/lib/c.rhai:1:4: Expecting function name in function declaration
     [temp]/faos/scripts/10-a.rhai:1:1: there is no event `on_promt`; did you mean `on_prompt`?
     [temp]/faos/scripts/20-b.rhai:2:11: Unexpected ';'
-    [temp]/faos/scripts/lib/c.rhai:1:4: Expecting function name in function declaration
     ");
     insta::assert_snapshot!(output.stderr, @r"
     error: 3 scripts are faulty, and no conversation begins until that is repaired
@@ -184,6 +184,28 @@ fn check_names_every_fault_with_its_place() {
     let list = env.run(["scripts", "list"]);
     list.assert_code(2);
     assert!(list.stdout.contains("20-tidy.rhai") && list.stderr.contains("`faos scripts check`"), "{}", list.stdout);
+}
+
+/// Rhai finds a wrong name only when it is used.
+#[test]
+fn checking_calls_every_handler() {
+    let env = TestEnv::new();
+    env.write("faos/scripts/30-d.rhai", "fn on_reply(ev) { helper(ev) }\nfn helper(e) { e.txt }");
+    env.write("faos/scripts/40-e.rhai", "fn on_command(ev) { #{txt: ev.command} }\nfn commands() { #{todo: \"x\"} }");
+    env.write("faos/scripts/50-f.rhai", "fn on_prompt(ev) { throw \"not on Sundays\" }");
+    env.write("faos/scripts/60-g.rhai", "fn on_session_end(ev) { parse_json(read(\"x.json\")) }");
+    let output = env.run(["scripts", "check"]);
+    output.assert_code(2);
+    insta::assert_snapshot!(output.stdout, @r"
+    user/30-d.rhai:2:18: Property not found: txt; did you mean `text`?
+    user/40-e.rhai: `on_command` returned a map that cannot be used: unknown field `txt`, expected `handled` or `text`; did you mean `text`?
+    ");
+    insta::assert_snapshot!(output.stderr, @r"
+    error: 2 handlers fail with a made-up event
+    hint: a gate that fails denies what it is asked about, anything else that fails is passed over
+    ");
+    // They load, and a conversation can begin.
+    env.run(["scripts", "list"]).assert_code(0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::base::printable::{in_place, printable};
 use crate::core::op::Topic;
 use crate::frontend::repl::line::goes_on;
-use crate::frontend::slash::{self, Argument};
+use crate::frontend::slash::{self, Added, Argument};
 
 /// Candidates that are offered at once.
 const MOST: usize = 200;
@@ -40,6 +40,8 @@ struct Names {
     models: Vec<String>,
     sessions: Vec<String>,
     versions: Vec<String>,
+    /// Those of scripts.
+    commands: Vec<Added>,
     /// How many topics that were wanted are told.
     answers: u64,
 }
@@ -65,6 +67,15 @@ impl Known {
 
     pub fn versions(&self, versions: Vec<String>) {
         self.with(|names| names.versions = versions);
+    }
+
+    pub fn commands(&self, commands: Vec<Added>) {
+        self.with(|names| names.commands = commands);
+    }
+
+    /// The commands of scripts.
+    pub fn added(&self) -> Vec<Added> {
+        self.with(|names| names.commands.clone())
     }
 
     /// What was wanted is told, or cannot be.
@@ -107,7 +118,7 @@ impl Assist {
         }
         let Some(command) = line.strip_prefix('/') else { return (word, Vec::new()) };
         match command.split_once(' ') {
-            None => (1, starting(&slash::COMMANDS.map(|command| command.name.to_owned()), command)),
+            None => (1, starting(&slash::names(&self.known.added()), command)),
             Some((name, _)) => {
                 let argument = slash::find(name).map_or(Argument::None, |command| command.argument);
                 (word, self.arguments(argument, typed))
@@ -127,7 +138,7 @@ impl Assist {
         }
         self.known.with(|names| match argument {
             Argument::None | Argument::Free => Vec::new(),
-            Argument::Command => starting(&slash::COMMANDS.map(|command| command.name.to_owned()), typed),
+            Argument::Command => starting(&slash::names(&names.commands), typed),
             Argument::Model => starting(&names.models, typed),
             Argument::Session => starting(&names.sessions, typed),
             Argument::Version => versions(&names.versions, typed),
@@ -190,7 +201,9 @@ impl Highlighter for Assist {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         let line = in_place(line);
         let name = line.strip_prefix('/').map(|rest| rest.split(' ').next().unwrap_or_default());
-        match name.filter(|name| self.color && slash::find(name).is_some()) {
+        let known =
+            |name: &&str| slash::find(name).is_some() || self.known.added().iter().any(|added| added.name == *name);
+        match name.filter(|name| self.color && known(name)) {
             Some(name) => Cow::Owned(format!("\x1b[36m/{name}\x1b[0m{}", &line[1 + name.len()..])),
             None => line,
         }
@@ -205,7 +218,7 @@ impl Helper for Assist {}
 
 #[cfg(test)]
 mod tests {
-    use super::{Assist, Known};
+    use super::{Added, Assist, Known};
 
     #[test]
     fn commands_their_arguments_and_paths_are_completed() {
@@ -221,6 +234,8 @@ mod tests {
         known.models(vec!["qwen3-coder".to_owned()]);
         let assist = Assist::new(known, false);
         assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
+        assist.known.commands(vec![Added { name: "review".to_owned(), about: String::new() }]);
+        assert_eq!(assist.candidates("/rev"), (1, vec!["review".to_owned()]));
         assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
         assert_eq!(assist.candidates("see @my"), (5, vec!["\"my notes.md\"".to_owned()]));
         assert_eq!(assist.candidates("see @\"my no"), (5, vec!["\"my notes.md\"".to_owned()]));

@@ -1,7 +1,7 @@
 //! A line that was typed: whether it goes on, what was meant, and what it asks for.
 
 use crate::core::op::{Op, Source, Told};
-use crate::frontend::slash::{self, Leave, Step};
+use crate::frontend::slash::{self, Added, Leave, Step};
 
 /// Words that alone are no message: whoever types them wants to be out.
 const WAYS_OUT: [&str; 2] = ["exit", "quit"];
@@ -26,7 +26,7 @@ pub fn is_command(line: &str) -> bool {
 }
 
 /// What a line asks for; `None` for an empty one.
-pub fn step(line: &str) -> Result<Option<Step>, String> {
+pub fn step(line: &str, added: &[Added]) -> Result<Option<Step>, String> {
     let line = meant(line);
     let line = line.as_str();
     let run = |command: &str, told| {
@@ -42,7 +42,7 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
     } else if let Some(command) = line.strip_prefix('!') {
         run(command, Told::Model)
     } else if let Some(command) = line.strip_prefix('/') {
-        slash::parse(command).map(Some)
+        slash::parse(command, added).map(Some)
     } else if WAYS_OUT.contains(&line) {
         Ok(Some(Step::Leave(Leave::Quit)))
     } else {
@@ -52,9 +52,13 @@ pub fn step(line: &str) -> Result<Option<Step>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{meant, step};
+    use super::meant;
     use crate::core::op::{Op, Source, Told};
     use crate::frontend::slash::{Leave, Step};
+
+    fn step(line: &str) -> Result<Option<Step>, String> {
+        super::step(line, &[])
+    }
 
     #[test]
     fn lines_are_messages_commands_or_runs() {

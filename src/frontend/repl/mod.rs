@@ -164,7 +164,7 @@ impl Repl {
                     Prompted::Leave(leave) => return leave,
                 },
             };
-            let leave = match line::step(&line) {
+            let leave = match line::step(&line, &self.known.added()) {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {
@@ -211,6 +211,7 @@ impl Repl {
     /// One line from the user. What the conversation has to say meanwhile goes above it.
     async fn prompt(&mut self) -> Prompted {
         self.ask(Op::Show(Topic::Files), Asked::Unseen);
+        self.ask(Op::Show(Topic::Commands), Asked::Unseen);
         self.open();
         let is_plain = self.editor.is_plain();
         if is_plain {
@@ -317,6 +318,7 @@ impl Repl {
             View::Versions(versions) => {
                 self.known.versions(versions.iter().map(|version| format!("v{}", version.version)).collect());
             }
+            View::Commands(commands) => self.known.commands(commands.clone()),
             View::Recap(_)
             | View::Context(_)
             | View::Diff { .. }

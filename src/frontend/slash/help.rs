@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::frontend::slash::{Argument, COMMANDS, Command, Step, find};
+use crate::base::printable::printable;
+use crate::frontend::slash::{Added, Argument, COMMANDS, Command, Step, find};
 
 pub const COMMAND: Command = Command {
     name: "help",
@@ -22,19 +23,32 @@ const KEYS: &str = "
 ";
 
 fn run(rest: &str) -> Result<Step, String> {
+    of(rest, &[])
+}
+
+/// With the commands that scripts have added.
+pub fn of(rest: &str, added: &[Added]) -> Result<Step, String> {
     if rest.is_empty() {
-        let lines: String = COMMANDS.iter().map(line).collect();
+        let lines: String = COMMANDS.iter().map(own).chain(added.iter().map(of_a_script)).collect();
         return Ok(Step::Print(format!("{lines}{KEYS}")));
     }
     let name = rest.trim_start_matches('/');
-    let command = find(name).ok_or_else(|| format!("there is no `/{name}`"))?;
-    Ok(Step::Print(line(command)))
+    let of_scripts = || added.iter().find(|command| command.name == name).map(of_a_script);
+    let text = find(name).map(own).or_else(of_scripts).ok_or_else(|| format!("there is no `/{name}`"))?;
+    Ok(Step::Print(text))
 }
 
-fn line(command: &Command) -> String {
+fn own(command: &Command) -> String {
+    line(&format!("/{} {}", command.name, command.usage), command.about)
+}
+
+fn of_a_script(command: &Added) -> String {
+    line(&format!("/{}", command.name), &printable(&format!("{} (a script's)", command.about)))
+}
+
+fn line(call: &str, about: &str) -> String {
     let mut out = String::new();
-    let call = format!("/{} {}", command.name, command.usage);
     // A string takes any text.
-    let _ = writeln!(out, "  {call:<18} {}", command.about);
+    let _ = writeln!(out, "  {call:<18} {about}");
     out
 }

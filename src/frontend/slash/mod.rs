@@ -4,6 +4,7 @@
 //! loop's to do.
 
 use crate::core::op::Op;
+pub use crate::core::view::Command as Added;
 
 mod compact;
 mod context;
@@ -97,18 +98,29 @@ pub fn find(name: &str) -> Option<&'static Command> {
     TABLE.iter().find(|command| command.name == name)
 }
 
-/// `line` without its slash.
-pub fn parse(line: &str) -> Result<Step, String> {
+/// `line` without its slash; `added` are the commands of scripts.
+pub fn parse(line: &str, added: &[Added]) -> Result<Step, String> {
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let rest = rest.trim();
     match find(name) {
-        Some(command) => (command.run)(rest.trim()),
-        None => Err(unknown(name)),
+        Some(command) if command.name == help::COMMAND.name => help::of(rest, added),
+        Some(command) => (command.run)(rest),
+        None if added.iter().any(|command| command.name == name) => {
+            Ok(Step::Do(Op::Command { name: name.to_owned(), text: rest.to_owned() }))
+        }
+        None => Err(unknown(name, added)),
     }
 }
 
-fn unknown(name: &str) -> String {
-    let ratio = |known: &str| (similar::TextDiff::from_chars(name, known).ratio() * 1e6) as u64;
-    let nearest = COMMANDS.iter().map(|command| command.name).max_by_key(|known| ratio(known));
+/// The names of all commands, in the order of `/help`.
+pub fn names(added: &[Added]) -> Vec<String> {
+    let own = COMMANDS.iter().map(|command| command.name);
+    own.chain(added.iter().map(|command| command.name.as_str())).map(str::to_owned).collect()
+}
+
+fn unknown(name: &str, added: &[Added]) -> String {
+    let ratio = |known: &String| (similar::TextDiff::from_chars(name, known.as_str()).ratio() * 1e6) as u64;
+    let nearest = names(added).into_iter().max_by_key(ratio);
     match nearest.filter(|known| ratio(known) > 500_000) {
         Some(nearest) => format!("there is no `/{name}`; did you mean `/{nearest}`?"),
         None => format!("there is no `/{name}`; `/help` lists the commands"),
@@ -127,9 +139,28 @@ fn version(rest: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, Leave, Step, parse};
+    use super::{Added, COMMANDS, Leave, Step};
+
+    fn parse(line: &str) -> Result<Step, String> {
+        super::parse(line, &[])
+    }
+
+    #[test]
+    fn commands_of_scripts_stand_behind_our_own() {
+        let added = [Added { name: "todo".to_owned(), about: "what is left".to_owned() }];
+        let todo = |text: &str| Ok(Step::Do(Op::Command { name: "todo".to_owned(), text: text.to_owned() }));
+        assert_eq!(super::parse("todo", &added), todo(""));
+        assert_eq!(super::parse("todo buy milk ", &added), todo("buy milk"));
+        assert_eq!(super::parse("tod", &added), Err("there is no `/tod`; did you mean `/todo`?".to_owned()));
+        assert!(parse("todo").is_err());
+        for line in ["help", "help todo", "help /todo"] {
+            let Ok(Step::Print(help)) = super::parse(line, &added) else { panic!("`{line}` is not printed") };
+            assert!(help.contains("/todo") && help.contains("what is left"), "{help}");
+        }
+    }
+
     use crate::base::report::Network;
-    use crate::core::op::{Op, Told, Topic};
+    use crate::core::op::{Op, Switch, Told, Topic};
 
     #[test]
     fn lines_become_steps() {
@@ -142,6 +173,9 @@ mod tests {
         let install = Op::Run { command, told: Told::Model, network: Some(Network::Full) };
         assert_eq!(parse("install pip install rich"), Ok(Step::Do(install)));
         assert_eq!(parse("resume 2026"), Ok(Step::Leave(Leave::Resume("2026".to_owned()))));
+        let off = Op::Scripts(Switch::Off("30-guard".to_owned()));
+        assert_eq!(parse("scripts off 30-guard"), Ok(Step::Do(off)));
+        assert!(parse("scripts off").is_err() && parse("scripts x").is_err());
         assert_eq!(parse("exit"), Ok(Step::Leave(Leave::Quit)));
         assert_eq!(parse("resume"), Ok(Step::Do(Op::Show(Topic::Sessions))));
     }

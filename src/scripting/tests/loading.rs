@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::{PromptDecision, built_in};
 use super::{Folders, World, load, load_error, never, repository, setting, wait};
+use crate::base::digest::sha256;
 use crate::base::fs;
 
 #[test]
@@ -82,8 +83,9 @@ fn errors_of_loading_name_the_place() {
         ("fn on_promt(ev) {}", "user/10-x.rhai:1:1: there is no event `on_promt`; did you mean `on_prompt`?"),
         ("\n  fn on_reply(ev, x) {}", "user/10-x.rhai:2:3: `on_reply` takes one parameter, the event, not 2"),
         ("fn on_run() {}", "user/10-x.rhai:1:1: `on_run` takes one parameter, the event, not 0"),
-        ("fn on_request(ev) {}", "user/10-x.rhai:1:1: `on_request` is not available yet"),
-        ("fn commands() {}", "user/10-x.rhai:1:1: `commands` is not available yet"),
+        ("fn on_requests(ev) {}", "user/10-x.rhai:1:1: there is no event `on_requests`; did you mean `on_request`?"),
+        ("fn commands() { #{} }", "user/10-x.rhai: it has `commands` and no `on_command` that does them"),
+        ("fn on_command(ev) { }", "user/10-x.rhai: it has `on_command` and no `commands` that names them"),
         ("fn on_prompt(ev) { evv }", "user/10-x.rhai:1:20: Undefined variable: evv"),
         ("fn on_prompt(ev) { x::y() }", "user/10-x.rhai:1:20: Undefined module: x"),
     ] {
@@ -164,6 +166,23 @@ fn reloading_takes_what_compiles_and_keeps_the_rest() {
     let error = wait(scripts.reload()).expect_err("does not compile");
     assert!(error.to_string().contains("10-x.rhai:1:"), "{error}");
     assert_eq!(ask(), "two");
+}
+
+/// What a project's scripts were when they were trusted stays in force; nothing else gets in, and no gate drops out.
+#[test]
+fn a_projects_script_that_has_changed_is_not_loaded() {
+    let deny = "fn on_prompt(ev) { deny(\"by the project\") }";
+    let mut folders = Folders::with(&[("project/10-x.rhai", deny)]);
+    folders.options.trusted = Some([sha256(deny.as_bytes())].into());
+    let scripts = folders.load().expect("trusted");
+    for (name, text) in [("project/10-x.rhai", "fn on_prompt(ev) { }"), ("project/20-y.rhai", "")] {
+        folders.put(name, text);
+        let error = wait(scripts.reload()).expect_err("not trusted").to_string();
+        assert!(error.contains(name) && error.contains("is not what you trusted"), "{error}");
+        let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+        assert!(matches!(asked.decision, PromptDecision::Denied { .. }), "{asked:?}");
+        folders.put("project/10-x.rhai", deny);
+    }
 }
 
 #[test]

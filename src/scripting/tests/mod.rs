@@ -1,5 +1,6 @@
 //! Scripts against a host of plain values: no program is started, no file is read but the scripts themselves.
 
+mod around;
 mod contract;
 mod documents;
 mod functions;
@@ -16,10 +17,11 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FileWrite, HookRun, Host, Level, Options, ReplyEvent, RunEvent, RunRequest, RunResult, ScriptError, Scripts,
-    Setting, TurnEnd,
+    FileWrite, HookRun, Host, Level, Options, Params, ReplyEvent, RequestEvent, RunEvent, RunRequest, RunResult,
+    ScriptError, Scripts, Setting, TurnEnd,
 };
 use crate::base::fs;
+use crate::base::message::{Message, Role};
 use crate::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
 
 /// A workspace in memory, and everything that was asked of it.
@@ -127,6 +129,17 @@ pub(super) fn write(path: &str, content: &str) -> FileWrite {
     FileWrite { path: path.to_owned(), lang: String::new(), old_text: None, content: content.to_owned() }
 }
 
+/// A request of the user's messages.
+pub(super) fn request_event(messages: &[&str]) -> RequestEvent {
+    RequestEvent {
+        messages: messages.iter().map(|text| Message::new(Role::User, *text)).collect(),
+        params: Params { temperature: Some(0.5), ..Params::default() },
+        est_tokens: 7,
+        context_limit: Some(4096),
+        goes_on: false,
+    }
+}
+
 pub(super) fn run_event(command: &str) -> RunEvent {
     let limits: Map<String, Value> =
         [("wall_s".to_owned(), json!(60)), ("cpu_s".to_owned(), json!(60))].into_iter().collect();
@@ -157,6 +170,7 @@ impl Folders {
         let options = Options {
             user: Some(root.path().join("user")),
             project: Some(root.path().join("project")),
+            trusted: None,
             // Tests are not optimised, and share a machine.
             budget: Some(Duration::from_secs(5)),
         };

@@ -1,0 +1,153 @@
+//! `faos scripts check`: every handler is called once with a made-up event, and with a world that holds nothing.
+//!
+//! What is told is what would be wrong with any event: a name that is not there, an answer that cannot be used, a budget
+//! that is not enough for nothing. What a script itself throws, or makes of an empty file, is no fault.
+
+use serde_json::{Map, Value, json};
+
+use super::chain::{self, Chain};
+use super::handler::Event;
+use super::ledger::Ledger;
+use super::set::Set;
+use super::worker::Bench;
+use super::{
+    FileWrite, Host, Level, Params, ReplyEvent, RequestEvent, RunEvent, RunRequest, RunResult, SessionEnd,
+    SessionStart, Setting, TurnEnd, around, chains, request,
+};
+use crate::base::message::{Message, Role};
+use crate::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
+
+/// The beginnings of what Rhai and the return contract say of such faults.
+const FAULTS: &[&str] =
+    &["Property not found", "Function not found", "Variable not found", "` returned ", "stopped after"];
+
+/// A line for each handler that cannot work.
+pub(super) fn faults(bench: &Bench, set: &Set) -> Vec<String> {
+    let notes = Event::ALL.into_iter().flat_map(|event| failures(bench, set, event));
+    notes.filter(|note| FAULTS.iter().any(|fault| note.contains(fault))).collect()
+}
+
+fn failures(bench: &Bench, set: &Set, event: Event) -> Vec<String> {
+    let text = || "write a to-do list".to_owned();
+    match event {
+        Event::SessionStart => {
+            let start = SessionStart { resumed: false, forked_from: None };
+            ask(bench, set, around::Start::new(start, Vec::new()))
+        }
+        Event::Prompt => ask(bench, set, chains::Prompt::new(&text(), "keyboard")),
+        Event::Request => {
+            let messages = vec![Message::new(Role::System, "Be good."), Message::new(Role::User, text())];
+            let params = Params::default();
+            let event = RequestEvent { messages, params, est_tokens: 9, context_limit: Some(8_192), goes_on: false };
+            ask(bench, set, request::Request::new(event))
+        }
+        Event::Reply => {
+            let actions = vec![json!({"kind": "write", "path": "a.py", "content": "x = 1\n"})];
+            let unnamed = vec![json!({"language": "python", "content": "x = 1\n"})];
+            let (reasoning, finish_reason) = (String::new(), "stop".to_owned());
+            ask(bench, set, chains::Reply::new(ReplyEvent { text: text(), reasoning, actions, unnamed, finish_reason }))
+        }
+        Event::FileWrite => {
+            let (path, lang, content) = ("a.py".to_owned(), "python".to_owned(), "x = 1\n".to_owned());
+            ask(bench, set, chains::Write::new(FileWrite { path, lang, old_text: None, content }))
+        }
+        Event::Validate => {
+            let changed = vec![json!({"path": "a.py", "kind": "created"})];
+            ask(bench, set, chains::Validate::new(changed, vec!["a.py".to_owned()]))
+        }
+        Event::Run => {
+            let (command, source, cwd) = ("ls".to_owned(), "model".to_owned(), "/workspace".to_owned());
+            ask(bench, set, chains::Run::new(RunEvent { command, source, cwd, limits: Map::new() }))
+        }
+        Event::RunResult => ask(bench, set, chains::Outcome::new(result("ls"))),
+        Event::TurnEnd => {
+            let files_changed = vec![json!({"path": "a.py", "kind": "created"})];
+            let (verdict, runs) = ("passed".to_owned(), Vec::<Value>::new());
+            let end = TurnEnd { text: text(), files_changed, runs, verdict, continues: 0, continues_left: 3 };
+            ask(bench, set, chains::End::new(end))
+        }
+        Event::Command => {
+            let each =
+                |command: super::Command| ask(bench, set, around::Command::new(&command.script, &command.name, ""));
+            set.commands().into_iter().flat_map(each).collect()
+        }
+        Event::SessionEnd => {
+            let totals = json!({
+                "messages": 1, "requests": 1, "prompt_tokens": 900, "cached_tokens": 0, "completion_tokens": 90,
+                "seconds": 1.5, "runs": 0, "run_s": 0.0, "versions": 1, "verdicts": [],
+            });
+            ask(bench, set, around::End::new(SessionEnd { reason: "done".to_owned(), totals }))
+        }
+    }
+}
+
+fn ask<C: Chain>(bench: &Bench, set: &Set, chain: C) -> Vec<String> {
+    let at = Setting {
+        session: "20261122-200000-ab12".to_owned(),
+        turn: 1,
+        attempt: 1,
+        workspace: "/workspace".to_owned(),
+        model: "some-model".to_owned(),
+        headless: true,
+    };
+    let hooked = chain::ask(bench, set, &Ledger::default(), (&at, Box::new(Nothing)), chain);
+    hooked.hooks.into_iter().filter(|hook| hook.outcome == "failed").map(|hook| hook.note).collect()
+}
+
+/// A workspace without a file, where every command succeeds and says nothing.
+struct Nothing;
+
+impl Host for Nothing {
+    fn read(&mut self, _: &str) -> Result<String, String> {
+        Ok(String::new())
+    }
+
+    fn write(&mut self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn exists(&mut self, _: &str) -> bool {
+        false
+    }
+
+    fn list(&mut self, _: &str) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    fn run(&mut self, request: &RunRequest) -> Result<RunResult, String> {
+        Ok(result(&request.cmd))
+    }
+
+    fn ask(&mut self, _: &str) -> bool {
+        false
+    }
+
+    fn say(&mut self, _: Level, _: &str) {}
+}
+
+fn result(cmd: &str) -> RunResult {
+    let report = RunReport {
+        command: cmd.to_owned(),
+        cwd: "/workspace".to_owned(),
+        backend: Backend::Ns,
+        guarantees: Vec::new(),
+        missing: Vec::new(),
+        degraded: Vec::new(),
+        network: Network::Off,
+        wall_s: 0.1,
+        setup_s: 0.0,
+        user_s: 0.0,
+        system_s: 0.0,
+        peak_memory_bytes: 1 << 20,
+        peak_memory_method: MemoryMethod::Sampled,
+        processes_left_killed: 0,
+        written_bytes: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        truncated: false,
+        files_changed: Vec::new(),
+        quarantined: Vec::new(),
+        exit: Exit { kind: ExitKind::Exited, code: Some(0), signal: None },
+    };
+    RunResult { cmd: cmd.to_owned(), report, stdout: String::new(), stderr: String::new() }
+}

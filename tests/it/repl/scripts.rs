@@ -1,0 +1,119 @@
+//! Scripts at the keyboard: commands that they add, switching them, and a changed file that counts at once.
+
+use faos::playback::Reply;
+
+use super::Chat;
+use crate::support::env::TestEnv;
+
+const TODO: &str = r#"
+fn commands() { #{todo: "what is left to do", plan: "ask for a plan"} }
+fn on_command(ev) {
+    if ev.command == "plan" { return #{text: `Make a plan: ${ev.text}`}; }
+    if "items" !in this { this.items = []; }
+    if ev.text != "" { this.items.push(ev.text); }
+    handled(`to do: ${this.items}`)
+}
+"#;
+
+#[test]
+fn commands_of_scripts_are_typed_completed_and_listed() {
+    let env = TestEnv::new();
+    env.write("faos/scripts/40-todo.rhai", TODO);
+    let mut chat = Chat::begin(env, (80, 40), &[], [Reply::text("First this.\n")]);
+    chat.say("/todo buy milk");
+    chat.terminal.wait_for_text("to do: [\"buy milk\"]");
+    chat.wait_for_prompt();
+    chat.terminal.send("/tod\t");
+    chat.terminal.wait_for("the completed command", |screen| screen.text.ends_with("/todo"));
+    chat.terminal.send("\r");
+    chat.wait_for_prompt();
+    chat.say("/help");
+    chat.terminal.wait_for_text("what is left to do (a script's)");
+    chat.wait_for_prompt();
+    chat.say("/plan the shop");
+    chat.terminal.wait_for_text("First this.");
+    chat.wait_for_prompt();
+    let request = &chat.server.requests()[0];
+    assert_eq!(request["messages"][1]["content"], "Make a plan: the shop");
+    let state = chat.env.session().records_of("script_state");
+    assert_eq!(state[0]["state"]["items"][0], "buy milk");
+    chat.quit();
+}
+
+#[test]
+fn a_script_is_switched_off_and_on_and_stays_so_with_the_session() {
+    let env = TestEnv::new();
+    env.write("faos/scripts/40-shout.rhai", "fn on_prompt(ev) { modify(#{text: ev.text + \"!\"}) }");
+    let replies = ["One.\n", "Two.\n", "Three.\n", "Four.\n"];
+    let mut chat = Chat::begin(env, (100, 60), &[], replies.map(Reply::text));
+    let said = |chat: &Chat, at: usize| {
+        let request = &chat.server.requests()[at];
+        request["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned()
+    };
+    for (before, line, want) in [
+        ("", "a", "a!"),
+        ("/scripts off 40-shout", "b", "b"),
+        ("/scripts on 40-shout.rhai", "c", "c!"),
+        ("/scripts off user/40-shout", "d", "d"),
+    ] {
+        let at = chat.server.requests().len();
+        if !before.is_empty() {
+            chat.say(before);
+            chat.wait_for_prompt();
+        }
+        chat.say(line);
+        chat.terminal.wait_for_text(["One.", "Two.", "Three.", "Four."][at]);
+        chat.wait_for_prompt();
+        assert_eq!(said(&chat, at), want);
+    }
+    chat.say("/scripts");
+    chat.terminal.wait_for_text("40-shout.rhai  off");
+    let text = chat.terminal.text();
+    let row = text.lines().rev().find(|line| line.contains("on_prompt")).unwrap();
+    assert!(row.contains("2 calls") && row.contains(" ms   last: changed"), "{row}");
+    chat.wait_for_prompt();
+    chat.say("/scripts off nothing");
+    chat.terminal.wait_for_text("there is no script `nothing`");
+    chat.wait_for_prompt();
+    chat.terminal.send("/quit\r");
+    chat.terminal.assert_end(0);
+    chat.resume_last();
+    chat.say("/scripts");
+    chat.terminal.wait_for_text("40-shout.rhai  off");
+    chat.wait_for_prompt();
+    chat.quit();
+}
+
+/// A changed file counts from the next message on; one that is broken changes nothing.
+#[test]
+fn a_changed_script_counts_at_the_next_message() {
+    let env = TestEnv::new();
+    env.write("faos/scripts/40-x.rhai", "fn on_prompt(ev) { modify(#{text: \"one\"}) }");
+    let replies = ["First.\n", "Second.\n", "Third.\n"];
+    let mut chat = Chat::begin(env, (100, 40), &[], replies.map(Reply::text));
+    for (script, came, said, reply) in [
+        ("fn on_prompt(ev) { modify(#{text: \"two\"}) }", "scripts have changed", "two", "First."),
+        ("fn on_prompt(ev) {", "all scripts stay as they were", "two", "Second."),
+        ("fn on_prompt(ev) { modify(#{text: \"three\"}) }", "scripts have changed", "three", "Third."),
+    ] {
+        let at = chat.server.requests().len();
+        chat.env.write("faos/scripts/40-x.rhai", script);
+        chat.say("go");
+        chat.terminal.wait_for_text(reply);
+        chat.terminal.wait_for_text(came);
+        chat.wait_for_prompt();
+        let request = &chat.server.requests()[at];
+        assert_eq!(request["messages"].as_array().unwrap().last().unwrap()["content"], said);
+    }
+    chat.say("/scripts reload");
+    chat.terminal.wait_for_text("the scripts in use are as they were");
+    chat.wait_for_prompt();
+    chat.quit();
+}
+
+#[test]
+fn no_script_can_take_a_command_of_our_own() {
+    for command in faos::frontend::slash::COMMANDS {
+        assert!(faos::scripting::is_taken(command.name), "/{}", command.name);
+    }
+}
