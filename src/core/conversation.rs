@@ -125,6 +125,8 @@ impl Conversation {
             | Op::Undo
             | Op::Redo
             | Op::Restore { .. }
+            | Op::Rename { .. }
+            | Op::Archive { .. }
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -182,6 +184,8 @@ impl Conversation {
             | Op::Undo
             | Op::Redo
             | Op::Restore { .. }
+            | Op::Rename { .. }
+            | Op::Archive { .. }
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -206,6 +210,8 @@ impl Conversation {
             Op::Compact => self.compact_now().await,
             Op::Redo => self.redo().await,
             Op::Restore { version } => self.restore(version).await,
+            Op::Rename { title } => self.rename(title).await,
+            Op::Archive { file } => self.archive(file).await,
             Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
         }
     }

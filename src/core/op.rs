@@ -1,5 +1,6 @@
 //! What the user asks of a conversation, and how it is stopped.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,14 @@ pub enum Op {
     Restore {
         version: u32,
     },
+    /// The session has another title.
+    Rename {
+        title: String,
+    },
+    /// Everything that the session consists of goes into a new file.
+    Archive {
+        file: PathBuf,
+    },
     /// Another model answers from now on.
     UseModel {
         name: String,
@@ -48,7 +57,13 @@ impl Op {
     pub fn asks_a_server(&self) -> bool {
         match self {
             Self::Say { .. } | Self::GoOn | Self::Retry | Self::UseModel { .. } | Self::Compact => true,
-            Self::Run { .. } | Self::Undo | Self::Redo | Self::Restore { .. } | Self::Show(_) => false,
+            Self::Run { .. }
+            | Self::Undo
+            | Self::Redo
+            | Self::Restore { .. }
+            | Self::Rename { .. }
+            | Self::Archive { .. }
+            | Self::Show(_) => false,
         }
     }
 }
@@ -96,6 +111,8 @@ pub enum Topic {
     Scripts,
     Prompts,
     Stats,
+    /// All of it, for an export.
+    Transcript,
 }
 
 /// The user's yes or no to a script's question, on its way to the script that waits for it.

@@ -34,6 +34,7 @@ mod sandbox;
 mod scripting;
 mod session;
 mod session_format;
+mod sessions;
 mod support;
 mod telemetry;
 mod tidy;

@@ -19,6 +19,7 @@ mod plain;
 mod prompt;
 mod questions;
 mod recorded;
+mod saved;
 mod streaming;
 
 /// `faos` at a terminal with a scripted server, working in `workspace`.

@@ -79,7 +79,13 @@ impl Status {
             Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
             Op::UseModel { .. } => What::Looking,
             Op::Compact => What::Waiting,
-            Op::Run { .. } | Op::Undo | Op::Redo | Op::Restore { .. } | Op::Show(_) => What::Working,
+            Op::Run { .. }
+            | Op::Undo
+            | Op::Redo
+            | Op::Restore { .. }
+            | Op::Rename { .. }
+            | Op::Archive { .. }
+            | Op::Show(_) => What::Working,
         };
         Self { what, ..Self::default() }
     }
