@@ -24,7 +24,7 @@ pub struct Cli {
 pub enum Command {
     /// Go on with a saved conversation
     Resume(Resume),
-    /// List saved conversations, or show one
+    /// The saved conversations: list, show, search, rename, export, import, remove
     Sessions(Sessions),
     /// See the whole way with a recorded model: no server, no network
     Demo(Demo),
@@ -48,13 +48,19 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// The session's id or its beginning; with --last the PROMPT; without either, pick from a list
+    /// The session's id, its beginning, or its title; with --last the PROMPT; without either, pick from a list
     pub session: Option<String>,
     /// What you want next; without it an interrupted reply is gone on with
     pub prompt: Option<String>,
     /// The session that was worked on last
     #[arg(long)]
     pub last: bool,
+    /// As a new session with the files of its own; the old one stays as it is
+    #[arg(long)]
+    pub fork: bool,
+    /// From this version on instead of the newest
+    #[arg(long, value_name = "VERSION", requires = "fork")]
+    pub at: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -69,9 +75,59 @@ pub enum SessionsCommand {
     List,
     /// One conversation: messages, replies, runs and verdicts
     Show {
-        /// The session's id or its beginning; without it the newest one
+        /// The session's id, its beginning, or its title; without it the newest one
         session: Option<String>,
     },
+    /// Find words in what was said in all sessions
+    Search {
+        /// A message that holds all of them is found, in whatever case
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Give a session another title
+    Rename {
+        /// The session's id, its beginning, or its title
+        session: String,
+        title: String,
+    },
+    /// Write a session as a document or an archive; what looks like a key is masked in documents
+    Export {
+        /// The session's id, its beginning, or its title; without it the newest one
+        session: Option<String>,
+        /// md, html (one page that stands alone) or tar (everything, for `faos sessions import`); else by the name of FILE
+        #[arg(short, long, value_enum, hide_possible_values = true)]
+        format: Option<ExportFormat>,
+        /// Where to; `-` or nothing is stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Take in a session from an archive
+    Import {
+        /// As `faos sessions export` makes it; `-` is stdin
+        archive: PathBuf,
+    },
+    /// Remove sessions with their own workspaces
+    Rm {
+        /// Each by its id, its beginning, or its title
+        #[arg(required = true)]
+        sessions: Vec<String>,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove caches, empty sessions and what was left half removed
+    Gc {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Md,
+    Html,
+    Tar,
 }
 
 #[derive(Debug, Args)]

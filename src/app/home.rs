@@ -84,6 +84,26 @@ fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
     Ok(Opened { session, records: Vec::new(), repaired: Vec::new() })
 }
 
+/// Where a new conversation about the same files is held. The files of a session's own workspace are copied from its
+/// newest version: two sessions never share one.
+pub fn anew(sessions: &Path, place: &Place) -> Result<Place, Failure> {
+    let Place::Saved { folder } = place else { return Ok(place.clone()) };
+    let workspace = session::workspace_of(folder).unwrap_or_else(|| folder.join("workspace"));
+    if !workspace.starts_with(folder) {
+        return Ok(Place::New { workspace: Some(workspace) });
+    }
+    let session = Session::create(sessions, None)?;
+    let (old, new) = (Workspace::open(&workspace)?, Workspace::open(session.workspace())?);
+    let mut versions = Versions::open(&folder.join("versions"))?;
+    versions.keep(&old, "before a new conversation")?;
+    if let Some(newest) = versions.newest() {
+        versions.restore(&new, newest)?;
+    }
+    let folder = session.folder().to_owned();
+    session.close()?;
+    Ok(Place::Saved { folder })
+}
+
 /// The same place, with a workspace that may be worked in. Asked before anything else is.
 pub fn checked(place: &Place, settings: &Settings, mode: Mode) -> Result<Place, Failure> {
     Ok(match place {

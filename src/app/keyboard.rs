@@ -10,6 +10,7 @@ use crate::base::fs;
 use crate::base::printable::printable;
 use crate::command::consent;
 use crate::command::failure::Failure;
+use crate::command::fork::fork;
 use crate::command::job::{Job, Place, Words};
 use crate::core::conversation::{Conversation, Kept};
 use crate::core::event::Event;
@@ -56,6 +57,32 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
                     job.notices.push(error.to_string());
                 }
             },
+            Leave::Fork(at) => match &back {
+                Place::Saved { folder } => match fork(&job.settings.folders.sessions, folder, at) {
+                    Ok(folder) => {
+                        job.place = Place::Saved { folder };
+                        from = Some(back);
+                    }
+                    Err(failure) => {
+                        job.place = back;
+                        job.notices = std::iter::once(failure.message).chain(failure.hints).collect();
+                    }
+                },
+                Place::New { .. } | Place::Passing { .. } => {
+                    job.place = back;
+                    job.notices.push("nothing was said yet, or nothing is kept: there is nothing to fork".to_owned());
+                }
+            },
+            Leave::Anew => {
+                job.place = home::anew(&job.settings.folders.sessions, &back)?;
+                job.notices.push(match &back {
+                    Place::Saved { folder } => {
+                        let id = folder.file_name().unwrap_or_default().to_string_lossy();
+                        format!("a new conversation about the same files; the one before is {id}")
+                    }
+                    Place::New { .. } | Place::Passing { .. } => "a new conversation".to_owned(),
+                });
+            }
         }
     }
 }

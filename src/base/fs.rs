@@ -191,6 +191,12 @@ pub fn sync_folder(path: &Path) -> Result<(), FsError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(at("sync", path))
 }
 
+/// Everything on the folder's disk lasts: one call for many files.
+pub fn sync_all_of(folder: &Path) -> Result<(), FsError> {
+    let handle = File::open(folder).map_err(at("open", folder))?;
+    rustix::fs::syncfs(&handle).map_err(|error| at("sync", folder)(error.into()))
+}
+
 pub fn truncate(path: &Path, length: u64) -> Result<(), FsError> {
     OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(length)).map_err(at("truncate", path))
 }
@@ -204,6 +210,67 @@ pub fn move_to(from: &Path, to: &Path) -> Result<(), FsError> {
     }
     let is_folder = fs::symlink_metadata(from).is_ok_and(|metadata| metadata.is_dir());
     if is_folder { remove_folder(from) } else { remove_file(from) }
+}
+
+/// Gives a file or a folder another name on the same disk; a file that has it by now is replaced.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::rename(from, to).map_err(at("rename", from))
+}
+
+/// A copy of a folder with all that is in it, for its owner alone.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<(), FsError> {
+    copy_tree(from, to).map_err(at("copy", from))
+}
+
+/// What stands somewhere below a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Below {
+    /// Relative to the folder.
+    pub path: PathBuf,
+    pub kind: Kind,
+    /// Bytes of a file.
+    pub size: u64,
+    pub mode: u32,
+    /// Seconds since 1970.
+    pub modified: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Folder,
+    Link,
+    Other,
+}
+
+/// Everything below a folder, sorted, each folder before what is in it; links are not followed.
+pub fn below(folder: &Path) -> Result<Vec<Below>, FsError> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(|error| at("list", folder)(error.into()))?;
+        let metadata = entry.metadata().map_err(|error| at("examine", entry.path())(error.into()))?;
+        let kind = match entry.file_type() {
+            kind if kind.is_dir() => Kind::Folder,
+            kind if kind.is_symlink() => Kind::Link,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        };
+        let size = if kind == Kind::File { metadata.len() } else { 0 };
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
+        found.push(Below { path, kind, size, mode: metadata.mode(), modified: metadata.mtime() });
+    }
+    Ok(found)
+}
+
+/// Bytes of all files below a folder, as far as they can be seen; 0 where there is no folder.
+pub fn size_below(folder: &Path) -> u64 {
+    let entries = WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
+/// A file that was not there before, with this mode.
+pub fn create_new(path: &Path, mode: u32) -> Result<File, FsError> {
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(at("make", path))
 }
 
 /// Files, folders and links; what is none of these is left out.

@@ -11,4 +11,5 @@ pub mod message;
 pub mod path;
 pub mod printable;
 pub mod report;
+pub mod secrets;
 pub mod usage;

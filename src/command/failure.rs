@@ -36,6 +36,10 @@ impl From<SessionError> for Failure {
                 (1, Some("wait for it, or end that process"))
             }
             SessionError::Newer { .. } => (1, Some("install the faos that wrote it, or a newer one")),
+            SessionError::NoVersion { .. } => (2, Some("`faos sessions show ID` names its versions")),
+            SessionError::Archive(_) => {
+                (2, Some("`faos sessions export ID -o FILE.tar` makes one; nothing of this was kept"))
+            }
             SessionError::Fs(_) | SessionError::Write(_) => (1, None),
         };
         Self { message: error.to_string(), hints: hint.map(str::to_owned).into_iter().collect(), exit_code }

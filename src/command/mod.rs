@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod eject;
 pub mod failure;
+pub mod fork;
 pub mod input;
 pub mod job;
 pub mod keep_model;

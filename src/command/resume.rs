@@ -6,8 +6,12 @@ use crate::base::clock::to_the_minute;
 use crate::cli::{Options, Resume};
 use crate::command::chat;
 use crate::command::failure::Failure;
+use crate::command::fork::fork;
 use crate::command::input;
 use crate::command::job::{Place, Plan};
+use crate::command::output;
+use crate::core::transcript;
+use crate::core::view::Piece;
 use crate::frontend::question;
 use crate::session;
 use crate::settings::Settings;
@@ -32,6 +36,7 @@ pub fn run(resume: &Resume, options: &Options) -> Result<Plan, Failure> {
         }
     };
     let input = input::read(prompt)?;
+    let folder = if resume.fork { fork(sessions, &folder, resume.at)? } else { folder };
     Ok(Plan::Converse(Box::new(chat::job(options, settings, Place::Saved { folder }, input))))
 }
 
@@ -45,11 +50,27 @@ fn pick(sessions: &Path) -> Result<PathBuf, Failure> {
     }
     let choice = |summary: &session::Summary| {
         let changed = to_the_minute(&summary.changed);
-        format!("{changed}  {:<11}  {}", summary.verdict, summary.title)
+        let last = session::find(sessions, summary.id.as_str()).ok().and_then(|folder| preview(&folder));
+        let last = last.map(|line| format!("\n       {line}")).unwrap_or_default();
+        format!("{changed}  {:<11}  {}{last}", summary.verdict, output::one_line(&summary.title))
     };
     let choices: Vec<String> = recent.iter().map(choice).collect();
     match question::pick("which one?", &choices) {
         Some(at) => Ok(session::find(sessions, recent[at].id.as_str())?),
         None => Err(Failure::usage("no session was picked", "`faos resume --last` takes the newest")),
     }
+}
+
+/// The beginning of what was said last.
+fn preview(folder: &Path) -> Option<String> {
+    const WIDTH: usize = 70;
+    let transcript = transcript::of("", &session::read(folder).ok()?.0, None);
+    let said = transcript.pieces.iter().rev().find_map(|piece| match piece {
+        Piece::Message(text) => Some(("you", text)),
+        Piece::Reply(text) => Some(("reply", text)),
+        _ => None,
+    });
+    let (who, text) = said?;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(format!("{who}: {}", output::one_line(line).chars().take(WIDTH).collect::<String>()))
 }

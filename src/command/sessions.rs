@@ -1,117 +1,97 @@
-//! `faos sessions`: what is saved, and what was said in it.
+//! `faos sessions`: what is saved, found, shown, given away and removed.
+
+mod export;
+mod remove;
+mod search;
+mod show;
+
+use std::path::{Path, PathBuf};
 
 use crate::base::clock::to_the_minute;
-use crate::base::printable::printable;
+use crate::base::fs;
 use crate::cli::{Options, Sessions, SessionsCommand};
 use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
 use crate::command::output;
-use crate::session::record::{DeltaKind, Entry, Record};
 use crate::session::{self, Summary};
 use crate::settings::Settings;
 
 pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&chat::flags(options))?;
     let folder = &settings.folders.sessions;
-    let (text, problems) = match &sessions.command {
+    match &sessions.command {
         None | Some(SessionsCommand::List) => {
             let (summaries, problems) = session::list(folder)?;
-            (table(&summaries), problems)
+            warn(&problems);
+            output::print(&table(&summaries))
         }
-        Some(SessionsCommand::Show { session }) => {
-            let found = match session {
-                Some(prefix) => session::find(folder, prefix)?,
-                None => session::newest(folder, None)?
-                    .ok_or_else(|| Failure::usage("there is no session yet", "`faos PROMPT` begins one"))?,
-            };
-            let (records, problems) = session::read(&found)?;
-            (conversation(&records), problems)
+        Some(SessionsCommand::Show { session }) => show::run(&named(folder, session.as_deref())?),
+        Some(SessionsCommand::Search { words }) => search::run(folder, words),
+        Some(SessionsCommand::Rename { session, title }) => rename(folder, session, title),
+        Some(SessionsCommand::Export { session, format, output }) => {
+            export::run(&named(folder, session.as_deref())?, *format, output.as_deref())
         }
-    };
+        Some(SessionsCommand::Import { archive }) => import(folder, archive),
+        Some(SessionsCommand::Rm { sessions, dry_run }) => remove::rm(folder, sessions, *dry_run),
+        Some(SessionsCommand::Gc { dry_run }) => remove::gc(folder, *dry_run),
+    }
+}
+
+/// The session of this name, or the newest one.
+fn named(sessions: &Path, name: Option<&str>) -> Result<PathBuf, Failure> {
+    match name {
+        Some(name) => Ok(session::find(sessions, name)?),
+        None => session::newest(sessions, None)?
+            .ok_or_else(|| Failure::usage("there is no session yet", "`faos PROMPT` begins one")),
+    }
+}
+
+fn warn(problems: &[String]) {
     problems.iter().for_each(|problem| output::say(&format!("warning: {problem}")));
-    output::print(&text)
 }
 
 fn table(summaries: &[Summary]) -> String {
     if summaries.is_empty() {
         return "no sessions yet\n".to_owned();
     }
-    let mut out = String::new();
-    for summary in summaries {
-        let title: String = printable(&summary.title).lines().next().unwrap_or_default().chars().take(60).collect();
-        let changed = to_the_minute(&summary.changed);
-        out.push_str(&format!(
-            "{}  {changed}  {:<11}  {:>2} {:<5}  {title}\n",
-            summary.id,
-            summary.verdict,
-            summary.turns,
-            if summary.turns == 1 { "turn" } else { "turns" }
-        ));
-    }
-    out
+    summaries.iter().map(|summary| line(summary) + "\n").collect()
 }
 
-/// The conversation as text: who said what, what was done, how it ended.
-fn conversation(records: &[Record]) -> String {
-    let mut out = String::new();
-    let mut in_reply = false;
-    for record in records {
-        let is_text = matches!(&record.entry, Entry::ReplyDelta { kind: DeltaKind::Text, .. });
-        if in_reply && !is_text {
-            out.push_str(if out.ends_with('\n') { "\n" } else { "\n\n" });
-        }
-        in_reply = is_text;
-        out.push_str(&shown(&record.entry));
-    }
-    if in_reply && !out.ends_with('\n') {
-        out.push('\n');
-    }
-    out
+/// One session in one line.
+fn line(summary: &Summary) -> String {
+    let title: String = output::one_line(&summary.title).chars().take(60).collect();
+    format!(
+        "{}  {}  {:<11}  {:>2} {:<5}  {title}",
+        summary.id,
+        to_the_minute(&summary.changed),
+        summary.verdict,
+        summary.turns,
+        if summary.turns == 1 { "turn" } else { "turns" }
+    )
 }
 
-fn shown(entry: &Entry) -> String {
-    match entry {
-        Entry::SessionStarted(started) => {
-            let workspace = printable(&started.workspace.display().to_string());
-            format!("session {} · workspace {workspace}\n\n", started.session)
-        }
-        Entry::UserMessage { text } => format!("> {}\n\n", printable(text).trim_end().replace('\n', "\n> ")),
-        Entry::ReplyDelta { kind: DeltaKind::Text, text } => printable(text),
-        Entry::ActionApplied { kind, path, .. } => format!("[{} {}]\n", name(kind), printable(path)),
-        Entry::ActionRefused { kind, path, reason, .. } => {
-            format!("[{} {}: refused: {}]\n", name(kind), printable(path), printable(reason))
-        }
-        Entry::VersionKept { version, why, .. } => format!("[version {version}: {}]\n", printable(why)),
-        Entry::RunFinished { run, report, .. } => {
-            format!("[run {run}: {} after {:.2} s]\n", name(&report.exit.kind), report.wall_s)
-        }
-        Entry::Validated { outcome, script, .. } => format!("[check {}: {}]\n", printable(script), name(outcome)),
-        Entry::ReplyFinished { reason, .. } => format!("[reply: {}]\n", name(reason)),
-        Entry::Note { text, .. } => format!("[{}]\n", printable(text)),
-        Entry::Error { message, .. } => format!("[error: {}]\n", printable(message)),
-        Entry::Renamed { title } => format!("[renamed: {}]\n", printable(title)),
-        Entry::TurnFinished { verdict, exit_code } => format!("[{}, exit code {exit_code}]\n\n", name(verdict)),
-        Entry::FileAttached { path, .. } => format!("[read {}]\n", printable(path)),
-        Entry::RequestChanged { scripts, .. } => {
-            format!("[for this request, {} changed what is sent]\n", printable(&scripts.join(", ")))
-        }
-        Entry::RequestSent { .. }
-        | Entry::FilesChanging { .. }
-        | Entry::ReplyDelta { kind: DeltaKind::Reasoning | DeltaKind::Tool, .. }
-        | Entry::RunStarted { .. }
-        | Entry::HookRan { .. }
-        | Entry::ScriptState { .. }
-        | Entry::Retry { .. }
-        | Entry::Compacted { .. }
-        | Entry::HeadMoved { .. }
-        | Entry::SettingChanged { .. }
-        | Entry::SessionEnded { .. }
-        | Entry::Unknown(_) => String::new(),
+fn rename(sessions: &Path, name: &str, title: &str) -> Result<Plan, Failure> {
+    let title = output::one_line(title).trim().to_owned();
+    if title.is_empty() {
+        return Err(Failure::usage("a title has words", "faos sessions rename ID \"a title\""));
     }
+    session::rename(&session::find(sessions, name)?, &title)?;
+    Ok(Plan::Done(0))
 }
 
-/// A closed enum's value as the log spells it.
-fn name(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+fn import(sessions: &Path, archive: &Path) -> Result<Plan, Failure> {
+    let imported = if archive == Path::new("-") {
+        session::import(sessions, std::io::stdin().lock())?
+    } else {
+        session::import(sessions, fs::open_to_read(archive).map_err(not_there)?)?
+    };
+    warn(&imported.notices);
+    output::print(&format!("{}\n", imported.id))
+}
+
+/// A file that was named and is not there is a matter of usage.
+fn not_there(error: fs::FsError) -> Failure {
+    let exit_code = if error.is_not_found() { 2 } else { 1 };
+    Failure { exit_code, ..Failure::from(error) }
 }

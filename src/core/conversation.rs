@@ -148,6 +148,8 @@ impl Conversation {
             | Op::Restore { .. }
             | Op::Command { .. }
             | Op::Scripts(_)
+            | Op::Rename { .. }
+            | Op::Archive { .. }
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -213,6 +215,8 @@ impl Conversation {
             | Op::Restore { .. }
             | Op::Command { .. }
             | Op::Scripts(_)
+            | Op::Rename { .. }
+            | Op::Archive { .. }
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -242,6 +246,8 @@ impl Conversation {
             Op::Compact => self.compact_now().await,
             Op::Redo => self.redo().await,
             Op::Restore { version } => self.restore(version).await,
+            Op::Rename { title } => self.rename(title).await,
+            Op::Archive { file } => self.archive(file).await,
             Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
         }
     }

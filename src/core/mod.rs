@@ -5,6 +5,7 @@
 pub mod conversation;
 pub mod event;
 pub mod op;
+pub mod transcript;
 pub mod verdict;
 pub mod view;
 

@@ -1,5 +1,6 @@
 //! What the user asks of a conversation, and how it is stopped.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,14 @@ pub enum Op {
     },
     /// Which scripts are asked from now on.
     Scripts(Switch),
+    /// The session has another title.
+    Rename {
+        title: String,
+    },
+    /// Everything that the session consists of goes into a new file.
+    Archive {
+        file: PathBuf,
+    },
     /// Another model answers from now on.
     UseModel {
         name: String,
@@ -69,9 +78,14 @@ impl Op {
             | Self::UseModel { .. }
             | Self::Compact
             | Self::Command { .. } => true,
-            Self::Run { .. } | Self::Undo | Self::Redo | Self::Restore { .. } | Self::Scripts(_) | Self::Show(_) => {
-                false
-            }
+            Self::Run { .. }
+            | Self::Undo
+            | Self::Redo
+            | Self::Restore { .. }
+            | Self::Scripts(_)
+            | Self::Rename { .. }
+            | Self::Archive { .. }
+            | Self::Show(_) => false,
         }
     }
 }
@@ -124,6 +138,8 @@ pub enum Topic {
     Commands,
     Prompts,
     Stats,
+    /// All of it, for an export.
+    Transcript,
 }
 
 /// The user's yes or no to a script's question, on its way to the script that waits for it.

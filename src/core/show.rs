@@ -1,8 +1,10 @@
 //! What can be asked about a conversation without asking the model.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
+use crate::base::fs;
 use crate::base::message::Role;
 use crate::base::path::RelPath;
 use crate::base::report::ChangeKind;
@@ -12,8 +14,11 @@ use crate::core::head::{message_of, version_before};
 use crate::core::history::path;
 use crate::core::op::Topic;
 use crate::core::run::blocking;
+use crate::core::transcript;
 use crate::core::verdict::Stopped;
-use crate::core::view::{Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
+use crate::core::view::{
+    Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, Transcript, View,
+};
 use crate::gateway::Gateway;
 use crate::session::record::{Entry, Record};
 use crate::session::{self};
@@ -41,8 +46,35 @@ impl Conversation {
             Topic::Commands => View::Commands(self.commands()),
             Topic::Prompts => View::Prompts(self.prompts()),
             Topic::Stats => View::Stats(stats(&self.records().await?)),
+            Topic::Transcript => View::Transcript(Box::new(self.transcript().await?)),
         };
         self.emit(Event::Shown(view)).await;
+        Ok(())
+    }
+
+    async fn transcript(&self) -> Result<Transcript, Stopped> {
+        self.parts.session.sync().await?;
+        let folder = self.parts.session.folder().to_owned();
+        let (transcript, _) = blocking(move || transcript::of_session(&folder)).await??;
+        Ok(transcript)
+    }
+
+    pub(super) async fn rename(&mut self, title: String) -> Result<(), Stopped> {
+        self.record(Entry::Renamed { title });
+        self.parts.session.sync().await?;
+        Ok(())
+    }
+
+    pub(super) async fn archive(&self, file: PathBuf) -> Result<(), Stopped> {
+        self.parts.session.sync().await?;
+        let folder = self.parts.session.folder().to_owned();
+        let text = format!("everything of this session is in `{}`", file.display());
+        blocking(move || {
+            let mut out = fs::create_new(&file, 0o600)?;
+            session::export(&folder, &mut out).map(drop)
+        })
+        .await??;
+        self.emit(Event::Notice(text)).await;
         Ok(())
     }
 

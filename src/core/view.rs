@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::report::FileChange;
+use crate::base::report::{FileChange, RunReport};
 use crate::base::usage::Usage;
 pub use crate::session::record::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict};
 
@@ -31,6 +31,7 @@ pub enum View {
     Commands(Vec<Command>),
     Prompts(Vec<Prompt>),
     Stats(Stats),
+    Transcript(Box<Transcript>),
 }
 
 /// Where a conversation that is gone on with stands.
@@ -132,4 +133,56 @@ pub struct Stats {
     pub run_s: f64,
     pub versions: u32,
     pub verdicts: Vec<(String, u32)>,
+}
+
+/// A conversation to be read outside of the program: printable, and without keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transcript {
+    pub title: String,
+    pub session: String,
+    pub workspace: String,
+    pub model: String,
+    /// RFC 3339.
+    pub begun: String,
+    pub usage: Usage,
+    pub pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// The user's.
+    Message(String),
+    /// The model's, as it came.
+    Reply(String),
+    /// What stands for all that is before it.
+    Summary(String),
+    /// What was done, a line.
+    Remark(String),
+    Version {
+        number: u32,
+        why: String,
+        files: Vec<FileChange>,
+        /// A unified diff from the version before.
+        diff: String,
+    },
+    Run(Box<Run>),
+    Check {
+        version: u32,
+        outcome: ValidationOutcome,
+        script: String,
+        feedback: String,
+    },
+    Verdict {
+        verdict: Verdict,
+        exit_code: u8,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub number: u32,
+    pub command: String,
+    pub report: RunReport,
+    /// As the model was shown it.
+    pub output: String,
 }

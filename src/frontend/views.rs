@@ -28,6 +28,8 @@ pub fn lines(view: &View) -> String {
         View::Commands(_) => String::new(),
         View::Prompts(prompts) => self::prompts(prompts),
         View::Stats(stats) => self::stats(stats),
+        // It goes into a file, not on the screen.
+        View::Transcript(_) => String::new(),
     }
 }
 

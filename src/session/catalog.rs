@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::identity::{self, Identity};
 use super::record::{Entry, Record};
@@ -42,8 +43,9 @@ pub struct Summary {
 pub fn list(sessions: &Path) -> Result<(Vec<Summary>, Vec<String>), SessionError> {
     let mut summaries = Vec::new();
     let mut unreadable = Vec::new();
-    for (id, folder) in folders(sessions)? {
-        match summarize(&id, &folder) {
+    let folders = folders(sessions)?;
+    for ((id, _), summary) in folders.iter().zip(across(&folders, summarize)) {
+        match summary {
             Ok(Some(summary)) => summaries.push(summary),
             Ok(None) => unreadable.push(format!("session `{id}` holds no record")),
             Err(error) => unreadable.push(format!("session `{id}`: {error}")),
@@ -53,15 +55,37 @@ pub fn list(sessions: &Path) -> Result<(Vec<Summary>, Vec<String>), SessionError
     Ok((summaries, unreadable))
 }
 
-/// The folder of the session that `prefix` names.
-pub fn find(sessions: &Path, prefix: &str) -> Result<PathBuf, SessionError> {
+/// The folder of the session that `name` names: its id, the beginning of it, its title, or a part of its title.
+pub fn find(sessions: &Path, name: &str) -> Result<PathBuf, SessionError> {
     let mut matches = folders(sessions)?;
-    matches.retain(|(id, _)| id.as_str().starts_with(prefix));
-    match matches.as_mut_slice() {
-        [] => Err(SessionError::NotFound(prefix.to_owned())),
-        [(_, folder)] => Ok(std::mem::take(folder)),
-        several => Err(SessionError::Ambiguous { prefix: prefix.to_owned(), choices: choices(several) }),
+    matches.retain(|(id, _)| id.as_str().starts_with(name));
+    if matches.is_empty() {
+        matches = titled(sessions, name)?;
     }
+    match matches.as_mut_slice() {
+        [] => Err(SessionError::NotFound(name.to_owned())),
+        [(_, folder)] => Ok(std::mem::take(folder)),
+        several => Err(SessionError::Ambiguous { prefix: name.to_owned(), choices: choices(several) }),
+    }
+}
+
+/// Those with this title, or where there is none, those whose title holds it; in whatever case.
+fn titled(sessions: &Path, title: &str) -> Result<Vec<(SessionId, PathBuf)>, SessionError> {
+    let wanted = title.trim().to_lowercase();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let titles = list(sessions)?.0.into_iter().map(|summary| (summary.title.to_lowercase(), summary.id));
+    let holding: Vec<_> = titles.filter(|(title, _)| title.contains(&wanted)).collect();
+    let is_exact = holding.iter().any(|(title, _)| *title == wanted);
+    let chosen = holding.into_iter().filter(|(title, _)| !is_exact || *title == wanted);
+    Ok(chosen.map(|(_, id)| (id.clone(), sessions.join(id.as_str()))).collect())
+}
+
+/// One session's line of the list; `None` where there is neither an identity nor a record.
+pub fn summary(folder: &Path) -> Result<Option<Summary>, SessionError> {
+    let Some(id) = identity::id_of(folder) else { return Ok(None) };
+    Ok(summarize(&id, folder)?)
 }
 
 /// The session that was worked on last, of all or of those whose workspace this is.
@@ -89,8 +113,25 @@ fn place(workspace: &Path) -> PathBuf {
     fs::canonical(workspace).unwrap_or_else(|_| named())
 }
 
+/// The same work for all sessions, on as many threads as there are processors; the answers are in the sessions' order.
+pub(super) fn across<T: Send>(
+    sessions: &[(SessionId, PathBuf)],
+    work: impl Fn(&SessionId, &Path) -> T + Sync,
+) -> Vec<T> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = sessions.len().div_ceil(threads).max(1);
+    let work = &work;
+    thread::scope(|scope| {
+        let part =
+            |part: &'_ [(SessionId, PathBuf)]| part.iter().map(|(id, folder)| work(id, folder)).collect::<Vec<T>>();
+        let parts: Vec<_> = sessions.chunks(share).map(|of| scope.spawn(move || part(of))).collect();
+        let joined = parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
+    })
+}
+
 /// In no order. A folder that is missing holds none.
-fn folders(sessions: &Path) -> Result<Vec<(SessionId, PathBuf)>, FsError> {
+pub(super) fn folders(sessions: &Path) -> Result<Vec<(SessionId, PathBuf)>, FsError> {
     if !fs::exists(sessions) {
         return Ok(Vec::new());
     }
@@ -107,7 +148,7 @@ fn choices(several: &mut [(SessionId, PathBuf)]) -> String {
 }
 
 /// `None` where there is neither an identity nor a record.
-fn summarize(id: &SessionId, folder: &Path) -> Result<Option<Summary>, FsError> {
+pub(super) fn summarize(id: &SessionId, folder: &Path) -> Result<Option<Summary>, FsError> {
     let Some(identity) = identify(folder)? else { return Ok(None) };
     let end = End::read(folder, End::knows_all)?;
     let title = match &identity.title {
@@ -142,21 +183,28 @@ fn first_words(folder: &Path) -> Result<String, FsError> {
     loop {
         line.clear();
         let read = reader.read_until(b'\n', &mut line).map_err(|source| at(folder, source))?;
-        match Record::parse(&line).map(|record| record.entry) {
-            Ok(Entry::UserMessage { text }) => return Ok(title_from(&text)),
-            Ok(Entry::RequestSent { .. }) => return Ok(String::new()),
-            Ok(_) | Err(_) if read > 0 => {}
-            Ok(_) | Err(_) => return Ok(String::new()),
+        if read == 0 || is_of_type(&line, "request_sent") {
+            return Ok(String::new());
+        }
+        if is_of_type(&line, "user_message")
+            && let Ok(Record { entry: Entry::UserMessage { text }, .. }) = Record::parse(&line)
+        {
+            return Ok(title_from(&text));
         }
     }
 }
 
+/// A message's title: its first line that has words, without the marks of a heading, a list or a quotation; cut
+/// between words.
 fn title_from(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    match line.char_indices().nth(TITLE) {
-        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
-        None => line.to_owned(),
-    }
+    let bare = |line: &'_ str| line.trim().trim_start_matches(['#', '>', '*', '-', ' ']).to_owned();
+    let has_words = |line: &String| line.chars().any(char::is_alphanumeric);
+    let line = text.lines().map(bare).find(has_words).unwrap_or_else(|| text.trim().chars().take(TITLE).collect());
+    let Some((cut, _)) = line.char_indices().nth(TITLE) else { return line };
+    let kept = &line[..cut];
+    // A text without spaces, or with one long word at its end, is cut in that word.
+    let between = kept.rfind(char::is_whitespace).filter(|at| *at > cut / 2).unwrap_or(cut);
+    format!("{}…", kept[..between].trim_end())
 }
 
 /// What the newest records tell, gathered from the last one backwards.
@@ -188,7 +236,7 @@ impl End {
     fn gather(lines: &[u8], enough: fn(&Self) -> bool) -> Self {
         let mut end = Self::default();
         for line in lines.rsplit(|byte| *byte == b'\n') {
-            if end.changed.is_some() && is_delta(line) {
+            if end.changed.is_some() && is_of_type(line, "reply_delta") {
                 continue;
             }
             if let Ok(record) = Record::parse(line) {
@@ -230,10 +278,14 @@ impl End {
     }
 }
 
-/// Pieces of replies make up most of a log and tell nothing here. Inside a text the quotes would be escaped.
-fn is_delta(line: &[u8]) -> bool {
-    const MARK: &[u8] = br#""type":"reply_delta""#;
-    line.windows(MARK.len()).take(128).any(|part| part == MARK)
+/// Told by the line's beginning, without reading all of it; inside a text the quotes would be escaped. Pieces of
+/// replies make up most of a log.
+pub(super) fn is_of_type(line: &[u8], name: &str) -> bool {
+    const MARK: &[u8] = br#""type":""#;
+    let head = &line[..line.len().min(160)];
+    let at = head.windows(MARK.len()).position(|part| part == MARK);
+    let rest = at.map_or(&[][..], |at| &line[at + MARK.len()..]);
+    rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
 }
 
 /// Without the line that the block begins within, where it was cut.

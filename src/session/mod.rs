@@ -13,20 +13,30 @@ use crate::base::fs;
 use crate::base::ids::SessionId;
 use crate::base::report::RunReport;
 
+mod archive;
 mod catalog;
+mod fork;
 mod identity;
 mod lock;
 mod log;
 mod opening;
 pub mod record;
 mod recovery;
+mod removal;
 mod runs;
+mod search;
+mod tar;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub use catalog::{Summary, find, list, newest, workspace_of};
+pub use archive::{Imported, export, import};
+pub use catalog::{Summary, find, list, newest, summary, workspace_of};
+pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
+pub use opening::rename;
+pub use removal::{Leftover, collect, leftovers, remove, size_of};
+pub use search::{Author, Hit, search};
 
 use record::{Entry, Record};
 
@@ -48,6 +58,11 @@ pub enum SessionError {
     Ambiguous { prefix: String, choices: String },
     #[error("session `{id}` was written by a newer faos (record version {version}): it can be read, not gone on with")]
     Newer { id: String, version: u32 },
+    #[error("session `{id}` has no version {version}")]
+    NoVersion { id: String, version: u32 },
+    /// An archive that is no session's, or that asks for more than a session has.
+    #[error("the archive was refused: {0}")]
+    Archive(String),
     #[error("the session could not be kept: {0}")]
     Write(String),
 }
@@ -140,6 +155,15 @@ impl Session {
 /// The log alone, without a lock or a repair: for showing.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Vec<String>), SessionError> {
     opening::read(folder)
+}
+
+/// The log's own text, damaged or not; `None` where there is none.
+pub fn log_text(folder: &Path) -> Result<Option<String>, SessionError> {
+    match fs::read(&folder.join(LOG)) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn acknowledged(outcome: Option<Result<(), String>>) -> Result<(), SessionError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::identity::{self, Identity};
 use super::lock::{Holder, Lock, Refusal};
 use super::log::{Log, Pending};
-use super::record::{Record, VERSION};
+use super::record::{Entry, Record, VERSION};
 use super::recovery;
 use super::runs;
 use super::writer::Writer;
@@ -15,8 +15,8 @@ use super::{LOG, Opened, Session, SessionError};
 use crate::base::fs::{self, FsError};
 use crate::base::ids::SessionId;
 
-const LOCK: &str = "lock";
-const CACHE: &str = "cache";
+pub(super) const LOCK: &str = "lock";
+pub(super) const CACHE: &str = "cache";
 
 pub fn create(sessions: &Path, workspace: Option<&Path>) -> Result<Session, SessionError> {
     let sessions = absolute(sessions)?;
@@ -80,6 +80,14 @@ pub fn read(folder: &Path) -> Result<(Vec<Record>, Vec<String>), SessionError> {
     Ok((found.records, found.reports))
 }
 
+/// Gives a session that nobody has open another title.
+pub fn rename(folder: &Path, title: &str) -> Result<(), SessionError> {
+    let Opened { session, records, .. } = open(folder)?;
+    let turn = records.iter().map(|record| record.turn).max().unwrap_or(0);
+    session.append(turn, Entry::Renamed { title: title.to_owned() });
+    session.close()
+}
+
 fn start(log: Log, lock: Lock, next_seq: u64) -> Result<Session, SessionError> {
     let (id, folder) = (log.identity.id.clone(), log.folder.clone());
     let workspace = log.identity.workspace_in(&folder);
@@ -110,12 +118,12 @@ fn restore_identity(folder: &Path, records: &[Record], repaired: &mut Vec<String
 }
 
 /// The folder is a session's.
-fn known(folder: &Path) -> Result<(), SessionError> {
+pub(super) fn known(folder: &Path) -> Result<(), SessionError> {
     let known = fs::exists(&folder.join(LOG)) || fs::exists(&folder.join(identity::FILE));
     known.then_some(()).ok_or_else(|| SessionError::NotFound(name_of(folder)))
 }
 
-fn take_lock(folder: &Path) -> Result<Lock, SessionError> {
+pub(super) fn take_lock(folder: &Path) -> Result<Lock, SessionError> {
     Lock::take(&folder.join(LOCK)).map_err(|refusal| match refusal {
         Refusal::Held(Holder { pid, since }) => SessionError::Held { id: name_of(folder), pid, since },
         Refusal::Fs(error) => SessionError::Fs(error),
@@ -153,7 +161,7 @@ fn absolute(path: &Path) -> Result<PathBuf, SessionError> {
     Ok(std::path::absolute(path).map_err(at("resolve", path))?)
 }
 
-fn name_of(folder: &Path) -> String {
+pub(super) fn name_of(folder: &Path) -> String {
     folder.file_name().unwrap_or(folder.as_os_str()).display().to_string()
 }
 

@@ -11,7 +11,7 @@ use super::LOG;
 use super::record::{Damage, Record};
 use crate::base::fs::{self, FsError};
 
-const TORN: &str = "conversation.torn";
+pub(super) const TORN: &str = "conversation.torn";
 
 /// More reports than this would hide each other.
 const MOST_REPORTS: usize = 20;

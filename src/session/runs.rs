@@ -31,6 +31,6 @@ pub fn keep_report(session: &Path, run: u32, report: &RunReport) -> Result<(), S
     Ok(fs::sync_folder(&session.join(FOLDER))?)
 }
 
-fn folder_of(session: &Path, run: u32) -> PathBuf {
+pub fn folder_of(session: &Path, run: u32) -> PathBuf {
     session.join(FOLDER).join(format!("{run:04}"))
 }

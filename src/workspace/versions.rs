@@ -115,6 +115,23 @@ impl Versions {
         Ok(Self { repository, newest, known: HashMap::new(), adopted: BTreeSet::new(), private: Vec::new() })
     }
 
+    /// A copy of the repository in `from` that ends with version `last`; `None` takes all of them.
+    pub fn copy(from: &Path, to: &Path, last: Option<u32>) -> Done<()> {
+        if from.join("HEAD").symlink_metadata().is_err() {
+            return Ok(());
+        }
+        fs::copy_folder(from, to).map_err(|error| WorkspaceError::Versions(error.to_string()))?;
+        let copy = Self::open(to)?;
+        let (Some(last), Some(newest)) = (last, copy.newest) else { return Ok(()) };
+        let commit = copy.commit_of(last)?;
+        copy.repository.reference("refs/heads/main", commit, true, "fork").map_err(failed)?;
+        for number in last + 1..=newest {
+            let tag = copy.repository.find_reference(&format!("refs/tags/v{number}"));
+            tag.and_then(|mut tag| tag.delete()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
     pub fn newest(&self) -> Option<u32> {
         self.newest
     }

@@ -35,6 +35,7 @@ mod sandbox;
 mod scripting;
 mod session;
 mod session_format;
+mod sessions;
 mod support;
 mod telemetry;
 mod tidy;

@@ -19,6 +19,7 @@ mod plain;
 mod prompt;
 mod questions;
 mod recorded;
+mod saved;
 mod scripts;
 mod streaming;
 

@@ -183,17 +183,62 @@ impl Grammar {
 
 impl Block {
     fn line(&mut self, line: &str, set: &SyntaxSet, scopes: &Scopes) -> Result<Option<String>, syntect::Error> {
-        let ops = self.state.parse_line(&format!("{line}\n"), set)?;
         let mut painter = Painter::default();
+        self.parts(line, set, scopes, |style, text| painter.push(style, text))?;
+        Ok(painter.finish())
+    }
+
+    fn parts(
+        &mut self,
+        line: &str,
+        set: &SyntaxSet,
+        scopes: &Scopes,
+        mut push: impl FnMut(Option<Style>, &str),
+    ) -> Result<(), syntect::Error> {
+        let ops = self.state.parse_line(&format!("{line}\n"), set)?;
         let mut at = 0;
         for (offset, op) in &ops {
             let end = (*offset).clamp(at, line.len());
-            painter.push(scopes.style(&self.stack), &line[at..end]);
+            push(scopes.style(&self.stack), &line[at..end]);
             at = end;
             self.stack.apply(op)?;
         }
-        painter.push(scopes.style(&self.stack), &line[at..]);
-        Ok(painter.finish())
+        push(scopes.style(&self.stack), &line[at..]);
+        Ok(())
+    }
+}
+
+/// Whole pieces of code, coloured at once for a page that is not a terminal.
+#[derive(Default)]
+pub struct Coloring(Grammar);
+
+impl Coloring {
+    /// The code's parts with their styles; all of it plain where no language is known by this name.
+    pub fn parts(&mut self, language: &str, code: &str) -> Vec<(Option<Style>, String)> {
+        let Grammar { set, scopes, .. } = &mut self.0;
+        let set = set.get_or_insert_with(two_face::syntax::extra_newlines);
+        let plain = || vec![(None, code.to_owned())];
+        let Some(syntax) = find(set, language) else { return plain() };
+        let mut block = Block { state: ParseState::new(syntax), stack: ScopeStack::new() };
+        let mut parts: Vec<(Option<Style>, String)> = Vec::new();
+        let mut add = |style, text: &str| match parts.last_mut() {
+            Some((last, part)) if *last == style => part.push_str(text),
+            _ => parts.push((style, text.to_owned())),
+        };
+        for line in code.split_inclusive('\n') {
+            let pushed = block.parts(line.trim_end_matches('\n'), set, scopes, |style, text| {
+                if !text.is_empty() {
+                    add(style, text);
+                }
+            });
+            if pushed.is_err() {
+                return plain();
+            }
+            if line.ends_with('\n') {
+                add(None, "\n");
+            }
+        }
+        parts
     }
 }
 

@@ -14,6 +14,7 @@ mod wrap;
 mod tests;
 
 pub use cursor::Size;
+pub use highlight::Coloring;
 pub use pane::Pane;
 pub use style::{Look, Style};
 pub use wrap::wrapped;

@@ -9,6 +9,7 @@ mod draft;
 mod editor;
 mod keys;
 mod line;
+mod outward;
 mod status;
 pub mod terminal;
 mod told;
@@ -35,6 +36,7 @@ use crate::frontend::views;
 use assist::Known;
 use draft::Draft;
 use editor::{Editor, Line};
+use outward::Outward;
 use status::Status;
 use terminal::KeyByKey;
 use told::told;
@@ -75,6 +77,8 @@ pub struct Repl {
     listed: Vec<String>,
     is_connected: bool,
     status: Status,
+    /// The next view is not for the screen.
+    outward: Option<Outward>,
     signals: Signals,
     /// What was asked of the conversation and has not ended.
     asked: VecDeque<Asked>,
@@ -131,6 +135,7 @@ impl Repl {
             wanted,
             listed: Vec::new(),
             is_connected: false,
+            outward: None,
             signals,
         })
     }
@@ -192,8 +197,16 @@ impl Repl {
                 self.say(&text);
                 None
             }
+            Step::Export { as_page, file } => {
+                self.outward = Some(Outward::Document { as_page, file });
+                self.work(Op::Show(Topic::Transcript), Asked::ByTheUser).await
+            }
+            Step::Copy(block) => {
+                self.outward = Some(Outward::Clipboard(block));
+                self.work(Op::Show(Topic::Recap), Asked::ByTheUser).await
+            }
             Step::Leave(Leave::Resume(wanted)) => Some(Leave::Resume(self.numbered(wanted).await)),
-            Step::Leave(leave @ Leave::Quit) => Some(leave),
+            Step::Leave(leave @ (Leave::Quit | Leave::Fork(_) | Leave::Anew)) => Some(leave),
         }
     }
 
@@ -324,9 +337,20 @@ impl Repl {
             | View::Diff { .. }
             | View::Scripts(_)
             | View::Prompts(_)
-            | View::Stats(_) => {}
+            | View::Stats(_)
+            | View::Transcript(_) => {}
         }
-        if self.is_unseen() { String::new() } else { views::lines(view) }
+        match (view, self.is_unseen(), self.outward.take()) {
+            (_, true, outward) => {
+                self.outward = outward;
+                String::new()
+            }
+            (View::Transcript(transcript), _, Some(Outward::Document { as_page, file })) => {
+                self.document(transcript, as_page, file)
+            }
+            (View::Recap(recap), _, Some(Outward::Clipboard(block))) => self.copy(recap, block),
+            (_, _, _) => views::lines(view),
+        }
     }
 
     fn is_unseen(&self) -> bool {

@@ -85,6 +85,8 @@ impl Status {
             | Op::Restore { .. }
             | Op::Command { .. }
             | Op::Scripts(_)
+            | Op::Rename { .. }
+            | Op::Archive { .. }
             | Op::Show(_) => What::Working,
         };
         Self { what, ..Self::default() }

@@ -3,20 +3,27 @@
 //! A command makes sense of what was typed behind its name, and nothing else: what is to be done is core's or the
 //! loop's to do.
 
+use std::path::PathBuf;
+
 use crate::core::op::Op;
 pub use crate::core::view::Command as Added;
 
+mod clear;
 mod compact;
 mod context;
+mod copy;
 mod diff;
 mod edit;
+mod export;
 mod files;
+mod fork;
 mod help;
 mod install;
 mod model;
 mod prompts;
 mod quit;
 mod redo;
+mod rename;
 mod restore;
 mod resume;
 mod retry;
@@ -28,7 +35,7 @@ mod undo;
 mod versions;
 
 /// In the order of `/help`.
-pub const COMMANDS: [Command; 20] = [
+pub const COMMANDS: [Command; 25] = [
     help::COMMAND,
     undo::COMMAND,
     redo::COMMAND,
@@ -48,6 +55,11 @@ pub const COMMANDS: [Command; 20] = [
     prompts::COMMAND,
     sessions::COMMAND,
     resume::COMMAND,
+    rename::COMMAND,
+    fork::COMMAND,
+    export::COMMAND,
+    copy::COMMAND,
+    clear::COMMAND,
     quit::COMMAND,
 ];
 
@@ -80,6 +92,13 @@ pub enum Step {
     /// The last message is taken back, and comes to the prompt.
     EditLast,
     Print(String),
+    /// The conversation as a document, into a new file; without a name one is made from the session's.
+    Export {
+        as_page: bool,
+        file: Option<PathBuf>,
+    },
+    /// The last reply goes to the clipboard, or one of its code blocks, counted from 1.
+    Copy(Option<usize>),
     Leave(Leave),
 }
 
@@ -89,10 +108,14 @@ pub enum Leave {
     Quit,
     /// For another session, by its id or the beginning of it.
     Resume(String),
+    /// For a new session that goes on from this one, or from a version of it.
+    Fork(Option<u32>),
+    /// For a new conversation about the same files.
+    Anew,
 }
 
 pub fn find(name: &str) -> Option<&'static Command> {
-    static TABLE: [Command; 20] = COMMANDS;
+    static TABLE: [Command; 25] = COMMANDS;
     // What many other programs call it.
     let name = if name == "exit" { quit::COMMAND.name } else { name };
     TABLE.iter().find(|command| command.name == name)
@@ -176,6 +199,14 @@ mod tests {
         let off = Op::Scripts(Switch::Off("30-guard".to_owned()));
         assert_eq!(parse("scripts off 30-guard"), Ok(Step::Do(off)));
         assert!(parse("scripts off").is_err() && parse("scripts x").is_err());
+        assert_eq!(parse("fork v2"), Ok(Step::Leave(Leave::Fork(Some(2)))));
+        assert_eq!(parse("clear"), Ok(Step::Leave(Leave::Anew)));
+        assert_eq!(parse("copy 2"), Ok(Step::Copy(Some(2))));
+        assert_eq!(parse("rename a  title "), Ok(Step::Do(Op::Rename { title: "a  title".to_owned() })));
+        let page = Step::Export { as_page: true, file: Some("a b.html".into()) };
+        assert_eq!(parse("export a b.html"), Ok(page));
+        assert_eq!(parse("export html"), Ok(Step::Export { as_page: true, file: None }));
+        assert_eq!(parse("export x.tar"), Ok(Step::Do(Op::Archive { file: "x.tar".into() })));
         assert_eq!(parse("exit"), Ok(Step::Leave(Leave::Quit)));
         assert_eq!(parse("resume"), Ok(Step::Do(Op::Show(Topic::Sessions))));
     }

@@ -1,0 +1,91 @@
+//! What a document must be: whole, safe to open, and alone.
+
+use super::{html, markdown};
+use crate::base::report::{Backend, ChangeKind, Exit, ExitKind, FileChange, MemoryMethod, Network, RunReport};
+use crate::core::view::{Piece, Run, Transcript, ValidationOutcome, Verdict};
+
+fn report() -> RunReport {
+    RunReport {
+        command: "python3 a.py".to_owned(),
+        cwd: "/".to_owned(),
+        backend: Backend::Ns,
+        guarantees: Vec::new(),
+        missing: Vec::new(),
+        degraded: Vec::new(),
+        network: Network::Off,
+        wall_s: 0.5,
+        setup_s: 0.0,
+        user_s: 0.25,
+        system_s: 0.0,
+        peak_memory_bytes: 2 << 20,
+        peak_memory_method: MemoryMethod::Sampled,
+        processes_left_killed: 0,
+        written_bytes: 0,
+        stdout_bytes: 3,
+        stderr_bytes: 0,
+        truncated: false,
+        files_changed: Vec::new(),
+        quarantined: Vec::new(),
+        exit: Exit { kind: ExitKind::Exited, code: Some(1), signal: None },
+    }
+}
+
+fn transcript() -> Transcript {
+    let files = vec![FileChange { path: "a.py".to_owned(), kind: ChangeKind::Created }];
+    let diff = "--- /dev/null\n+++ b/a.py\n@@ -0,0 +1 @@\n+print(\"<hi>\")\n".to_owned();
+    let (command, output) = ("python3 a.py".to_owned(), "```\nhi\n".to_owned());
+    let pieces = vec![
+        Piece::Message("say <b>hi</b> & \"bye\"".to_owned()),
+        Piece::Reply("Here:\n\na.py\n```python\nprint(\"<hi>\")  # say\n```\n<script>alert(1)</script>\n".to_owned()),
+        Piece::Remark("write a.py".to_owned()),
+        Piece::Version { number: 1, why: "reply 1".to_owned(), files, diff },
+        Piece::Run(Box::new(Run { number: 1, command, report: report(), output })),
+        Piece::Check {
+            version: 1,
+            outcome: ValidationOutcome::Passed,
+            script: "50-validate-python.rhai".to_owned(),
+            feedback: String::new(),
+        },
+        Piece::Verdict { verdict: Verdict::Passed, exit_code: 0 },
+    ];
+    Transcript {
+        title: "say <hi>".to_owned(),
+        session: "20261122-200000-ab12".to_owned(),
+        pieces,
+        ..Transcript::default()
+    }
+}
+
+#[test]
+fn a_page_stands_alone_and_holds_no_foreign_markup() {
+    let page = html(&transcript());
+    for foreign in ["<script", "<b>hi", "http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    for wanted in [
+        "<title>say &lt;hi&gt;</title>",
+        "prefers-color-scheme: dark",
+        "say &lt;b&gt;hi&lt;/b&gt; &amp; &quot;bye&quot;",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "<span class=\"c\"># say</span>",
+        "<span class=\"i\">+",
+        "exit code 1 · 0.50 s · 0.25 s of CPU · 2.0 MiB at most · sandbox ns · network off",
+        "<p class=\"good\">passed, exit code 0</p>",
+        "Version 1: reply 1 (1 created)",
+    ] {
+        assert!(page.contains(wanted), "`{wanted}` is missing:\n{page}");
+    }
+    for tag in ["section", "details", "pre", "code", "div", "span", "p"] {
+        let opened = page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn markdown_keeps_replies_and_fences_what_holds_fences() {
+    let text = markdown(&transcript());
+    assert!(text.starts_with("# say <hi>\n\n- session: 20261122-200000-ab12\n"), "{text}");
+    assert!(text.contains("## Reply\n\nHere:\n\na.py\n```python\nprint(\"<hi>\")  # say\n```\n"), "{text}");
+    assert!(text.contains("````\n```\nhi\n````\n"), "{text}");
+    assert!(text.contains("```diff\n--- /dev/null\n"), "{text}");
+}

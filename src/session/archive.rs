@@ -1,0 +1,347 @@
+//! A session as one file: a tar archive of its folder, and a folder made from such an archive.
+//!
+//! An archive comes from anywhere. Nothing of it is named by a path until all its names are checked; links, what is no
+//! file, what git would act on, and what is too much are refused or left out. The session appears whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::identity::{self, Identity};
+use super::lock::Lock;
+use super::tar::{self, Header, Kind, Reader};
+use super::{LOG, SessionError, opening, recovery};
+use crate::base::fs::{self, FsError};
+use crate::base::ids::SessionId;
+
+/// More than this is no session of ours.
+const MOST_BYTES: u64 = 8 << 30;
+const MOST_ENTRIES: u64 = 500_000;
+const DEEPEST: usize = 64;
+
+/// What `versions/config` says; an archive's own could name programs.
+const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
+
+/// What came of an archive.
+#[derive(Debug)]
+pub struct Imported {
+    pub id: SessionId,
+    /// What was left out, a sentence each.
+    pub notices: Vec<String>,
+}
+
+/// Writes everything but the lock and what can be made again. Tells how many links were left out.
+pub fn export(folder: &Path, out: &mut impl Write) -> Result<u32, SessionError> {
+    opening::known(folder)?;
+    let top = PathBuf::from(folder.file_name().unwrap_or_default());
+    let written = |source| FsError { operation: "write the archive of", path: folder.to_owned(), source };
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    let mut links = 0;
+    for entry in fs::below(folder)? {
+        let first = entry.path.iter().next().unwrap_or_default();
+        if first == opening::LOCK || first == opening::CACHE {
+            continue;
+        }
+        let kind = match entry.kind {
+            fs::Kind::File => Kind::File,
+            fs::Kind::Folder => Kind::Folder,
+            fs::Kind::Link => {
+                links += 1;
+                continue;
+            }
+            fs::Kind::Other => continue,
+        };
+        let modified = u64::try_from(entry.modified).unwrap_or(0);
+        let mut header = Header { path: top.join(&entry.path), kind, size: entry.size, mode: entry.mode, modified };
+        if kind == Kind::Folder {
+            tar::write_header(&mut out, &header).map_err(written)?;
+            continue;
+        }
+        // The log may grow meanwhile: what is there now goes in.
+        let file = fs::open_to_read(&folder.join(&entry.path))?;
+        header.size = file.metadata().map_err(written)?.len();
+        tar::write_header(&mut out, &header).map_err(written)?;
+        let copied = io::copy(&mut file.take(header.size), &mut out).map_err(written)?;
+        if copied < header.size {
+            return Err(written(io::Error::other(format!("`{}` was cut meanwhile", entry.path.display()))).into());
+        }
+        out.write_all(tar::padding(header.size)).map_err(written)?;
+    }
+    tar::write_end(&mut out).and_then(|()| out.flush()).map_err(written)?;
+    Ok(links)
+}
+
+/// Makes a session from an archive. It keeps its id where that is free here.
+pub fn import(sessions: &Path, archive: impl Read) -> Result<Imported, SessionError> {
+    fs::make_folders(sessions)?;
+    let making = make_beside(sessions)?;
+    // A clean-up of left-overs passes over what is locked.
+    let lock = Lock::take(&making.join(opening::LOCK));
+    let imported = Unpacking { folder: &making, id: None, left_out: Vec::new(), bytes: 0 }.all(archive).and_then(
+        |(id, notices)| {
+            adopt(&making)?;
+            drop(lock);
+            Ok(Imported { id: settle(sessions, &making, id.unwrap_or_else(SessionId::generate))?, notices })
+        },
+    );
+    if imported.is_err() {
+        // Where it cannot be removed now, the next clean-up does.
+        let _ = fs::remove_folder(&making);
+    }
+    imported
+}
+
+/// What the folder of an archive is called while it is unpacked; no session's name begins so.
+pub const UNPACKING: &str = ".import-";
+
+pub(super) fn make_beside(sessions: &Path) -> Result<PathBuf, FsError> {
+    loop {
+        let folder = sessions.join(format!("{UNPACKING}{}", SessionId::generate()));
+        if fs::make_new_folder(&folder)? {
+            return Ok(folder);
+        }
+    }
+}
+
+/// Makes what was unpacked a session of this machine.
+fn adopt(making: &Path) -> Result<(), SessionError> {
+    let found = recovery::scan(making)?;
+    if found.records.is_empty() {
+        return Err(refused(format!("it holds no `{LOG}` with a record")));
+    }
+    // The folder that it named is another machine's; its files come back from its versions.
+    let identity = Identity::load(making)?.unwrap_or_else(|| Identity::rebuild(making, &found.records));
+    Identity { workspace: None, ..identity }.store(making)?;
+    match fs::write_new(&making.join("versions/config"), CONFIG.as_bytes()) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Gives what was made beside the sessions its name: this one, or another where it is taken.
+pub(super) fn settle(sessions: &Path, making: &Path, mut id: SessionId) -> Result<SessionId, SessionError> {
+    while fs::exists(&sessions.join(id.as_str())) {
+        id = SessionId::generate();
+    }
+    fs::sync_all_of(making)?;
+    fs::rename(making, &sessions.join(id.as_str()))?;
+    fs::sync_folder(sessions)?;
+    Ok(id)
+}
+
+struct Unpacking<'a> {
+    folder: &'a Path,
+    /// The archive's one top folder, where that is a session's name.
+    id: Option<SessionId>,
+    left_out: Vec<String>,
+    bytes: u64,
+}
+
+impl Unpacking<'_> {
+    fn all(mut self, archive: impl Read) -> Result<(Option<SessionId>, Vec<String>), SessionError> {
+        let mut reader = Reader::new(archive);
+        let mut entries = 0;
+        let mut top: Option<Vec<u8>> = None;
+        while let Some(header) = reader.next().map_err(|error| refused(error.to_string()))? {
+            entries += 1;
+            self.bytes = self.bytes.saturating_add(header.size);
+            if entries > MOST_ENTRIES || self.bytes > MOST_BYTES {
+                return Err(refused(format!("it holds more than {MOST_ENTRIES} files or {} GiB", MOST_BYTES >> 30)));
+            }
+            let shown = header.path.display().to_string();
+            let names = tar::names(&header.path).filter(|names| names.len() <= DEEPEST);
+            let Some(names) = names else { return Err(refused(format!("`{shown}` is no path inside of a session"))) };
+            let first = names[0].as_bytes();
+            if top.get_or_insert_with(|| first.to_vec()) != first {
+                return Err(refused(format!("`{shown}` is beside the session's folder")));
+            }
+            self.id = SessionId::parse(&String::from_utf8_lossy(first));
+            if matches!(header.kind, Kind::Link | Kind::Other) {
+                return Err(refused(format!("`{shown}` is a link or no file")));
+            }
+            let inside: PathBuf = names[1..].iter().collect();
+            if inside.as_os_str().is_empty() {
+                continue;
+            }
+            match fate(&inside) {
+                Fate::Taken => self.take(&inside, &header, &mut reader)?,
+                Fate::MadeAnew => {}
+                Fate::LeftOut if self.left_out.len() < 20 => self.left_out.push(format!("`{shown}` was left out")),
+                Fate::LeftOut => {}
+            }
+        }
+        Ok((self.id, self.left_out))
+    }
+
+    fn take(&self, inside: &Path, header: &Header, reader: &mut Reader<impl Read>) -> Result<(), SessionError> {
+        let path = self.folder.join(inside);
+        if header.kind == Kind::Folder {
+            return Ok(fs::make_folders(&path)?);
+        }
+        fs::make_folders(path.parent().unwrap_or(self.folder))?;
+        let mode = if inside.starts_with(identity::OWN_WORKSPACE) { 0o600 | header.mode & 0o100 } else { 0o600 };
+        let mut file: File = fs::create_new(&path, mode)?;
+        // What comes of reading is the archive's fault, of writing the disk's.
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = reader.read(&mut buffer).map_err(|error| refused(error.to_string()))?;
+            if read == 0 {
+                return Ok(());
+            }
+            let written = file.write_all(&buffer[..read]);
+            written.map_err(|source| FsError { operation: "write", path: path.clone(), source })?;
+        }
+    }
+}
+
+enum Fate {
+    Taken,
+    /// It is the program's own to make.
+    MadeAnew,
+    LeftOut,
+}
+
+/// Only what a session consists of; of git only what holds content.
+fn fate(inside: &Path) -> Fate {
+    let mut names = inside.iter();
+    let first = names.next().unwrap_or_default().to_string_lossy();
+    let second = names.next().unwrap_or_default().to_string_lossy();
+    let third = names.next().unwrap_or_default().to_string_lossy();
+    let is_bare = second.is_empty();
+    match first.as_ref() {
+        opening::LOCK | opening::CACHE => Fate::MadeAnew,
+        identity::FILE | LOG | recovery::TORN if is_bare => Fate::Taken,
+        identity::OWN_WORKSPACE => {
+            // Programs that the user starts there would act on them.
+            let acted_on = |name: &std::ffi::OsStr| [".git", ".faos"].iter().any(|own| name.eq_ignore_ascii_case(own));
+            if inside.iter().any(acted_on) { Fate::LeftOut } else { Fate::Taken }
+        }
+        "runs" => Fate::Taken,
+        "versions" => match second.as_ref() {
+            "" | "HEAD" | "packed-refs" | "refs" => Fate::Taken,
+            // `info/alternates` would name another repository.
+            "objects" if third != "info" => Fate::Taken,
+            "config" | "objects" | "info" | "description" => Fate::MadeAnew,
+            _ => Fate::LeftOut,
+        },
+        _ => Fate::LeftOut,
+    }
+}
+
+fn refused(why: String) -> SessionError {
+    SessionError::Archive(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{export, import};
+    use crate::base::fs;
+    use crate::session::record::Entry;
+    use crate::session::tar::{Header, Kind, padding, write_end, write_header};
+    use crate::session::{Session, SessionError, read};
+
+    const ID: &str = "20261122-200000-ab12";
+    const RECORD: &str = "{\"v\":1,\"seq\":0,\"time\":\"t\",\"turn\":0,\"type\":\"renamed\",\"title\":\"x\"}\n";
+
+    fn archive(entries: &[(&str, Kind, &str)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (path, kind, content) in entries {
+            let size = content.len() as u64;
+            let header = Header { path: path.into(), kind: *kind, size, mode: 0o777, modified: 0 };
+            let start = out.len();
+            write_header(&mut out, &header).unwrap();
+            if *kind == Kind::Link {
+                out[start + 156] = b'2';
+                let sum: u32 = out[start..start + 512].iter().map(|byte| u32::from(*byte)).sum();
+                let own: u32 = out[start + 148..start + 156].iter().map(|byte| u32::from(*byte)).sum();
+                out[start + 148..start + 154].copy_from_slice(format!("{:06o}", sum - own + 256).as_bytes());
+            }
+            out.extend_from_slice(content.as_bytes());
+            out.extend_from_slice(padding(size));
+        }
+        write_end(&mut out).unwrap();
+        out
+    }
+
+    fn mode(path: &Path) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_session_comes_back_from_its_archive_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let session = Session::create(&home.path().join("a"), None).unwrap();
+        session.append(1, Entry::UserMessage { text: "hello".into() });
+        fs::write_new(&session.workspace().join("a.txt"), b"a").unwrap();
+        let folder = session.folder().to_owned();
+        session.close().unwrap();
+        let mut bytes = Vec::new();
+        assert_eq!(export(&folder, &mut bytes).unwrap(), 0);
+        let sessions = home.path().join("b");
+        let first = import(&sessions, bytes.as_slice()).unwrap();
+        let second = import(&sessions, bytes.as_slice()).unwrap();
+        assert_eq!(Some(first.id.as_str()), folder.file_name().and_then(|name| name.to_str()));
+        assert_ne!(first.id, second.id, "a name that is taken stays whose it is");
+        for id in [first.id, second.id] {
+            let folder = sessions.join(id.as_str());
+            assert_eq!(read(&folder).unwrap().0[0].entry, Entry::UserMessage { text: "hello".into() });
+            assert_eq!(fs::read_text(&folder.join("workspace/a.txt")).unwrap(), "a");
+            assert_eq!((mode(&folder), mode(&folder.join("conversation.jsonl"))), (0o700, 0o600));
+            Session::open(&folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_leads_out_of_a_session_is_refused_and_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let log = format!("{ID}/conversation.jsonl");
+        let good = (log.as_str(), Kind::File, RECORD);
+        let inside = |path: &str| format!("{ID}/{path}");
+        let (up, link, twice) = (inside("workspace/../../x"), inside("workspace/link"), inside("runs/1"));
+        for bad in [
+            vec![good, (up.as_str(), Kind::File, "x")],
+            vec![good, ("/etc/x", Kind::File, "x")],
+            vec![good, ("other/x", Kind::File, "x")],
+            vec![good, (link.as_str(), Kind::Link, "")],
+            vec![good, (twice.as_str(), Kind::File, "x"), (twice.as_str(), Kind::File, "y")],
+            vec![(link.as_str(), Kind::File, "no log")],
+            vec![],
+        ] {
+            let sessions = home.path().join("sessions");
+            import(&sessions, archive(&bad).as_slice()).unwrap_err();
+            assert!(fs::is_empty(&sessions).unwrap(), "{bad:?}");
+        }
+        let cut = &archive(&[good])[..700];
+        assert!(matches!(import(home.path(), cut), Err(SessionError::Archive(_))));
+        assert!(!fs::exists(&home.path().join("x")));
+    }
+
+    #[test]
+    fn what_programs_would_act_on_is_left_out() {
+        let home = tempfile::tempdir().unwrap();
+        let names = [
+            "conversation.jsonl",
+            "versions/config",
+            "versions/hooks/post-checkout",
+            "versions/HEAD",
+            "versions/objects/info/alternates",
+            "workspace/.git/config",
+            "workspace/.GIT/config",
+            "workspace/a",
+            "odd",
+        ];
+        let paths = names.map(|name| format!("{ID}/{name}"));
+        let entries: Vec<_> = paths.iter().map(|path| (path.as_str(), Kind::File, RECORD)).collect();
+        let imported = import(home.path(), archive(&entries).as_slice()).unwrap();
+        let folder = home.path().join(ID);
+        let there: Vec<_> = names.into_iter().filter(|name| fs::exists(&folder.join(name))).collect();
+        assert_eq!(there, ["conversation.jsonl", "versions/config", "versions/HEAD", "workspace/a"]);
+        assert!(fs::read_text(&folder.join("versions/config")).unwrap().contains("bare = true"));
+        assert_eq!(imported.notices.len(), 4, "{:?}", imported.notices);
+        assert_eq!((mode(&folder.join("versions/HEAD")), mode(&folder.join("workspace/a"))), (0o600, 0o700));
+    }
+}

@@ -1,0 +1,140 @@
+//! What `faos sessions` does with what is saved, and sessions that go on from others.
+
+use faos::playback::Reply;
+use serde_json::Value;
+
+use crate::support::env::TestEnv;
+use crate::support::model_server::serve;
+
+const CALC: &str = "Here it is.\n\ncalc.py\n```python\nprint(1 + 2)  # adds\n```\n";
+const MORE: &str = "calc.py\n```python\nprint(2 * 2)\n```\n";
+
+/// Two messages, in a session of its own workspace.
+fn saved() -> (TestEnv, faos::playback::Player) {
+    let server = serve([CALC, MORE, "Other words.\n", "More words.\n"].map(Reply::text));
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    env.run(["--no-scripts", "# Write a calculator"]).assert_code(0);
+    env.run(["--no-scripts", "resume", "--last", "now it multiplies"]).assert_code(0);
+    (env, server)
+}
+
+fn messages(request: &Value) -> Vec<Value> {
+    request["messages"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_session_is_found_by_words_and_named_by_its_title() {
+    let (env, server) = saved();
+    let id = env.session().id().to_owned();
+    let found = env.run(["sessions", "search", "MULTIPLIES"]);
+    found.assert_code(0);
+    assert_eq!(found.stdout, format!("{id}  Write a calculator\n  message 2, you: now it multiplies\n"));
+    let found = env.run(["sessions", "search", "adds", "print"]);
+    assert_eq!(found.stdout, format!("{id}  Write a calculator\n  message 1, reply: print(1 + 2)  # adds\n"));
+    let nothing = env.run(["sessions", "search", "nonsense"]);
+    assert_eq!((nothing.stdout.as_str(), nothing.code), ("", Some(0)));
+
+    env.run(["sessions", "rename", "calculator", "a pocket calculator"]).assert_code(0);
+    assert!(env.run(["sessions"]).stdout.ends_with("a pocket calculator\n"));
+    assert_eq!(env.session().identity()["title"], "a pocket calculator");
+    env.run(["resume", "pocket", "and now?"]).assert_code(0);
+    assert_eq!(messages(&server.requests()[2]).len(), 6);
+    let missing = env.run(["sessions", "show", "no such title"]);
+    missing.assert_code(2);
+    env.run(["sessions", "rename", &id, " \n "]).assert_code(2);
+}
+
+#[test]
+fn an_export_is_a_document_without_keys() {
+    let server = serve([Reply::text("Say `API_KEY=abcdef1234567890` to it.\n\n<script>x</script>\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    env.run(["say it"]).assert_code(0);
+    let markdown = env.run(["sessions", "export"]);
+    markdown.assert_code(0);
+    assert!(markdown.stdout.contains("## Reply\n\nSay `API_KEY=[masked]` to it."), "{}", markdown.stdout);
+    env.run(["sessions", "export", "-o", "page.html"]).assert_code(0);
+    let page = env.read("cwd/page.html");
+    assert!(page.starts_with("<!doctype html>") && page.contains("[masked]") && !page.contains("abcdef1234"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("http:") && !page.contains("https:"), "{page}");
+    let again = env.run(["sessions", "export", "-o", "page.html"]);
+    again.assert_code(2);
+    assert!(again.stderr.contains("hint: name another file"), "{}", again.stderr);
+}
+
+#[test]
+fn a_page_holds_diffs_and_verdicts() {
+    let (env, _server) = saved();
+    let page = env.run(["sessions", "export", "--format", "html"]).stdout;
+    for wanted in [
+        "<summary>Version 2: reply 1 of message 2 (1 changed)</summary>",
+        "<span class=\"d\">-",
+        "print(2 * 2)",
+        "<p class=\"verdict\">unchecked, exit code 0</p>",
+    ] {
+        assert!(page.contains(wanted), "`{wanted}` is missing:\n{page}");
+    }
+}
+
+#[test]
+fn an_archive_is_taken_in_elsewhere_and_gone_on_with() {
+    let (env, server) = saved();
+    env.run(["sessions", "export", "-o", "a.tar"]).assert_code(0);
+    let mut elsewhere = TestEnv::new();
+    elsewhere.set_endpoint(server.url());
+    let archive = env.root().join("cwd/a.tar");
+    let imported = elsewhere.run(["sessions", "import", archive.to_str().unwrap()]);
+    imported.assert_code(0);
+    assert_eq!(imported.stdout, format!("{}\n", env.session().id()));
+    elsewhere.run(["resume", "--last", "and now?"]).assert_code(0);
+    let requests = server.requests();
+    let before = messages(&requests[1]);
+    assert_eq!(messages(&requests[2])[..before.len()], before, "the same conversation goes on");
+    let workspace = elsewhere.session().path().join("workspace");
+    assert_eq!(std::fs::read_to_string(workspace.join("calc.py")).unwrap(), "print(2 * 2)\n");
+    // A session's files come back from its versions alone, too.
+    let piped = elsewhere.run_with_stdin(["sessions", "import", "-"], "no archive");
+    piped.assert_code(2);
+    assert!(piped.stderr.contains("the archive was refused"), "{}", piped.stderr);
+}
+
+#[test]
+fn what_is_removed_is_named_with_its_size_first() {
+    let (env, _server) = saved();
+    let id = env.session().id().to_owned();
+    let dry = env.run(["sessions", "rm", "--dry-run", &id]);
+    dry.assert_code(0);
+    assert!(dry.stdout.starts_with("would remove ") && dry.stdout.contains(&id), "{}", dry.stdout);
+    assert_eq!(env.sessions().len(), 1);
+    std::fs::write(env.session().path().join("cache/big"), vec![0; 20_000]).unwrap();
+    let dry = env.run(["sessions", "gc", "--dry-run"]);
+    assert!(dry.stdout.contains(&format!("would remove     20 kB  cache of session {id}\n")), "{}", dry.stdout);
+    env.run(["sessions", "gc"]).assert_code(0);
+    assert!(!env.session().path().join("cache/big").exists());
+    env.run(["sessions", "rm", &id, "no-such"]).assert_code(2);
+    assert_eq!(env.sessions().len(), 1, "a slip removes nothing");
+    env.run(["sessions", "rm", &id]).assert_code(0);
+    assert_eq!(env.run(["sessions"]).stdout, "no sessions yet\n");
+}
+
+#[test]
+fn a_fork_goes_on_from_a_version_and_leaves_the_other_alone() {
+    let (env, server) = saved();
+    let origin = env.session();
+    let before = std::fs::read(origin.path().join("conversation.jsonl")).unwrap();
+    env.run(["resume", "--fork", "--at", "1", origin.id(), "another way"]).assert_code(0);
+    let requests = server.requests();
+    let (first, forked) = (messages(&requests[1]), messages(&requests[2]));
+    assert_eq!(forked[..3], first[..3], "up to the version the messages are the same");
+    assert_eq!((forked.len(), forked[3]["content"].as_str()), (4, Some("another way")));
+    let sessions = env.sessions();
+    let fork = sessions.iter().find(|session| session.id() != origin.id()).unwrap();
+    assert_eq!(std::fs::read_to_string(fork.path().join("workspace/calc.py")).unwrap(), "print(1 + 2)  # adds\n");
+    assert_eq!(fork.records()[0]["forked_from"], origin.id());
+    assert_eq!(std::fs::read(origin.path().join("conversation.jsonl")).unwrap(), before);
+    let none = env.run(["resume", "--fork", "--at", "9", origin.id(), "x"]);
+    none.assert_code(2);
+    assert!(none.stderr.contains("has no version 9"), "{}", none.stderr);
+    env.run(["resume", "--at", "1", origin.id(), "x"]).assert_code(2);
+}
