@@ -270,14 +270,15 @@ impl Sandbox {
         }
         if let Some(packages) = spec.packages {
             let mounted = packages::mounted(packages, spec.network, own_root);
-            let found = packages::environment(packages, &mounted.at, spec.network);
+            let at = &mounted[0].at;
+            let found = packages::environment(packages, at, spec.network);
             environment.retain(|(name, _)| found.iter().all(|(other, _)| other != name));
             environment.extend(found);
-            let programs = mounted.at.join(packages::PROGRAMS);
+            let programs = at.join(packages::PROGRAMS);
             for (_, path) in environment.iter_mut().filter(|(name, _)| name == "PATH") {
                 path.push_str(&format!(":{}", programs.display()));
             }
-            folders.push(mounted);
+            folders.extend(mounted);
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
