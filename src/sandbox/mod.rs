@@ -161,7 +161,7 @@ impl Sandbox {
             let passed = match backend::is_absent(backend) {
                 _ if !lacks.is_empty() => Err(hints::lacking(backend, &lacks)),
                 Some(why) => Err(hints::absent(&why)),
-                None => sandbox.test(&options.limits),
+                None => sandbox.test(options),
             };
             match passed {
                 Ok(()) => return Ok(sandbox),
@@ -309,7 +309,11 @@ impl Sandbox {
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
         let sampled = ended.sampled_peak > ended.largest_process;
         let network = if self.backend == Backend::Off { Network::Full } else { spec.network };
-        let (guarantees, missing) = capabilities(self.backend).guarantees(network);
+        let (mut guarantees, mut missing) = capabilities(self.backend).guarantees(network);
+        if !ended.watched && guarantees.contains(&Guarantee::Limits) {
+            guarantees.retain(|guarantee| *guarantee != Guarantee::Limits);
+            missing.push(Guarantee::Limits);
+        }
         RunReport {
             command: spec.script.to_owned(),
             cwd: spec.workspace.display().to_string(),
@@ -350,6 +354,7 @@ impl Ended {
             largest_process: 0,
             written: 0,
             left_killed: 0,
+            watched: true,
             degraded: Vec::new(),
             obeyed: Vec::new(),
         }
