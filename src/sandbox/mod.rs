@@ -163,7 +163,7 @@ impl Sandbox {
             let passed = match backend::is_absent(backend) {
                 _ if !lacks.is_empty() => Err(hints::lacking(backend, &lacks)),
                 Some(why) => Err(hints::absent(&why)),
-                None => sandbox.test(&options.limits),
+                None => sandbox.test(options),
             };
             match passed {
                 Ok(()) => return Ok(sandbox),
@@ -272,14 +272,15 @@ impl Sandbox {
         }
         if let Some(packages) = spec.packages {
             let mounted = packages::mounted(packages, spec.network, own_root);
-            let found = packages::environment(packages, &mounted.at, spec.network);
+            let at = &mounted[0].at;
+            let found = packages::environment(packages, at, spec.network);
             environment.retain(|(name, _)| found.iter().all(|(other, _)| other != name));
             environment.extend(found);
-            let programs = mounted.at.join(packages::PROGRAMS);
+            let programs = at.join(packages::PROGRAMS);
             for (_, path) in environment.iter_mut().filter(|(name, _)| name == "PATH") {
                 path.push_str(&format!(":{}", programs.display()));
             }
-            folders.push(mounted);
+            folders.extend(mounted);
         }
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
@@ -310,7 +311,11 @@ impl Sandbox {
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
         let sampled = ended.sampled_peak > ended.largest_process;
         let network = if self.backend == Backend::Off { Network::Full } else { spec.network };
-        let (guarantees, missing) = capabilities(self.backend).guarantees(network);
+        let (mut guarantees, mut missing) = capabilities(self.backend).guarantees(network);
+        if !ended.watched && guarantees.contains(&Guarantee::Limits) {
+            guarantees.retain(|guarantee| *guarantee != Guarantee::Limits);
+            missing.push(Guarantee::Limits);
+        }
         RunReport {
             command: spec.script.to_owned(),
             cwd: spec.workspace.display().to_string(),
@@ -351,6 +356,7 @@ impl Ended {
             largest_process: 0,
             written: 0,
             left_killed: 0,
+            watched: true,
             degraded: Vec::new(),
             obeyed: Vec::new(),
         }

@@ -27,10 +27,17 @@ const WAYS: [&str; 13] = [
     "SSL_CERT_FILE",
 ];
 
-/// The folder as a run sees it: written with the network, read without it.
-pub fn mounted(folder: &Path, network: Network, own_root: bool) -> Folder {
+/// The folder as a run sees it: written with the network, read without it, but for what npm cannot use otherwise.
+pub fn mounted(folder: &Path, network: Network, own_root: bool) -> Vec<Folder> {
     let at = if own_root { Path::new(helper::PACKAGES) } else { folder };
-    Folder { from: folder.into(), at: at.into(), writable: network == Network::Full }
+    let whole = Folder { from: folder.into(), at: at.into(), writable: network == Network::Full };
+    let npm = folder.join("npm");
+    let npm = (network == Network::Off && fs::exists(&npm)).then(|| Folder {
+        from: npm.as_path().into(),
+        at: at.join("npm").as_path().into(),
+        writable: true,
+    });
+    [whole].into_iter().chain(npm).collect()
 }
 
 /// The variables by which tools find what is in it.

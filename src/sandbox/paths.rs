@@ -9,10 +9,11 @@ use crate::base::fs;
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 /// What programs need of `/etc`: names, users, certificates, the linker's cache, alternatives. No secrets.
-const ETC: [&str; 25] = [
+const ETC: [&str; 28] = [
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/crypto-policies",
+    "/etc/debian_version",
     "/etc/group",
     "/etc/host.conf",
     "/etc/hosts",
@@ -23,9 +24,11 @@ const ETC: [&str; 25] = [
     "/etc/ld.so.conf.d",
     "/etc/localtime",
     "/etc/login.defs",
+    "/etc/lsb-release",
     "/etc/magic",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
+    "/etc/os-release",
     "/etc/passwd",
     "/etc/pki/tls/certs",
     "/etc/protocols",

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::Outcome;
-use super::{Finished, Limits, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
+use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
 use crate::base::fs;
 use crate::base::report::{Guarantee, Network};
 
@@ -57,7 +57,7 @@ pub struct Tool {
 
 impl Sandbox {
     /// A real run that does nothing: what fails here would fail for every run. It leaves no file, however it ends.
-    pub(super) fn test(&self, limits: &Limits) -> Result<(), SandboxError> {
+    pub(super) fn test(&self, options: &Options) -> Result<(), SandboxError> {
         let empty = Path::new(helper::EMPTY);
         let spec = Spec {
             script: "true",
@@ -66,12 +66,15 @@ impl Sandbox {
             view: View::Empty,
             protected: &[],
             output: None,
-            limits,
+            limits: &options.limits,
             network: Network::Off,
             packages: None,
         };
         let told = self.start(&spec, &CancellationToken::new(), &mut |_, _| {})?;
         match told.outcome {
+            Outcome::Ended(ended) if !ended.watched && options.require.contains(&Guarantee::Limits) => {
+                Err(hints::lacking(self.backend, &[Guarantee::Limits]))
+            }
             Outcome::Ended(ended) if ended.code == Some(0) => Ok(()),
             Outcome::Ended(ended) => {
                 Err(hints::unavailable(self.backend, &format!("run `true` (it ended with {:?})", ended.kind), 0))

@@ -129,6 +129,8 @@ pub struct Ended {
     pub largest_process: u64,
     pub written: u64,
     pub left_killed: u32,
+    /// The run's processes could be seen, and so the sums be held to their limits.
+    pub watched: bool,
     /// What this machine made weaker, a sentence each.
     pub degraded: Vec<String>,
     /// `.git` and `.faos` that the run made or changed, relative to the workspace.

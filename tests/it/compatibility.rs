@@ -136,6 +136,14 @@ const CASES: &[Case] = &[
         needs_namespaces: true,
     },
     Case {
+        name: "its own output by name",
+        tools: &[],
+        files: &[],
+        script: "echo a > /dev/stdout && echo b | tee /dev/stderr && cat /dev/stdin < <(echo c) && echo d > >(cat) && wait && echo e >> /dev/stdout",
+        prints: "a\nb\nc\nd\ne\n",
+        needs_namespaces: false,
+    },
+    Case {
         name: "the home folder and temporary files",
         tools: &[],
         files: &[],

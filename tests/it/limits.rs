@@ -295,6 +295,36 @@ fn a_scratch_copy_is_one_under_every_backend() {
     }
 }
 
+/// As in a container that hides parts of `/proc`: no new one can be mounted there.
+#[test]
+fn a_machine_that_hides_its_processes_is_told_of() {
+    let sandboxed = Sandboxed::new("ns", Who::Root);
+    let faos = sandboxed.command(&["--report", "--", "bash", "-c", "echo ran"]);
+    let mut hidden = std::process::Command::new("unshare");
+    hidden.args([
+        "--mount",
+        "bash",
+        "-c",
+        "mount -t tmpfs none /proc/fs && mount --bind /dev/null /proc/keys && exec \"$0\" \"$@\"",
+    ]);
+    hidden.arg(faos.get_program()).args(faos.get_args()).stdin(std::process::Stdio::null());
+    let output = crate::support::process::Running::start(&mut hidden, Duration::from_secs(60)).finish();
+    let report =
+        output.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).next_back();
+    match report {
+        Some(report) => {
+            assert_eq!((output.code, output.stdout.as_str()), (Some(0), "ran\n"), "{}", output.stderr);
+            let without = report["missing"] == serde_json::json!(["limits"]);
+            assert!(without || report["degraded"].to_string().contains("shows processes"), "{report}");
+            assert!(report["degraded"].to_string().contains("/proc"), "{report}");
+        }
+        None => {
+            say(&format!("a hidden /proc: not run: {}", output.stderr.lines().next().unwrap_or_default()));
+            assert!(!output.stdout.contains("ran"), "{}", output.stderr);
+        }
+    }
+}
+
 #[test]
 fn a_run_that_cannot_be_set_up_says_why() {
     for backend in [Backend::Ns, Backend::Off] {

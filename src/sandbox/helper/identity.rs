@@ -46,6 +46,10 @@ pub fn as_root(order: &Order) -> Step<(Mounts, bool)> {
 }
 
 pub fn become_nobody() -> Step<()> {
+    // The pipes were root's, and `/dev/stdout` is opened by whoever the program is.
+    for output in [1, 2] {
+        sys::give(output, NOBODY).map_err(named("give away the output"))?;
+    }
     sys::become_user(NOBODY).map_err(named("become user 65534"))?;
     // Changing the user takes this right away, and the maps of the new namespace need it.
     sys::prctl(libc::PR_SET_DUMPABLE, 1).map_err(named("stay traceable for the id maps"))

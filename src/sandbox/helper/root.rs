@@ -184,8 +184,11 @@ fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     if sys::mount(c"proc", &at, flags, "").is_err() {
         let of_processes = sys::mount(c"proc", &at, flags, "subset=pid").is_ok();
-        let what = if of_processes { "/proc shows processes and nothing of the machine" } else { "there is no /proc" };
-        return Ok(Some(format!("{what}: it is hidden here in part, as in a container")));
+        let what = match of_processes {
+            true => "/proc shows processes and nothing of the machine",
+            false => "there is no /proc, and nobody sees what the run's processes use together",
+        };
+        return Ok(Some(format!("{what}: this machine hides parts of its own, as containers do")));
     }
     bound_numbers(order, &at.join("sys/kernel/pid_max"));
     let read_only = |path: &Path, from: &Path| -> io::Result<()> {

@@ -292,6 +292,7 @@ impl<'a> Watch<'a> {
             largest_process,
             written: self.peak.written.max(found.bytes),
             left_killed: self.left_killed,
+            watched: usage::sees_processes(),
             degraded,
             obeyed: found.obeyed(),
         }

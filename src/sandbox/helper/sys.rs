@@ -46,6 +46,12 @@ pub fn prctl(option: libc::c_int, value: libc::c_ulong) -> io::Result<()> {
     checked(unsafe { libc::prctl(option, value, 0, 0, 0) }.into()).map(drop)
 }
 
+/// Makes another user the owner of what is open there.
+pub fn give(fd: RawFd, user: libc::uid_t) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    checked(unsafe { libc::fchown(fd, user, user) }.into()).map(drop)
+}
+
 pub fn leave_groups() -> io::Result<()> {
     // SAFETY: an empty list of groups.
     checked(unsafe { libc::setgroups(0, std::ptr::null()) }.into()).map(drop)

@@ -34,6 +34,11 @@ pub fn sample(pids: &[i32], known: u64) -> Sample {
     sum
 }
 
+/// There is a `/proc` to look at.
+pub fn sees_processes() -> bool {
+    pids().next().is_some()
+}
+
 /// Every process but this one.
 pub fn others() -> Vec<libc::pid_t> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
