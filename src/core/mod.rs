@@ -33,3 +33,5 @@ mod sending;
 mod show;
 mod tree;
 mod turn;
+
+pub use history::path as counting;
