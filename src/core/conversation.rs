@@ -96,6 +96,7 @@ impl Conversation {
         }
         conversation.mend().await?;
         conversation.restore_scripts(records).await?;
+        conversation.restore_prompts(records).await;
         if conversation.is_connected() {
             conversation.emit(Event::Session(conversation.info())).await;
         }
@@ -144,6 +145,7 @@ impl Conversation {
             | Op::Restore { .. }
             | Op::Command { .. }
             | Op::Scripts(_)
+            | Op::UsePrompts(_)
             | Op::UseModel { .. }
             | Op::Show(_) => {
                 // A command may become a message, and that asks for this again.
@@ -206,6 +208,7 @@ impl Conversation {
             | Op::Restore { .. }
             | Op::Command { .. }
             | Op::Scripts(_)
+            | Op::UsePrompts(_)
             | Op::UseModel { .. }
             | Op::Show(_) => {
                 return Err(Stopped::Internal("this is no request of the model".to_owned()));
@@ -222,6 +225,9 @@ impl Conversation {
         if let Op::UseModel { name, save } = op {
             return self.use_model(name, save).await;
         }
+        if let Op::UsePrompts(set) = op {
+            return self.use_prompts(set).await;
+        }
         self.started()?;
         if !matches!(op, Op::Scripts(_)) {
             self.scripts_ready().await?;
@@ -233,7 +239,7 @@ impl Conversation {
             Op::Undo => self.undo().await,
             Op::Redo => self.redo().await,
             Op::Restore { version } => self.restore(version).await,
-            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
+            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UsePrompts(_) | Op::UseModel { .. } | Op::Show(_) => Ok(()),
         }
     }
 
@@ -290,7 +296,7 @@ impl Conversation {
     }
 
     /// The session's first record, with the system prompt as it will stay.
-    fn started(&mut self) -> Result<(), Stopped> {
+    pub(super) fn started(&mut self) -> Result<(), Stopped> {
         if self.history.system_prompt().is_some() {
             return Ok(());
         }

@@ -33,5 +33,6 @@ mod sending;
 mod show;
 mod tree;
 mod turn;
+mod words;
 
 pub use history::path as counting;

@@ -39,6 +39,8 @@ pub enum Op {
     },
     /// Which scripts are asked from now on.
     Scripts(Switch),
+    /// The set of prompts that counts from now on; `None` is without one.
+    UsePrompts(Option<String>),
     /// Another model answers from now on.
     UseModel {
         name: String,

@@ -12,6 +12,7 @@ mod child;
 mod prompt;
 mod reply;
 mod screen;
+mod scripting;
 mod server;
 mod stream;
 mod table;
@@ -63,6 +64,7 @@ fn main() -> Outcome<ExitCode> {
     rows.extend(prompt::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     rows.extend(reply::rows(options.runs)?);
+    rows.extend(scripting::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());

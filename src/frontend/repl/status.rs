@@ -78,6 +78,7 @@ impl Status {
         let what = match op {
             Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
             Op::UseModel { .. } => What::Looking,
+            Op::UsePrompts(_) => What::Working,
             Op::Run { .. }
             | Op::Undo
             | Op::Redo
