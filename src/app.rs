@@ -13,7 +13,8 @@ use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
-    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, resume, sandbox, scripts, sessions,
+    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, replay, resume, sandbox, scripts,
+    sessions,
 };
 use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
@@ -32,6 +33,7 @@ pub fn main() -> u8 {
             None => chat::run(cli.prompt.clone(), &cli.options)?,
             Some(Command::Resume(resume)) => resume::run(resume, &cli.options)?,
             Some(Command::Sessions(sessions)) => sessions::run(sessions, &cli.options)?,
+            Some(Command::Replay(replay)) => replay::run(replay, &cli.options)?,
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
             Some(Command::Sandbox(command)) => sandbox::run(command, &cli.options)?,
             Some(Command::Doctor) => doctor::run(&cli.options)?,

@@ -26,6 +26,8 @@ pub enum Command {
     Resume(Resume),
     /// The saved conversations: list, show, search, rename, export, import, remove
     Sessions(Sessions),
+    /// Play a saved conversation through today's scripts and prompts, without a model; exit code 3 where it comes out differently
+    Replay(Replay),
     /// See the whole way with a recorded model: no server, no network
     Demo(Demo),
     /// Run any command as the model's programs are run: isolated, limited, measured; its exit code is passed on
@@ -128,6 +130,18 @@ pub enum ExportFormat {
     Md,
     Html,
     Tar,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The session's id or its beginning
+    pub session: String,
+    /// Show what differs: verdicts, files, and what the model is told
+    #[arg(long, conflicts_with = "accept")]
+    pub diff: bool,
+    /// Compare with what comes out now, from now on
+    #[arg(long)]
+    pub accept: bool,
 }
 
 #[derive(Debug, Args)]

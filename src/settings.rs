@@ -204,7 +204,10 @@ impl Settings {
             gateway,
             file: path,
             sandbox: sandbox_options(flags, backend, file.sandbox),
-            prompting: prompting::Options { user: Some(folders.settings.join("prompts")), project: None },
+            prompting: prompting::Options {
+                user: Some(folders.settings.join("prompts")),
+                ..prompting::Options::default()
+            },
             scripting: scripting::Options {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fs;
 use crate::command::failure::Failure;
-use crate::command::job::Place;
+use crate::command::job::{Asking, Place};
 use crate::command::trust::{Project, Standing, Trust};
 use crate::frontend::question;
 use crate::session;
@@ -31,15 +31,6 @@ pub fn ask(place: &Place, folders: &Folders) -> Result<(), Failure> {
     }
     trust.workspaces.push(workspace);
     trust.save(folders)
-}
-
-/// Whether somebody can be asked about a project's own scripts, prompts and settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// `--trust-scripts`: the answer is yes, this once.
-    Needless,
-    AtTerminal,
-    Nobody,
 }
 
 /// The settings with the project's own let in where the user has seen them as they are, and what is to be said of it.

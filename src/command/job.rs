@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::command::consent::Asking;
 use crate::core::conversation::Mode;
 use crate::frontend::headless;
 use crate::frontend::render::Look;
@@ -40,6 +39,15 @@ pub enum Manner {
     /// One request, worked on until it is done.
     AtOnce,
     AtKeyboard,
+}
+
+/// Whether somebody can be asked about a project's own scripts, prompts and settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// `--trust-scripts`: the answer is yes, this once.
+    Needless,
+    AtTerminal,
+    Nobody,
 }
 
 /// Which session it belongs to.

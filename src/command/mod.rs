@@ -18,6 +18,7 @@ pub mod output;
 pub mod panic_report;
 pub mod prompts;
 pub mod replaceable;
+pub mod replay;
 pub mod resume;
 pub mod sandbox;
 pub mod scripts;

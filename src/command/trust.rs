@@ -114,7 +114,7 @@ impl Project {
             let entry = entry.map_err(|error| unusable(&ours, &error.to_string()))?;
             let below = entry.path().strip_prefix(root.join(".faos")).unwrap_or(entry.path());
             let name = below.to_string_lossy().into_owned();
-            if entry.path_is_symlink() && (name.is_empty() || counts(&name) || FOLDERS.contains(&name.as_str())) {
+            if entry.path_is_symlink() && (name.is_empty() || counts(&name) || is_folder(&name)) {
                 return Err(unusable(&ours, &format!("`{name}` is a link")));
             }
             if entry.file_type().is_file() && counts(&name) {
@@ -166,15 +166,18 @@ impl Project {
     }
 }
 
-/// Folders whose files count.
-const FOLDERS: [&str; 3] = ["scripts", "scripts/lib", "prompts"];
+/// Whether its files count, or those below it.
+fn is_folder(name: &str) -> bool {
+    ["scripts", "scripts/lib", "prompts"].contains(&name) || name.starts_with("prompts/")
+}
 
 fn counts(name: &str) -> bool {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     match folder {
         "" => file == "config.toml",
         "scripts" | "scripts/lib" => file.ends_with(".rhai") && !file.ends_with(".d.rhai"),
-        "prompts" => file.ends_with(".md"),
+        // A set of prompts is a folder below.
+        folder if folder == "prompts" || folder.starts_with("prompts/") => file.ends_with(".md"),
         _ => false,
     }
 }

@@ -100,6 +100,7 @@ impl Conversation {
         conversation.adopt_what_was_written();
         conversation.mend().await?;
         conversation.restore_scripts(records).await?;
+        conversation.restore_prompts(records).await;
         if conversation.is_connected() {
             conversation.emit(Event::Session(conversation.info())).await;
         }
@@ -150,6 +151,7 @@ impl Conversation {
             | Op::Scripts(_)
             | Op::Rename { .. }
             | Op::Archive { .. }
+            | Op::UsePrompts(_)
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -217,6 +219,7 @@ impl Conversation {
             | Op::Scripts(_)
             | Op::Rename { .. }
             | Op::Archive { .. }
+            | Op::UsePrompts(_)
             | Op::UseModel { .. }
             | Op::Compact
             | Op::Show(_) => {
@@ -234,6 +237,9 @@ impl Conversation {
         if let Op::UseModel { name, save } = op {
             return self.use_model(name, save).await;
         }
+        if let Op::UsePrompts(set) = op {
+            return self.use_prompts(set).await;
+        }
         self.started()?;
         if !matches!(op, Op::Scripts(_)) {
             self.scripts_ready().await?;
@@ -248,7 +254,7 @@ impl Conversation {
             Op::Restore { version } => self.restore(version).await,
             Op::Rename { title } => self.rename(title).await,
             Op::Archive { file } => self.archive(file).await,
-            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UseModel { .. } | Op::Show(_) => Ok(()),
+            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UsePrompts(_) | Op::UseModel { .. } | Op::Show(_) => Ok(()),
         }
     }
 
@@ -305,7 +311,7 @@ impl Conversation {
     }
 
     /// The session's first record, with the system prompt as it will stay.
-    fn started(&mut self) -> Result<(), Stopped> {
+    pub(super) fn started(&mut self) -> Result<(), Stopped> {
         if self.history.system_prompt().is_some() {
             return Ok(());
         }

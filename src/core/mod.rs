@@ -35,3 +35,6 @@ mod sending;
 mod show;
 mod tree;
 mod turn;
+mod words;
+
+pub use history::path as counting;

@@ -48,6 +48,8 @@ pub enum Op {
     Archive {
         file: PathBuf,
     },
+    /// The set of prompts that counts from now on; `None` is without one.
+    UsePrompts(Option<String>),
     /// Another model answers from now on.
     UseModel {
         name: String,
@@ -83,6 +85,7 @@ impl Op {
             | Self::Redo
             | Self::Restore { .. }
             | Self::Scripts(_)
+            | Self::UsePrompts(_)
             | Self::Rename { .. }
             | Self::Archive { .. }
             | Self::Show(_) => false,

@@ -76,6 +76,8 @@ pub struct Options {
     pub user: Option<PathBuf>,
     /// `None` where the project has none or they are not trusted.
     pub project: Option<PathBuf>,
+    /// The folder below these two whose templates stand before theirs: one word.
+    pub set: Option<String>,
 }
 
 /// A template that is compiled in from the repository's `prompts/`.
@@ -115,6 +117,7 @@ pub fn in_use(options: &Options) -> Result<Vec<InUse>, PromptError> {
 }
 
 pub struct Prompts {
+    options: Options,
     environment: Environment<'static>,
     /// Template name to the file it came from, for errors.
     files: Vec<(&'static str, String)>,
@@ -123,7 +126,7 @@ pub struct Prompts {
 impl Prompts {
     /// Looks up and compiles every template; a syntax error or an unknown variable is found here, not in mid-turn.
     pub fn load(options: &Options) -> Result<Self, PromptError> {
-        let mut prompts = Self { environment: environment(), files: Vec::new() };
+        let mut prompts = Self { options: options.clone(), environment: environment(), files: Vec::new() };
         for template in BUILT_IN {
             let found = look_up(template, options)?;
             let file = found.file();
@@ -137,6 +140,23 @@ impl Prompts {
             prompts.check_variables(template)?;
         }
         Ok(prompts)
+    }
+
+    /// The same with another set; `None` is without one. A name that no folder has is an error that lists those there are.
+    pub fn with_set(&self, set: Option<&str>) -> Result<Self, PromptError> {
+        let options = Options { set: set.map(str::to_owned), ..self.options.clone() };
+        let known = sets(&options);
+        match set.filter(|set| !known.iter().any(|known| known == set)) {
+            None => Self::load(&options),
+            Some(set) => {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(PromptError { message: format!("there is no set of prompts `{set}` (there are: {known})") })
+            }
+        }
+    }
+
+    pub fn set(&self) -> Option<&str> {
+        self.options.set.as_deref()
     }
 
     /// `name` without `.md`. Undefined variables and spent fuel are errors.
@@ -187,9 +207,14 @@ impl InUse {
 fn look_up(template: &Template, options: &Options) -> Result<InUse, PromptError> {
     let Template { name, text, variables, .. } = *template;
     let path = |folder: &PathBuf| folder.join(format!("{name}.md"));
-    let project = options.project.as_ref().map(|folder| Origin::Project(path(folder)));
-    let user = options.user.as_ref().map(|folder| Origin::User(path(folder)));
-    for origin in project.into_iter().chain(user) {
+    let of = |set: Option<&String>| {
+        let folder = |folder: &PathBuf| set.map_or_else(|| folder.clone(), |set| folder.join(set));
+        let project = options.project.as_ref().map(|project| Origin::Project(path(&folder(project))));
+        let user = options.user.as_ref().map(|user| Origin::User(path(&folder(user))));
+        project.into_iter().chain(user).collect::<Vec<_>>()
+    };
+    let of_the_set = options.set.as_ref().map(|set| of(Some(set))).unwrap_or_default();
+    for origin in of_the_set.into_iter().chain(of(None)) {
         let text = match &origin {
             Origin::Project(path) | Origin::User(path) => fs::read_text_if_present(path),
             Origin::BuiltIn => Ok(None),
@@ -199,6 +224,13 @@ fn look_up(template: &Template, options: &Options) -> Result<InUse, PromptError>
         }
     }
     Ok(InUse { name, variables, origin: Origin::BuiltIn, text: text.to_owned() })
+}
+
+/// The names of the folders with templates.
+fn sets(options: &Options) -> Vec<String> {
+    let folders = options.project.iter().chain(&options.user).filter_map(|folder| fs::folders(folder).ok()).flatten();
+    let names = folders.filter_map(|folder| folder.file_name().map(|name| name.to_string_lossy().into_owned()));
+    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 fn environment() -> Environment<'static> {

@@ -21,7 +21,7 @@ fn system(map: &str, agents: &str, run_blocks: bool) -> String {
 fn overridden(name: &str, text: &str) -> Result<Prompts, PromptError> {
     let folder = tempfile::tempdir().expect("a folder");
     fs::replace(&folder.path().join(format!("{name}.md")), text.as_bytes()).expect("written");
-    Prompts::load(&Options { user: Some(folder.path().to_owned()), project: None })
+    Prompts::load(&Options { user: Some(folder.path().to_owned()), project: None, set: None })
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn the_nearest_folder_wins() {
     fs::replace(&near.path().join("repair.md"), b"near {{ feedback }}").expect("written");
     fs::replace(&far.path().join("repair.md"), b"far {{ feedback }}").expect("written");
     fs::replace(&far.path().join("attachment.md"), b"far {{ prompt }}").expect("written");
-    let options = Options { project: Some(near.path().to_owned()), user: Some(far.path().to_owned()) };
+    let options = Options { project: Some(near.path().to_owned()), user: Some(far.path().to_owned()), set: None };
     let prompts = Prompts::load(&options).expect("loads");
     assert_eq!(prompts.render("repair", context! { feedback => "f" }).expect("renders"), "near f");
     assert_eq!(prompts.render("attachment", context! { prompt => "p", attachment => "" }).expect("renders"), "far p");

@@ -23,65 +23,72 @@ const FAULTS: &[&str] =
 
 /// A line for each handler that cannot work.
 pub(super) fn faults(bench: &Bench, set: &Set) -> Vec<String> {
-    let notes = Event::ALL.into_iter().flat_map(|event| failures(bench, set, event));
+    // What one handler keeps is there for the next, as in a session.
+    let trial = Trial { bench, set, ledger: Ledger::default() };
+    let notes = Event::ALL.into_iter().flat_map(|event| failures(&trial, event));
     notes.filter(|note| FAULTS.iter().any(|fault| note.contains(fault))).collect()
 }
 
-fn failures(bench: &Bench, set: &Set, event: Event) -> Vec<String> {
+struct Trial<'a> {
+    bench: &'a Bench,
+    set: &'a Set,
+    ledger: Ledger,
+}
+
+fn failures(trial: &Trial<'_>, event: Event) -> Vec<String> {
     let text = || "write a to-do list".to_owned();
     match event {
         Event::SessionStart => {
             let start = SessionStart { resumed: false, forked_from: None };
-            ask(bench, set, around::Start::new(start, Vec::new()))
+            ask(trial, around::Start::new(start, Vec::new()))
         }
-        Event::Prompt => ask(bench, set, chains::Prompt::new(&text(), "keyboard")),
+        Event::Prompt => ask(trial, chains::Prompt::new(&text(), "keyboard")),
         Event::Request => {
             let messages = vec![Message::new(Role::System, "Be good."), Message::new(Role::User, text())];
             let params = Params::default();
             let event = RequestEvent { messages, params, est_tokens: 9, context_limit: Some(8_192), goes_on: false };
-            ask(bench, set, request::Request::new(event))
+            ask(trial, request::Request::new(event))
         }
         Event::Reply => {
             let actions = vec![json!({"kind": "write", "path": "a.py", "content": "x = 1\n"})];
             let unnamed = vec![json!({"language": "python", "content": "x = 1\n"})];
             let (reasoning, finish_reason) = (String::new(), "stop".to_owned());
-            ask(bench, set, chains::Reply::new(ReplyEvent { text: text(), reasoning, actions, unnamed, finish_reason }))
+            ask(trial, chains::Reply::new(ReplyEvent { text: text(), reasoning, actions, unnamed, finish_reason }))
         }
         Event::FileWrite => {
             let (path, lang, content) = ("a.py".to_owned(), "python".to_owned(), "x = 1\n".to_owned());
-            ask(bench, set, chains::Write::new(FileWrite { path, lang, old_text: None, content }))
+            ask(trial, chains::Write::new(FileWrite { path, lang, old_text: None, content }))
         }
         Event::Validate => {
             let changed = vec![json!({"path": "a.py", "kind": "created"})];
-            ask(bench, set, chains::Validate::new(changed, vec!["a.py".to_owned()]))
+            ask(trial, chains::Validate::new(changed, vec!["a.py".to_owned()]))
         }
         Event::Run => {
             let (command, source, cwd) = ("ls".to_owned(), "model".to_owned(), "/workspace".to_owned());
-            ask(bench, set, chains::Run::new(RunEvent { command, source, cwd, limits: Map::new() }))
+            ask(trial, chains::Run::new(RunEvent { command, source, cwd, limits: Map::new() }))
         }
-        Event::RunResult => ask(bench, set, chains::Outcome::new(result("ls"))),
+        Event::RunResult => ask(trial, chains::Outcome::new(result("ls"))),
         Event::TurnEnd => {
             let files_changed = vec![json!({"path": "a.py", "kind": "created"})];
             let (verdict, runs) = ("passed".to_owned(), Vec::<Value>::new());
             let end = TurnEnd { text: text(), files_changed, runs, verdict, continues: 0, continues_left: 3 };
-            ask(bench, set, chains::End::new(end))
+            ask(trial, chains::End::new(end))
         }
         Event::Command => {
-            let each =
-                |command: super::Command| ask(bench, set, around::Command::new(&command.script, &command.name, ""));
-            set.commands().into_iter().flat_map(each).collect()
+            let each = |command: super::Command| ask(trial, around::Command::new(&command.script, &command.name, ""));
+            trial.set.commands().into_iter().flat_map(each).collect()
         }
         Event::SessionEnd => {
             let totals = json!({
                 "messages": 1, "requests": 1, "prompt_tokens": 900, "cached_tokens": 0, "completion_tokens": 90,
                 "seconds": 1.5, "runs": 0, "run_s": 0.0, "versions": 1, "verdicts": [],
             });
-            ask(bench, set, around::End::new(SessionEnd { reason: "done".to_owned(), totals }))
+            ask(trial, around::End::new(SessionEnd { reason: "done".to_owned(), totals }))
         }
     }
 }
 
-fn ask<C: Chain>(bench: &Bench, set: &Set, chain: C) -> Vec<String> {
+fn ask<C: Chain>(trial: &Trial<'_>, chain: C) -> Vec<String> {
     let at = Setting {
         session: "20261122-200000-ab12".to_owned(),
         turn: 1,
@@ -90,7 +97,7 @@ fn ask<C: Chain>(bench: &Bench, set: &Set, chain: C) -> Vec<String> {
         model: "some-model".to_owned(),
         headless: true,
     };
-    let hooked = chain::ask(bench, set, &Ledger::default(), (&at, Box::new(Nothing)), chain);
+    let hooked = chain::ask(trial.bench, trial.set, &trial.ledger, (&at, Box::new(Nothing)), chain);
     hooked.hooks.into_iter().filter(|hook| hook.outcome == "failed").map(|hook| hook.note).collect()
 }
 

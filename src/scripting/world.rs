@@ -12,6 +12,8 @@ use super::set::{Modules, Set};
 use super::{Host, Level, RunRequest, RunResult, answer, chains};
 use crate::base::clip::clip;
 
+/// Runs that one call may make: each costs the budget nothing, and a second or more of the user's time.
+const MAX_RUNS: usize = 100;
 /// Lines that one call may say, and the length of one.
 const MAX_LINES: usize = 50;
 const MAX_LINE: usize = 1_000;
@@ -34,6 +36,7 @@ struct AtHand {
     loading: Vec<String>,
     script: String,
     said: usize,
+    ran: usize,
 }
 
 impl Desk {
@@ -61,6 +64,7 @@ impl Desk {
         script.clone_into(&mut at_hand.script);
         at_hand.loading.clear();
         at_hand.said = 0;
+        at_hand.ran = 0;
     }
 
     pub fn close(&self) {
@@ -82,6 +86,14 @@ impl Desk {
     }
 
     pub fn run(&self, request: &RunRequest) -> Result<RunResult, String> {
+        let ran = {
+            let mut at_hand = lock(&self.at_hand);
+            at_hand.ran += 1;
+            at_hand.ran
+        };
+        if ran > MAX_RUNS {
+            return Err(format!("one call can make no more than {MAX_RUNS} runs"));
+        }
         self.with_host(|host| host.run(request)).and_then(|result| result)
     }
 

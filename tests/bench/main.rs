@@ -13,6 +13,7 @@ mod prompt;
 mod reply;
 mod sandbox;
 mod screen;
+mod scripting;
 mod server;
 mod stream;
 mod table;
@@ -65,6 +66,7 @@ fn main() -> Outcome<ExitCode> {
     rows.extend(sandbox::rows(&bench)?);
     rows.extend(screen::rows(options.runs)?);
     rows.extend(reply::rows(options.runs)?);
+    rows.extend(scripting::rows(options.runs)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());

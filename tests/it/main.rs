@@ -29,6 +29,7 @@ mod recorded;
 mod recorded_replies;
 mod refusals;
 mod repl;
+mod replay;
 mod reply_cases;
 mod resumed;
 mod sandbox;

@@ -2,6 +2,7 @@
 //! each validator says of a workspace. Runs are plain bash in a temporary folder.
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends")]
 
+mod examples;
 mod validators;
 
 use faos::base::report::{ChangeKind, FileChange};

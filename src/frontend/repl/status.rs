@@ -79,6 +79,7 @@ impl Status {
             Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
             Op::UseModel { .. } => What::Looking,
             Op::Compact => What::Waiting,
+            Op::UsePrompts(_) => What::Working,
             Op::Run { .. }
             | Op::Undo
             | Op::Redo

@@ -2,13 +2,14 @@
 //! the time.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
 use super::super::worker::Worker;
-use super::super::{Host, Level, PromptDecision, RunRequest, RunResult, ScriptError, Scripts};
+use super::super::{Host, Level, PromptDecision, RunRequest, RunResult, ScriptError, Scripts, SessionStart};
 use super::{Folders, World, load, never, of, setting, wait};
 
 const SCRIPT: &str = "user/10-x.rhai";
@@ -32,6 +33,79 @@ fn failure(scripts: &Scripts) -> Option<String> {
     let PromptDecision::Denied { why, .. } = hooked.decision else { panic!("a gate that broke let it through") };
     assert!(why.contains("the script itself is broken"), "{why}");
     Some(failed)
+}
+
+/// The processor time of the engine's thread so far.
+fn engine_time(scripts: &Scripts) -> Duration {
+    let time = wait(async {
+        let worker = scripts.worker.lock().await;
+        worker.call(&never(), |_| clock_gettime(ClockId::ThreadCPUTime)).await.ok().expect("the thread lives")
+    });
+    Duration::new(u64::try_from(time.tv_sec).expect("positive"), u32::try_from(time.tv_nsec).expect("positive"))
+}
+
+/// Each file of `tests/hostile` says in its first line what has to come of it. A user's gate denies beside a project's.
+#[test]
+fn each_hostile_script_is_stopped_in_time_or_refused_with_its_place() {
+    const BUDGET: Duration = Duration::from_millis(250);
+    const GRACE: Duration = Duration::from_millis(50);
+    let files = super::texts_in("tests/hostile");
+    assert!(files.len() >= 20, "{} scripts", files.len());
+    for (name, text) in files {
+        let want = text.lines().next().and_then(|line| line.strip_prefix("// Expect: ")).expect("what to expect");
+        let of_project = name.starts_with("project-");
+        let place = if of_project { format!("project/{name}") } else { format!("user/{name}") };
+        let guard = "fn on_prompt(ev) { deny(\"by the user\") }";
+        let guards = [("user/project-02-replace.rhai", guard), ("user/90-guard.rhai", guard)];
+        let mut folders = Folders::with(&[(&place, &text), ("user/lib/secrets.rhai", "const KEY = \"k\";")]);
+        folders.options.budget = Some(BUDGET);
+        if of_project {
+            guards.iter().for_each(|(name, text)| folders.put(name, text));
+        }
+        let scripts = match folders.load() {
+            Ok(scripts) => scripts,
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.contains(&name) && error.contains(want), "{name}: {error}");
+                continue;
+            }
+        };
+        let before = engine_time(&scripts);
+        let start = SessionStart { resumed: false, forked_from: None };
+        let begun = wait(scripts.on_session_start(&setting(), start, World::default().host(), &never()));
+        let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never()));
+        let (begun, asked) = (begun.expect("lives"), asked.expect("lives"));
+        let took = engine_time(&scripts).saturating_sub(before);
+        assert!(took <= BUDGET + GRACE, "{name}: {took:?} of processor time");
+        let failed = begun.hooks.iter().chain(&asked.hooks).find(|hook| hook.outcome == "failed");
+        let note = failed.map_or("nothing", |hook| hook.note.as_str());
+        assert!(note == want || note.starts_with(&format!("{place}:")) && note.contains(want), "{name}: {note}");
+        if failed.is_some() && !of_project {
+            assert!(matches!(asked.decision, PromptDecision::Denied { .. }), "{name}: {asked:?}");
+        }
+        if of_project {
+            let PromptDecision::Denied { script, .. } = asked.decision else { panic!("{name}: {asked:?}") };
+            assert!(script.starts_with("user/"), "{name}: {script}");
+        }
+    }
+}
+
+/// The least of several tries: a busy machine may add to any of them.
+#[test]
+fn a_script_is_cancelled_within_50_ms() {
+    let mut folders = Folders::with(&[(SCRIPT, "fn on_prompt(ev) { log_info(\"begun\"); loop {} }")]);
+    folders.options.budget = Some(Duration::from_secs(3600));
+    let scripts = folders.load().expect("compiles");
+    let once = || {
+        let cancel = CancellationToken::new();
+        let (told, when) = mpsc::channel();
+        let host = Stopwatch { cancel: cancel.clone(), told };
+        let stopped = wait(scripts.on_prompt(&setting(), "x", "user", Box::new(host), &cancel));
+        assert!(matches!(stopped, Err(ScriptError::Cancelled)), "{stopped:?}");
+        when.recv().expect("it was cancelled").elapsed()
+    };
+    let least = (0..5).map(|_| once()).min().expect("five tries");
+    assert!(least < Duration::from_millis(50), "{least:?}");
 }
 
 #[test]
@@ -221,6 +295,12 @@ struct Canceller {
     cancel: CancellationToken,
 }
 
+/// Cancels as soon as the script has begun, and tells when that was.
+struct Stopwatch {
+    cancel: CancellationToken,
+    told: mpsc::Sender<Instant>,
+}
+
 /// Cancels, and then does not return until it is let go.
 struct Blocker {
     cancel: CancellationToken,
@@ -257,6 +337,19 @@ impl Host for Canceller {
     }
 
     fn say(&mut self, _: Level, _: &str) {
+        self.cancel.cancel();
+    }
+
+    no_world!();
+}
+
+impl Host for Stopwatch {
+    fn read(&mut self, _: &str) -> Result<String, String> {
+        Err("no".to_owned())
+    }
+
+    fn say(&mut self, _: Level, _: &str) {
+        let _ = self.told.send(Instant::now());
         self.cancel.cancel();
     }
 

@@ -217,6 +217,15 @@ pub(super) fn of<'a>(hooks: &'a [HookRun], script: &str) -> Vec<&'a HookRun> {
     hooks.iter().filter(|hook| hook.script == script).collect()
 }
 
+/// Name and text of each file in that folder of the repository.
+pub(super) fn texts_in(folder: &str) -> Vec<(String, String)> {
+    let files = walkdir::WalkDir::new(repository(folder)).min_depth(1).sort_by_file_name();
+    let text = |entry: walkdir::DirEntry| {
+        (entry.file_name().to_string_lossy().into_owned(), fs::read_text(entry.path()).expect("read"))
+    };
+    files.into_iter().map(|entry| text(entry.expect("listed"))).collect()
+}
+
 pub(super) fn repository(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

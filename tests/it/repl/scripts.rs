@@ -117,3 +117,36 @@ fn no_script_can_take_a_command_of_our_own() {
         assert!(faos::scripting::is_taken(command.name), "/{}", command.name);
     }
 }
+
+/// A set of prompts counts for the session, whoever goes on with it, and one that is not there changes nothing.
+#[test]
+fn a_set_of_prompts_is_used_for_a_session() {
+    let env = TestEnv::new();
+    env.write("faos/prompts/terse/system.md", "Be terse.\n");
+    env.write("faos/prompts/broken/system.md", "{{ nothing }}\n");
+    let mut chat = Chat::begin(env, (100, 40), &[], ["One.\n", "Two.\n"].map(Reply::text));
+    for (line, told) in [
+        ("/prompts use verbose", "there is no set of prompts `verbose` (there are: broken, terse)"),
+        ("/prompts use ../terse", "there is no set of prompts `../terse`"),
+        ("/prompts use broken", "undefined variable: `nothing`"),
+        ("/prompts use terse", "the prompts of `terse` count in this session"),
+    ] {
+        chat.say(line);
+        chat.terminal.wait_for(told, |screen| screen.text.replace('\n', " ").contains(told));
+        chat.wait_for_prompt();
+    }
+    chat.say("hello");
+    chat.terminal.wait_for_text("One.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.server.requests()[0]["messages"][0]["content"], "Be terse.");
+    chat.terminal.send("/quit\r");
+    chat.terminal.assert_end(0);
+    chat.resume_last();
+    chat.say("/prompts");
+    chat.terminal.wait_for_text("prompts/terse/system.md");
+    chat.wait_for_prompt();
+    chat.say("/prompts use");
+    chat.terminal.wait_for_text("the usual prompts count from now on; the system prompt stays as it was");
+    chat.wait_for_prompt();
+    chat.quit();
+}

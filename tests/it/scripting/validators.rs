@@ -227,14 +227,14 @@ fn what_javascript_lacks_is_no_fault() {
             Opinion::Failed,
             "Cannot find module 'near'",
         ),
-        (&[("setup.js", ""), ("src/a.ts", "let x: number = 1;\n")], Opinion::None, "needs a test script"),
+        (&[("setup.js", ""), ("src/a.ts", "let x: number = 1;\n")], Opinion::None, "needs tsc or a test script"),
         (
             &[("package.json", &own), ("check.js", "process.exit(3);\n")],
             Opinion::Failed,
             "`npm test` failed (exit code",
         ),
         (&[("a.test.js", "describe('x', () => { require('assert'); });\n")], Opinion::None, "has `describe`"),
-        (&[("a.ts", "let x: number = 1;\n")], Opinion::None, "needs a test script"),
+        (&[("a.ts", "let x: number = 1;\n")], Opinion::None, "needs tsc or a test script"),
     ]);
     let element = "export default () => <p className='a'>b</p>;\n";
     let jsx = [("package.json", "{\"dependencies\": {\"react\": \"19\"}}"), ("App.js", element)];
@@ -387,7 +387,7 @@ fn a_justfile_is_a_target_where_just_is() {
     bash.set("PATH", format!("{}:{}", tools.root(), std::env::var("PATH").expect("a PATH")).into());
     let told = failed(&bash);
     assert_eq!(told, "`just test` failed (exit code 3):\n\njust was asked to test");
-    judged(&[(&[("justfile", "test:\n    go test\n"), ("main.go", "")], Opinion::None, "needs just")]);
+    judged(&[(&[("justfile", "test:\n    go test\n"), ("main.zig", "")], Opinion::None, "needs just")]);
 }
 
 /// What only looks like a reference: text of scripts and of code that is shown, routes, pages whose base is elsewhere.
@@ -421,7 +421,7 @@ fn what_pages_refer_to_is_there() {
         &[("index.html", "<h1>One page</h1>\n")][..],
         &[("index.html", "<script src=\"{{ url_for('x') }}\"></script>\n")],
         &[("index.html", "<script src=\"bundle.js\"></script>\n"), ("vite.config.ts", "export default {};\n")],
-        &[("main.go", ""), ("index.html", "<link href='a.css'>"), ("a.css", "")],
+        &[("main.rb", ""), ("index.html", "<link href='a.css'>"), ("a.css", "")],
     ] {
         let opinions = validate(&Bash::with(nothing));
         let of_pages = opinions.iter().filter(|opinion| opinion.script.contains("web"));
@@ -439,14 +439,14 @@ fn data_can_be_read() {
         (&[("a.json", &large), ("b.json", "\u{feff}{}")], Opinion::Passed, ""),
         (&[("a.json", "{}"), ("empty.json", "\n")], Opinion::Passed, ""),
         (&[("a.json", &large[1..])], Opinion::Failed, "a.json: Extra data"),
-        (&[("b.toml", "a = 1\na = 2\n"), ("main.go", "")], Opinion::Failed, "b.toml: Cannot overwrite a value"),
+        (&[("b.toml", "a = 1\na = 2\n"), ("main.rb", "")], Opinion::Failed, "b.toml: Cannot overwrite a value"),
     ]);
     for nothing in [
         &[("tsconfig.json", "{ // strict\n}\n")][..],
         &[(".vscode/settings.json", "{ /* mine */ }\n")],
         &[("turbo.json", "// mine\n{}\n")],
         &[("tests/broken.json", "{")],
-        &[("main.go", ""), ("a.json", "{}")],
+        &[("main.rb", ""), ("a.json", "{}")],
     ] {
         assert_eq!(validate(&Bash::with(nothing)), [], "{nothing:?}");
     }
@@ -486,4 +486,104 @@ fn of_many_javascript_files_those_that_changed_are_read() {
     assert_eq!(told("mine.js"), Some(Opinion::Passed));
     assert_eq!(told("old.js"), Some(Opinion::Failed));
     assert_eq!(told("notes.md"), None);
+}
+
+#[test]
+fn java_is_compiled() {
+    let good =
+        "public class Main {\n    public static void main(String[] args) {\n        System.out.println(1);\n    }\n}\n";
+    let test = "import org.junit.Test;\npublic class MainTest {\n    @Test public void works() { }\n}\n";
+    judged(&[
+        (&[("Main.java", good)], Opinion::Passed, ""),
+        (
+            &[("Main.java", &good.replace("println(1)", "println(x)"))],
+            Opinion::Failed,
+            "Main.java:3: error: cannot find symbol",
+        ),
+        (&[("Main.java", good), ("MainTest.java", test)], Opinion::None, "needs JUnit"),
+        (
+            &[("A.java", "import com.google.gson.Gson;\nclass A { }\n")],
+            Opinion::None,
+            "needs the package com.google.gson",
+        ),
+        (&[("shop/A.java", "package shop;\nimport shop.cart.B;\nclass A { }\n")], Opinion::Failed, "shop.cart"),
+        (&[("Main.java", good), ("Makefile", "test:\n\t@echo wrong; exit 3\n")], Opinion::Failed, "`make test` failed"),
+        (&[("src/main/java/Main.java", good), ("build.gradle", "")], Opinion::None, "needs gradle"),
+    ]);
+    assert_eq!(
+        opinion(&Bash::with_only(&["bash", "env"], &[("Main.java", good)])),
+        (Opinion::None, "needs javac".to_owned())
+    );
+}
+
+/// A program in the sandbox's place: what it prints was printed by the real one.
+pub(super) fn with_program(name: &str, script: &str, files: &[(&str, &str)]) -> Bash {
+    let mut bash = Bash::with(files);
+    let programs = tempfile::tempdir().expect("a folder").keep();
+    let program = programs.join(name);
+    std::fs::write(&program, format!("#!/bin/bash\n{script}\n")).expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    let path = std::env::var("PATH").expect("a PATH");
+    bash.set("PATH", format!("{}:{path}", programs.display()).into());
+    bash
+}
+
+#[test]
+fn go_is_vetted_and_tested_and_a_missing_module_is_no_fault() {
+    let files = &[("go.mod", "module x\n\ngo 1.22\n"), ("main.go", "package main\n\nfunc main() { }\n")];
+    assert_eq!(opinion(&Bash::with(files)), (Opinion::None, "needs go".to_owned()));
+    assert_eq!(opinion(&with_program("go", "[ \"$GOPROXY\" = off ]", files)).0, Opinion::Passed);
+    let failing = "case $1 in test) echo '--- FAIL: TestAdd (0.00s)'; echo '    add_test.go:6: got 3'; exit 1 ;; esac";
+    let (outcome, feedback) = opinion(&with_program("go", failing, files));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.starts_with("`go test ./...` failed") && feedback.contains("add_test.go:6"), "{feedback}");
+    let missing =
+        "echo 'main.go:3:8: no required module provides package github.com/spf13/cobra; to add it:' >&2; exit 1";
+    let needs = (Opinion::None, "needs the module github.com/spf13/cobra".to_owned());
+    assert_eq!(opinion(&with_program("go", missing, files)), needs);
+}
+
+#[test]
+fn linters_count_where_they_are_there() {
+    let script = &[("a.sh", "echo ok\n")];
+    let found = "echo 'a.sh:1:6: error: x [SC1000]'; exit 1";
+    let (outcome, feedback) = opinion(&with_program("shellcheck", found, script));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.starts_with("`shellcheck` failed") && feedback.contains("a.sh:1:6: error"), "{feedback}");
+    assert_eq!(opinion(&with_program("shellcheck", "[ $# -gt 3 ]", script)).0, Opinion::Passed);
+    let module = &[("a.py", "x = 1\n")];
+    let (outcome, feedback) =
+        opinion(&with_program("ruff", "echo 'a.py:1:5: F821 Undefined name `y`'; exit 1", module));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.starts_with("`ruff check` failed") && feedback.contains("F821"), "{feedback}");
+}
+
+#[test]
+fn typescript_is_checked_where_a_checker_is_there() {
+    let files = &[("main.ts", "const x: number = 1;\n")];
+    let told = "needs tsc or a test script: Node does not read TypeScript or JSX by itself";
+    assert_eq!(opinion(&Bash::with(files)), (Opinion::None, told.to_owned()));
+    assert_eq!(opinion(&with_program("tsc", "[ \"$1\" = --noEmit ]", files)).0, Opinion::Passed);
+    let fault = "echo \"main.ts(1,7): error TS2322: Type 'string' is not assignable to type 'number'.\"; exit 2";
+    let (outcome, feedback) = opinion(&with_program("tsc", fault, files));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(feedback.starts_with("`tsc --noEmit` failed") && feedback.contains("TS2322"), "{feedback}");
+    let types = "echo \"error TS2580: Cannot find name 'process'. Try \\`npm i --save-dev @types/node\\`.\"; exit 2";
+    assert_eq!(opinion(&with_program("tsc", types, files)), (Opinion::None, "needs @types/node".to_owned()));
+}
+
+#[test]
+fn sql_is_read_where_its_dialect_is_known() {
+    let python = ("app.py", "import sqlite3\n");
+    let of_sql = |files: &[(&str, &str)]| {
+        let found = validate(&Bash::with(files)).into_iter().find(|one| one.script.contains("validate-sql"));
+        found.map(|one| (one.outcome, one.feedback))
+    };
+    let schema = "-- tables\nCREATE TABLE a (x INTEGER);\nINSERT INTO a VALUES (';');\nSELECT * FROM later;\n";
+    assert_eq!(of_sql(&[python, ("schema.sql", schema)]), None);
+    let (outcome, told) = of_sql(&[python, ("schema.sql", "CREATE TABLE a (x);\nSELEC 1;\n")]).expect("an opinion");
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(told.contains("schema.sql:2: near \"SELEC\": syntax error"), "{told}");
+    let needs = Some((Opinion::None, "needs a checker for this dialect of SQL".to_owned()));
+    assert_eq!(of_sql(&[("schema.sql", schema)]), needs);
 }
