@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
-use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
+use crate::core::op::{Answers, Interrupt, Op, Source};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
-use crate::gateway::{self, Gateway, GatewayError};
+use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::{PromptDecision, Scripts, SessionStart};
@@ -75,7 +75,7 @@ pub enum Mode {
 pub struct Conversation {
     pub(super) parts: Parts,
     pub(super) history: History,
-    resumed: bool,
+    pub(super) resumed: bool,
     /// The newest record's number.
     pub(super) last_record: u64,
     /// What scripts are told when they are asked for the first time.
@@ -258,58 +258,6 @@ impl Conversation {
         }
     }
 
-    /// The server is looked for where it was not found before.
-    pub(super) async fn connected(&mut self) -> Result<(), Stopped> {
-        if self.parts.gateway.is_none() {
-            self.connect().await?;
-        }
-        Ok(())
-    }
-
-    async fn connect(&mut self) -> Result<(), Stopped> {
-        let token = self.parts.interrupt.token();
-        let gateway = tokio::select! {
-            gateway = Gateway::connect(&self.parts.server) => gateway?,
-            () = token.cancelled() => return Err(Stopped::Interrupted),
-        };
-        self.take_gateway(gateway).await;
-        Ok(())
-    }
-
-    async fn take_gateway(&mut self, gateway: Gateway) {
-        let model = gateway.server().model.clone();
-        self.parts.gateway = Some(gateway);
-        self.emit(Event::Session(self.info())).await;
-        if self.resumed && !self.history.model.is_empty() && self.history.model != model {
-            let text = format!("the conversation was with `{}` until now", self.history.model);
-            self.emit(Event::Notice(text)).await;
-        }
-    }
-
-    async fn use_model(&mut self, name: String, save: bool) -> Result<(), Stopped> {
-        let before = self.parts.server.model.replace(name.clone());
-        if let Err(stopped) = self.connect().await {
-            self.parts.server.model = before;
-            return Err(stopped);
-        }
-        let listed = Gateway::models(&self.parts.server).await.unwrap_or_default();
-        if !listed.is_empty() && !listed.iter().any(|server| server.model == name) {
-            self.emit(Event::Notice(format!("the server does not list `{name}`; `/model` shows what it has"))).await;
-        }
-        if save {
-            let text = match (self.parts.keep_model)(&name) {
-                Ok(()) => format!("`{name}` is the model of later sessions too"),
-                Err(problem) => format!("the model is not saved: {problem}"),
-            };
-            self.emit(Event::Notice(text)).await;
-        }
-        if self.history.system_prompt().is_some() {
-            self.record(Entry::SettingChanged { key: "model.name".to_owned(), value: name.into() });
-            self.parts.session.sync().await?;
-        }
-        Ok(())
-    }
-
     /// The session's first record, with the system prompt as it will stay.
     pub(super) fn started(&mut self) -> Result<(), Stopped> {
         if self.history.system_prompt().is_some() {
@@ -324,34 +272,6 @@ impl Conversation {
         };
         self.record(Entry::SessionStarted(started));
         Ok(())
-    }
-
-    /// What the search beside an open prompt came to.
-    pub async fn found(&mut self, found: Result<Gateway, GatewayError>) {
-        match found {
-            Ok(gateway) => self.take_gateway(gateway).await,
-            // Never guessed: the user is asked, by a list to choose from.
-            Err(GatewayError::Ambiguous { message, .. }) => {
-                self.emit(Event::Notice(message)).await;
-                if let Err(stopped) = self.show(&Topic::Models).await {
-                    self.error(&stopped, 0).await;
-                }
-                self.emit(Event::Notice("`/model NAME` chooses one, and then you can begin".to_owned())).await;
-            }
-            Err(error) => {
-                self.error(&error.into(), 0).await;
-                self.emit(Event::Notice("it is looked for again when you say something".to_owned())).await;
-            }
-        }
-    }
-
-    /// Where the server is looked for, with the model that was chosen last.
-    pub fn server_options(&self) -> &gateway::Options {
-        &self.parts.server
-    }
-
-    pub fn is_connected(&self) -> bool {
-        self.parts.gateway.is_some()
     }
 
     /// Whether there is something to go on with, without a word of the user.
@@ -456,7 +376,7 @@ impl Conversation {
     }
 
     /// Logs and shows why the work stopped, unless the user has stopped it.
-    async fn error(&mut self, stopped: &Stopped, calls: u32) {
+    pub(super) async fn error(&mut self, stopped: &Stopped, calls: u32) {
         let (verdict, _, hints) = verdict::of_stop(stopped, &self.parts.interrupt, calls);
         // Whoever interrupted the work has said why.
         if verdict == Verdict::Error && !matches!(stopped, Stopped::Interrupted) {
@@ -488,11 +408,7 @@ impl Conversation {
         }
     }
 
-    pub(super) fn server(&self) -> Option<&gateway::Server> {
-        self.parts.gateway.as_ref().map(Gateway::server)
-    }
-
-    fn info(&self) -> SessionInfo {
+    pub(super) fn info(&self) -> SessionInfo {
         let server = self.server();
         SessionInfo {
             id: self.parts.session.id().clone(),

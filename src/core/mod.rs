@@ -32,6 +32,7 @@ mod rest;
 mod run;
 mod seen;
 mod sending;
+mod server;
 mod show;
 mod tree;
 mod turn;
