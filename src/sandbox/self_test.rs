@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use super::wire::Outcome;
+use super::wire::{Ended, Outcome};
 use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
 use crate::base::fs;
 use crate::base::report::{Guarantee, Network};
@@ -75,7 +75,11 @@ impl Sandbox {
             Outcome::Ended(ended) if !ended.watched && options.require.contains(&Guarantee::Limits) => {
                 Err(hints::lacking(self.backend, &[Guarantee::Limits]))
             }
-            Outcome::Ended(ended) if ended.code == Some(0) => Ok(()),
+            Outcome::Ended(ended) if ended.code == Some(0) => {
+                let Ended { setup_s, wall_s, .. } = ended;
+                tracing::info!(backend = capabilities(self.backend).name, setup_s, wall_s, "sandbox ran its self-test");
+                Ok(())
+            }
             Outcome::Ended(ended) => {
                 Err(hints::unavailable(self.backend, &format!("run `true` (it ended with {:?})", ended.kind), 0))
             }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::support::process::Running;
-use crate::support::sandboxed::{Who, as_who, give, is_root, program_in, say};
+use crate::support::sandboxed::{Who, as_who, copy_program, give, is_root, program_in, say};
 
 const TABLE: &str = include_str!("../attacks/attacks.toml");
 const PROBE: &str = include_str!("../attacks/probe.c");
@@ -259,7 +259,7 @@ fn lay_out(base: &Path, token: &str) {
     let compiled = Command::new("cc").args(["-O1", "-o"]).arg(base.join("probe")).arg(base.join("probe.c")).status();
     assert!(compiled.unwrap().success(), "the probes compile");
     for copy in ["ws/probe", "ws/suid-probe"] {
-        fs::copy(base.join("probe"), base.join(copy)).unwrap();
+        copy_program(&base.join("probe"), &base.join(copy));
     }
 }
 
