@@ -1,5 +1,5 @@
-//! What scripts do around the turns: when a session is opened and left, when one of them has changed, and when a command
-//! of theirs is typed.
+//! What scripts do around the turns: when a session is opened and left, when one of them has changed, when the user says
+//! something, and when a command of theirs is typed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::core::show::stats;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view;
-use crate::scripting::{CommandDecision, SessionEnd};
+use crate::scripting::{CommandDecision, PromptDecision, SessionEnd};
 use crate::session::record::{Entry, Record};
 
 /// Labels of the scripts that the user has switched off, in the log.
@@ -42,6 +42,30 @@ impl Conversation {
                 let hints = vec!["all scripts stay as they were until that is repaired".to_owned()];
                 self.emit(Event::Error { message: error.to_string(), hints }).await;
                 false
+            }
+        }
+    }
+
+    /// What `on_prompt` makes of the user's text; `None` where a script has answered it.
+    pub(super) async fn prompt(
+        &mut self,
+        text: &str,
+        source: Source,
+        turn: &mut Turn,
+    ) -> Result<Option<String>, Stopped> {
+        let Some(scripts) = &self.parts.scripts else { return Ok(Some(text.to_owned())) };
+        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
+        let hooked = scripts.on_prompt(&at, text, source.name(), self.host(), &token).await?;
+        match self.hooked(hooked).await {
+            PromptDecision::Go { text, context } => {
+                let pieces: Vec<String> = std::iter::once(text).chain(context).collect();
+                Ok(Some(pieces.join("\n\n")))
+            }
+            PromptDecision::Denied { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
+            PromptDecision::Handled { text } => {
+                self.emit(Event::Notice(text.clone())).await;
+                turn.answer = text;
+                Ok(None)
             }
         }
     }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
-use crate::base::path::RelPath;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
 use crate::core::op::{Answers, Interrupt, Op, Source};
@@ -14,14 +13,10 @@ use crate::core::view::Verdict;
 use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
-use crate::scripting::{PromptDecision, Scripts, SessionStart};
+use crate::scripting::{Scripts, SessionStart};
 use crate::session::Session;
 use crate::session::record::{Entry, Finish, Record, Started};
 use crate::workspace::{Versions, Workspace};
-
-/// Characters of the workspace's map and of `AGENTS.md` that the system prompt may hold (about four a token).
-const MAP: usize = 4_000;
-const AGENTS: usize = 8_000;
 
 /// The error is one line for the user.
 pub type KeepModel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -277,47 +272,6 @@ impl Conversation {
     /// Whether there is something to go on with, without a word of the user.
     pub fn is_open(&self) -> bool {
         !matches!(self.history.state, State::Idle | State::Ended)
-    }
-
-    /// What `on_prompt` makes of the user's text; `None` where a script has answered it.
-    async fn prompt(&mut self, text: &str, source: Source, turn: &mut Turn) -> Result<Option<String>, Stopped> {
-        let Some(scripts) = &self.parts.scripts else { return Ok(Some(text.to_owned())) };
-        let (at, token) = (self.setting(turn), self.parts.interrupt.token());
-        let hooked = scripts.on_prompt(&at, text, source.name(), self.host(), &token).await?;
-        match self.hooked(hooked).await {
-            PromptDecision::Go { text, context } => {
-                let pieces: Vec<String> = std::iter::once(text).chain(context).collect();
-                Ok(Some(pieces.join("\n\n")))
-            }
-            PromptDecision::Denied { script, why } => Err(Stopped::Denied(format!("{why} (`{script}`)"))),
-            PromptDecision::Handled { text } => {
-                self.emit(Event::Notice(text.clone())).await;
-                turn.answer = text;
-                Ok(None)
-            }
-        }
-    }
-
-    pub(super) fn system_prompt(&self) -> Result<String, Stopped> {
-        let window = self.server().and_then(|server| server.context_window);
-        // Four characters a token, and never more than an eighth of the window for each of the two.
-        let cap = |most: usize| window.map_or(most, |tokens| most.min(usize::try_from(tokens / 2).unwrap_or(most)));
-        let listing = self.parts.workspace.files()?;
-        let map = crate::workspace::map(&listing, cap(MAP));
-        let values = serde_json::json!({
-            "map": map,
-            "agents": self.agents(cap(AGENTS))?,
-            "wall_s": self.parts.limits.run.wall_s,
-            "network": self.parts.limits.network,
-            "run_blocks": self.parts.mode != Mode::NoRun,
-        });
-        Ok(self.parts.prompts.render("system", values)?)
-    }
-
-    fn agents(&self, most: usize) -> Result<String, Stopped> {
-        let Ok(path) = RelPath::parse("AGENTS.md") else { return Ok(String::new()) };
-        let bytes = self.parts.workspace.read(&path, 1 << 20)?.unwrap_or_default();
-        Ok(crate::base::clip::clip(&String::from_utf8_lossy(&bytes), most, 0))
     }
 
     async fn finish(&mut self, ended: Result<Ending, Stopped>, turn: &mut Turn) -> Finished {

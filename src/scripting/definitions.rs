@@ -7,9 +7,9 @@ use super::chains::LIMITS;
 use super::handler::Event;
 
 /// A name, its type, what it means.
-type Line = (&'static str, &'static str, &'static str);
+pub(super) type Line = (&'static str, &'static str, &'static str);
 
-const COMMON: &[Line] = &[
+pub(super) const COMMON: &[Line] = &[
     ("event", "String", "the event's own name"),
     ("session", "String", "the session's id"),
     ("turn", "int", "the user's message, from 1"),
@@ -20,7 +20,7 @@ const COMMON: &[Line] = &[
     ("time", "String", "now, RFC 3339, UTC"),
 ];
 
-const FUNCTIONS: &[(&str, &str)] = &[
+pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("log_info(text: String)", "A line for the user, and for the log"),
     ("log_warn(text: String)", "The same, as a warning"),
     ("log_error(text: String)", "The same, as an error"),
@@ -256,11 +256,6 @@ pub(super) fn function_names() -> Vec<&'static str> {
 pub(super) fn field_names() -> Vec<&'static str> {
     let own = Event::ALL.into_iter().flat_map(fields);
     COMMON.iter().copied().chain(own).map(|(name, _, _)| name).collect()
-}
-
-#[cfg(test)]
-pub(super) fn common() -> &'static [Line] {
-    COMMON
 }
 
 fn table(lines: &[Line]) -> String {

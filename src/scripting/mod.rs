@@ -32,6 +32,7 @@ mod ledger;
 mod location;
 mod meter;
 mod plain;
+mod reference;
 mod request;
 mod sample;
 mod set;
@@ -50,6 +51,7 @@ pub use event::{
     SessionEnd, SessionStart, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
 };
 pub use ledger::Tally;
+pub use reference::reference;
 pub use set::{Loaded, Source, built_in, in_use};
 
 /// Script time of one call where nothing else is asked for.

@@ -123,3 +123,64 @@ fn a_failure_at_the_end_is_told_before_the_result() {
     assert_eq!(events.last().unwrap()["type"], "result");
     assert_eq!(env.session().records_of("hook_ran").len(), 1);
 }
+
+/// The guide's first hook: its script, its commands and what they print.
+#[test]
+fn the_first_hook_of_the_guide_works_as_it_says() {
+    let guide = include_str!("../../docs/scripting.md");
+    let chapter = guide.split("## Your first hook, in five minutes\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = |kind: &str, number: usize| {
+        let begins = format!("```{kind}\n");
+        chapter.split(&begins).nth(number + 1).unwrap().split("```").next().unwrap().to_owned()
+    };
+    let reply = |first: &str| format!("hello.py\n```python\n{first}print(\"hello\")\n```\n");
+    let (env, _server) = env_with(&[&reply(""), &reply("\"\"\"Greets.\"\"\"\n"), "Done.\n"]);
+    let script = block("rhai", 0);
+    env.write("faos/scripts/40-docstrings.rhai", &script);
+    for number in 0..3 {
+        if number == 2 {
+            env.write("faos/scripts/40-docstrings.rhai", script.replace("ev.path", "ev.pth"));
+        }
+        let console = block("console", number);
+        let (command, wanted) = console.split_once('\n').unwrap();
+        let command = command.strip_prefix("$ ").unwrap();
+        let program = format!("faos() {{ {} \"$@\"; }}; {command} 2>&1", env!("CARGO_BIN_EXE_faos"));
+        let output = env.start(env.command("bash").args(["-c", &program]).stdin(std::process::Stdio::null())).finish();
+        let mut rest = output.stdout.as_str();
+        for line in wanted.lines() {
+            let at = rest.find(line).unwrap_or_else(|| panic!("`{line}` does not follow in\n{}", output.stdout));
+            rest = &rest[at + line.len()..];
+        }
+    }
+}
+
+const REACHES: &str = r#"
+fn on_prompt(ev) {
+    let came = "";
+    for path in ["/etc/passwd", "../home/user", "../../home/user", "link", "/proc/self/environ"] {
+        try { came += read(path); } catch (error) { came += `refused ${path}\n`; }
+        try { write(path, "mine"); came += "written"; } catch { }
+    }
+    came += run(#{cmd: `cat "${ev.text}" ../home/user; cat /proc/*/environ | tr '\\0' '\\n' | grep KEY`}).stdout;
+    let loose = run(#{cmd: "echo kept", limits: #{wall_s: 100000}});
+    context(came + loose.stdout)
+}
+"#;
+
+/// A project's script that is trusted still reaches the workspace and nothing else.
+#[test]
+fn a_script_reaches_the_workspace_and_nothing_else() {
+    let (mut env, server) = env_with(&["Fine.\n"]);
+    env.set("FAOS_API_KEY", "the-user-s-own-secret");
+    env.write("home/user", "the-user-s-own-secret");
+    env.write("workspace/.faos/scripts/40-x.rhai", REACHES);
+    std::os::unix::fs::symlink(env.home().join("user"), env.workspace().join("link")).unwrap();
+    let secret = env.home().join("user").to_str().unwrap().to_owned();
+    env.run(["-w", &workspace(&env), "--trust-scripts", &secret]).assert_code(0);
+    let request = &server.requests()[0];
+    let said = contents(request)[1];
+    assert!(said.contains("refused /etc/passwd") && said.contains("refused ../home/user"), "{said}");
+    assert!(said.contains("refused link") && said.ends_with("kept\n"), "{said}");
+    assert!(!said.contains("the-user-s-own-secret") && !said.contains("written"), "{said}");
+    assert_eq!(env.read("home/user"), "the-user-s-own-secret");
+}

@@ -8,19 +8,21 @@ use super::super::chain::Chain;
 use super::super::handler::Event;
 use super::super::{
     SessionEnd, SessionStart, TurnEndDecision, WriteDecision, answer, around, chains, definitions, engine, meter,
-    request, world,
+    reference, request, world,
 };
 use super::{World, load, never, reply, repository, request_event, result, run_event, setting, turn_end, wait, write};
 use crate::base::fs;
 
 #[test]
-fn the_types_file_is_what_the_program_says() {
-    let path = repository("scripts/types.d.rhai");
-    if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
-        fs::replace(&path, definitions().as_bytes()).expect("written");
+fn the_types_file_and_the_reference_are_what_the_program_says() {
+    for (path, text) in [("scripts/types.d.rhai", definitions()), ("docs/scripting-reference.md", reference())] {
+        let path = repository(path);
+        if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
+            fs::replace(&path, text.as_bytes()).expect("written");
+        }
+        let file = fs::read_text(&path).expect("the file is there");
+        assert_eq!(file, text, "write it anew with INSTA_UPDATE=always");
     }
-    let file = fs::read_text(&path).expect("the file is there");
-    assert_eq!(file, definitions(), "write it anew with INSTA_UPDATE=always");
 }
 
 /// Names that the types file gives an event are those that its `ev` has.
@@ -50,7 +52,7 @@ fn the_fields_are_those_of_the_events() {
     }
     let mut real: BTreeSet<String> = super::super::plain::to_map(setting()).keys().map(ToString::to_string).collect();
     real.extend(["event".to_owned(), "time".to_owned()]);
-    let told = definitions::common().iter().map(|(name, _, _)| (*name).to_owned()).collect();
+    let told = definitions::COMMON.iter().map(|(name, _, _)| (*name).to_owned()).collect();
     assert_eq!(real, told);
 }
 
@@ -101,7 +103,7 @@ fn the_functions_are_those_of_the_engine() {
 #[test]
 fn every_name_can_be_written() {
     let mut text = String::new();
-    let mut names: BTreeSet<&str> = definitions::common().iter().map(|(name, _, _)| *name).collect();
+    let mut names: BTreeSet<&str> = definitions::COMMON.iter().map(|(name, _, _)| *name).collect();
     for event in Event::ALL {
         text += &format!("fn {}(ev) {{ }}\n", event.name());
         names.extend(definitions::fields(event).iter().map(|(name, _, _)| *name));
@@ -125,9 +127,10 @@ fn the_guides_examples_work() {
         .into_iter()
         .filter_map(|(lang, content)| (lang == "rhai").then_some(content))
         .collect();
-    let [careful, lua, patience] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let [docstrings, careful, lua, patience] = examples.as_slice() else { panic!("{} examples", examples.len()) };
     let (_folders, scripts) = load(&[
         ("user/40-careful.rhai", careful.as_str()),
+        ("user/40-docstrings.rhai", docstrings.as_str()),
         ("user/50-lua.rhai", lua.as_str()),
         ("user/90-patience.rhai", patience.as_str()),
     ]);
