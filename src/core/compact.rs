@@ -121,7 +121,7 @@ impl Conversation {
         while let Some(delta) = stream.next().await {
             match delta? {
                 Delta::Text(piece) => text.push_str(&piece),
-                Delta::Finished { usage, .. } => return Ok((text, usage)),
+                Delta::Finished { usage, .. } => return Ok((said(text), usage)),
                 Delta::Notice(notice) => self.emit(Event::Notice(notice)).await,
                 Delta::Reasoning(_) | Delta::ToolCall { .. } | Delta::Retry { .. } => {}
             }
@@ -136,6 +136,14 @@ impl Conversation {
         let most = window.map_or(BY_RULE, |tokens| usize::try_from(tokens).unwrap_or(BY_RULE));
         let messages = self.history.messages();
         shortened(&messages[1.min(messages.len())..messages.len() - kept], most)
+    }
+}
+
+/// Without what was thought before it.
+fn said(text: String) -> String {
+    match text.rsplit_once("</think>") {
+        Some((_, said)) => said.to_owned(),
+        None => text,
     }
 }
 
