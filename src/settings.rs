@@ -2,7 +2,7 @@
 //!
 //! The only reader of the environment and of `config.toml`. Each part gets its own options and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -218,9 +218,13 @@ impl Settings {
         })
     }
 
-    /// Lets the project's own scripts, prompts and settings in: by the user's word. `trusted` are the SHA-256 of the files
-    /// that the user has seen; `None` is whatever they are, this once.
-    pub fn trust_project(&mut self, workspace: &Path, trusted: Option<BTreeSet<String>>) -> Result<(), SettingsError> {
+    /// Lets the project's own scripts, prompts and settings in: by the user's word. `trusted` are the scripts
+    /// that the user has seen, with their SHA-256; `None` is whatever they are, this once.
+    pub fn trust_project(
+        &mut self,
+        workspace: &Path,
+        trusted: Option<BTreeMap<String, String>>,
+    ) -> Result<(), SettingsError> {
         let ours = workspace.join(".faos");
         self.scripting.project = Some(ours.join("scripts"));
         self.scripting.trusted = trusted;

@@ -3,7 +3,7 @@
 //! Consent is kept by the project's path and the SHA-256 of each file, in `trust.json`; the texts that were trusted are
 //! kept beside it, so that a change can be shown. Nothing that stands in the project can grant it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -129,8 +129,9 @@ impl Project {
     }
 
     /// What scripts are held against when they are loaded.
-    pub fn trusted(&self) -> BTreeSet<String> {
-        self.hashes().into_values().collect()
+    pub fn trusted(&self) -> BTreeMap<String, String> {
+        let script = |(name, hash): (String, String)| Some((name.strip_prefix("scripts/")?.to_owned(), hash));
+        self.hashes().into_iter().filter_map(script).collect()
     }
 
     fn hashes(&self) -> BTreeMap<String, String> {

@@ -4,7 +4,7 @@
 //! budget, and one that cannot be stopped is given up together with its thread. A gate that breaks denies, an observer
 //! that breaks is passed over, and either way the call is told. What a decision does is core's part, as is trust.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,8 +63,9 @@ pub struct Options {
     pub user: Option<PathBuf>,
     /// `None` where the project has none or they are not trusted.
     pub project: Option<PathBuf>,
-    /// SHA-256 of the project's files that the user has let in; `None`: whatever they are, this once.
-    pub trusted: Option<BTreeSet<String>>,
+    /// The project's files that the user has let in, by name (`lib/words.rhai`), with their SHA-256; `None`: whatever they
+    /// are, this once.
+    pub trusted: Option<BTreeMap<String, String>>,
     /// Script time of one call; host calls have their own limits.
     pub budget: Option<Duration>,
 }

@@ -268,13 +268,17 @@ pub(super) fn read(options: &Options) -> Result<Vec<File>, ScriptError> {
     untrusted(&files, options).map_or(Ok(files), Err)
 }
 
-/// A project's file that is not what the user has seen. Leaving it out could leave out a gate: nothing is loaded then.
+/// A project's file that is not what the user has seen, or is gone. Going on without it could leave out a gate: nothing is
+/// loaded then.
 fn untrusted(files: &[File], options: &Options) -> Option<ScriptError> {
     let trusted = options.trusted.as_ref()?;
-    let mut projects = files.iter().filter(|file| file.origin == Origin::Project);
-    let file = projects.find(|file| !trusted.contains(&sha256(file.text.as_bytes())))?;
+    let projects = files.iter().filter(|file| file.origin == Origin::Project);
+    let now: BTreeMap<String, String> = projects.map(|file| (file.below(), sha256(file.text.as_bytes()))).collect();
+    let changed = now.iter().find(|(name, hash)| trusted.get(*name) != Some(*hash)).map(|(name, _)| name);
+    let gone = || trusted.keys().find(|name| !now.contains_key(*name));
+    let path = options.project.as_ref()?.join(changed.or_else(gone)?);
     let told = "is not what you trusted; `faos scripts trust` shows what has changed";
-    Some(ScriptError::Load(format!("{}: {told}", file.shown())))
+    Some(ScriptError::Load(format!("{}: {told}", path.display())))
 }
 
 /// The nearest file of every name, sorted by it.

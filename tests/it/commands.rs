@@ -242,7 +242,7 @@ fn doctor_finds_what_is_needed() {
     let text = env.redact(&output.stdout);
     // What is installed differs from machine to machine; what is asked for does not.
     let tools: Vec<&str> = section(&text, "TOOLS").iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
-    for name in ["bash", "python3", "node", "cargo", "cc", "make"] {
+    for name in ["bash", "python3", "node", "cargo", "cc", "go", "javac", "make"] {
         assert!(tools.contains(&name), "{name}: {tools:?}");
     }
     let others: Vec<&str> = section(&text, "OTHER").iter().filter_map(|line| line.split_whitespace().nth(1)).collect();

@@ -9,12 +9,14 @@ use crate::sandbox::{self, Capabilities, Choice, Findings, Sandbox, SandboxError
 use crate::settings::Settings;
 
 /// Programs that validators ask for, and what is not checked without each.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 8] = [
     ("bash", "nothing can be run"),
     ("python3", "Python is not checked"),
     ("node", "JavaScript is not checked"),
     ("cargo", "Rust is not checked"),
     ("cc", "C and C++ are not checked"),
+    ("go", "Go is not checked"),
+    ("javac", "Java is not checked"),
     ("make", "a Makefile's own tests are not run"),
 ];
 

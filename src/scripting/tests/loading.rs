@@ -173,10 +173,18 @@ fn reloading_takes_what_compiles_and_keeps_the_rest() {
 fn a_projects_script_that_has_changed_is_not_loaded() {
     let deny = "fn on_prompt(ev) { deny(\"by the project\") }";
     let mut folders = Folders::with(&[("project/10-x.rhai", deny)]);
-    folders.options.trusted = Some([sha256(deny.as_bytes())].into());
+    folders.options.trusted = Some([("10-x.rhai".to_owned(), sha256(deny.as_bytes()))].into());
     let scripts = folders.load().expect("trusted");
-    for (name, text) in [("project/10-x.rhai", "fn on_prompt(ev) { }"), ("project/20-y.rhai", "")] {
-        folders.put(name, text);
+    let path = |name: &str| folders.root.path().join(name);
+    for (name, text) in [
+        ("project/10-x.rhai", Some("fn on_prompt(ev) { }")),
+        ("project/10-x.rhai", None),
+        ("project/20-y.rhai", Some("")),
+    ] {
+        match text {
+            Some(text) => folders.put(name, text),
+            None => fs::remove_file(&path(name)).expect("removed"),
+        }
         let error = wait(scripts.reload()).expect_err("not trusted").to_string();
         assert!(error.contains(name) && error.contains("is not what you trusted"), "{error}");
         let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
