@@ -4,6 +4,7 @@
 
 pub mod clip;
 pub mod clock;
+pub mod faults;
 pub mod fs;
 pub mod ids;
 pub mod message;

@@ -175,7 +175,7 @@ impl Conversation {
         if there.is_empty() {
             return Ok(Vec::new());
         }
-        let protected = self.parts.workspace.protected()?;
+        let protected = self.parts.workspace.left_out()?;
         let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut paths = Vec::new();
         for path in there {
