@@ -7,7 +7,7 @@ use crate::base::fs;
 use crate::command::failure::Failure;
 use crate::command::job::Place;
 use crate::core::conversation::Mode;
-use crate::session::{self, Opened, Session};
+use crate::session::{self, Opened, Passing, Session};
 use crate::settings::{Folders, Settings};
 use crate::workspace::{self, Versions, Workspace};
 
@@ -33,16 +33,6 @@ pub struct Held {
     _passing: Option<Passing>,
 }
 
-/// A folder that goes with the program.
-struct Passing(PathBuf);
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary folder; there is nobody left to tell.
-        let _ = fs::remove_folder(&self.0);
-    }
-}
-
 impl Home {
     pub fn open(settings: &Settings, place: &Place) -> Result<Self, Failure> {
         let mut passing = None;
@@ -58,9 +48,8 @@ impl Home {
             Place::Saved { folder } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
-                let folder = fs::make_temporary_folder("faos-")?;
-                passing = Some(Passing(folder.clone()));
-                new(&folder, workspace.as_deref())?
+                let made = passing.insert(Passing::make()?);
+                new(made.folder(), workspace.as_deref())?
             }
         };
         let lock = match lock {

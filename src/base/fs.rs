@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use walkdir::WalkDir;
 
+use super::faults;
+
 #[derive(Debug, Error)]
 #[error("cannot {operation} `{}`: {source}", path.display())]
 pub struct FsError {
@@ -25,6 +27,23 @@ impl FsError {
     pub fn is_not_found(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
+}
+
+/// What helps where a disk is the reason of an error; told by the kernel's words, which every layer hands on.
+pub fn hint(error: &str) -> Option<&'static str> {
+    let hints = [
+        (
+            "No space left",
+            "make room on that disk (`faos sessions gc` clears caches), then `faos resume --last` goes on",
+        ),
+        (
+            "uota exceeded",
+            "make room within your quota (`faos sessions gc` clears caches), then `faos resume --last` goes on",
+        ),
+        ("Read-only file system", "keep sessions on a disk that can be written to: --session-dir DIR"),
+        ("Input/output error", "the disk itself fails: save what is on it, and look at the system's log"),
+    ];
+    hints.iter().find(|(words, _)| error.contains(words)).map(|(_, hint)| *hint)
 }
 
 fn at<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FsError + 'a {
@@ -74,7 +93,11 @@ pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
 
 /// Makes the folder and its parents, each 0700 where it is new.
 pub fn make_folders(path: &Path) -> Result<(), FsError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at("make the folder", path))
+    let make = || {
+        faults::check(faults::Step::Write, path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    };
+    make().map_err(at("make the folder", path))
 }
 
 /// Makes a folder that must not exist yet; `Ok(false)` where it does.
@@ -119,6 +142,12 @@ pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
     Ok(found)
 }
 
+/// A folder, no link to one, that this user owns and nobody else may enter.
+pub fn is_ours_alone(folder: &Path) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(folder) else { return false };
+    metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+}
+
 pub fn is_empty(folder: &Path) -> Result<bool, FsError> {
     let first = WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().next();
     match first.transpose() {
@@ -155,8 +184,11 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FsError> {
     let beside = PathBuf::from(beside);
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        faults::check(faults::Step::Write, path)?;
         file.write_all(content)?;
+        faults::check(faults::Step::Sync, path)?;
         file.sync_all()?;
+        faults::check(faults::Step::Rename, path)?;
         fs::rename(&beside, path)?;
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     };
@@ -182,13 +214,26 @@ pub fn open_to_update(path: &Path) -> Result<File, FsError> {
     options.open(path).map_err(at("open", path))
 }
 
+/// One write of what goes to the end of an open file: it may take less than all.
+pub fn write_some(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<usize> {
+    let most = faults::check(faults::Step::Write, path)?.unwrap_or(bytes.len());
+    file.write(&bytes[..most.min(bytes.len())])
+}
+
+/// What was written to an open file lasts.
+pub fn sync_data(file: &File, path: &Path) -> io::Result<()> {
+    faults::check(faults::Step::Sync, path)?;
+    file.sync_data()
+}
+
 pub fn open_to_read(path: &Path) -> Result<File, FsError> {
     File::open(path).map_err(at("open", path))
 }
 
 /// Makes names in a folder last: a file's own fsync does not cover its entry.
 pub fn sync_folder(path: &Path) -> Result<(), FsError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(at("sync", path))
+    let sync = || faults::check(faults::Step::Sync, path).and_then(|_| File::open(path)?.sync_all());
+    sync().map_err(at("sync", path))
 }
 
 /// Everything on the folder's disk lasts: one call for many files.

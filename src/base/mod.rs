@@ -5,6 +5,7 @@
 pub mod clip;
 pub mod clock;
 pub mod digest;
+pub mod faults;
 pub mod fs;
 pub mod ids;
 pub mod message;

@@ -1,5 +1,6 @@
 //! Every error that ends a command, in one shape: a line, hints, an exit code.
 
+use crate::base::fs;
 use crate::core::op::Interrupt;
 use crate::core::verdict::{self, Stopped};
 use crate::sandbox::SandboxError;
@@ -40,7 +41,7 @@ impl From<SessionError> for Failure {
             SessionError::Archive(_) => {
                 (2, Some("`faos sessions export ID -o FILE.tar` makes one; nothing of this was kept"))
             }
-            SessionError::Fs(_) | SessionError::Write(_) => (1, None),
+            SessionError::Fs(_) | SessionError::Write(_) => (1, fs::hint(&error.to_string())),
         };
         Self { message: error.to_string(), hints: hint.map(str::to_owned).into_iter().collect(), exit_code }
     }
@@ -80,8 +81,10 @@ impl From<crate::scripting::ScriptError> for Failure {
     }
 }
 
-impl From<crate::base::fs::FsError> for Failure {
-    fn from(error: crate::base::fs::FsError) -> Self {
-        Self { message: error.to_string(), hints: Vec::new(), exit_code: 1 }
+impl From<fs::FsError> for Failure {
+    fn from(error: fs::FsError) -> Self {
+        let message = error.to_string();
+        let hints = fs::hint(&message).into_iter().map(str::to_owned).collect();
+        Self { message, hints, exit_code: 1 }
     }
 }

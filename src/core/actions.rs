@@ -161,11 +161,23 @@ impl Conversation {
         }
         let mut paths = self.not_held(there)?;
         if !paths.is_empty() {
-            // What is only new is held by a version from now on.
+            // What is only new, or in a large workspace was not touched yet, is held by a version from now on.
+            self.adopt_where_partial(&paths)?;
             self.keep_version("before the reply's files").await?;
             paths = self.not_held(paths)?;
         }
         Ok(paths)
+    }
+
+    fn adopt_where_partial(&self, paths: &[RelPath]) -> Result<(), Stopped> {
+        let mut versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if versions.is_partial() {
+            let left_out = self.parts.workspace.left_out()?;
+            let is_left_out =
+                |path: &RelPath| left_out.iter().any(|folder| Path::new(path.as_str()).starts_with(folder));
+            versions.adopt(paths.iter().filter(|path| !is_left_out(path)).cloned());
+        }
+        Ok(())
     }
 
     fn not_held(&self, paths: Vec<RelPath>) -> Result<Vec<RelPath>, Stopped> {

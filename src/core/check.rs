@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::base::path::RelPath;
 use crate::core::conversation::{Conversation, Mode};
 use crate::core::event::Event;
 use crate::core::feedback::is_repetition;
@@ -117,7 +118,23 @@ impl Conversation {
         self.version_kept(kept, why).await
     }
 
+    /// In a workspace of which only touched files are versioned, these are touched from now on: as they are now first.
+    pub(super) async fn keep_before(&mut self, files: &[(RelPath, Option<Vec<u8>>)]) -> Result<(), Stopped> {
+        {
+            let mut versions = self.parts.versions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if !versions.is_partial() {
+                return Ok(());
+            }
+            versions.adopt(files.iter().map(|(path, _)| path.clone()));
+        }
+        self.keep_version("before the files are changed").await
+    }
+
     pub(super) async fn version_kept(&mut self, version: Option<Version>, why: &str) -> Result<(), Stopped> {
+        let notice = self.parts.versions.lock().unwrap_or_else(std::sync::PoisonError::into_inner).notice();
+        if let Some(notice) = notice {
+            self.emit(Event::Notice(notice)).await;
+        }
         let Some(Version { number, commit, changes }) = version else { return Ok(()) };
         self.record(Entry::VersionKept {
             version: number,

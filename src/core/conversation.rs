@@ -1,9 +1,10 @@
 //! One open conversation: its parts, its beginning, and one [`Op`] at a time.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::base::fs;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
 use crate::core::op::{Answers, Interrupt, Op, Source};
@@ -88,6 +89,13 @@ impl Conversation {
         let last_record = records.last().map_or(0, |record| record.seq);
         let resumed = !records.is_empty();
         let opening = Some(SessionStart { resumed, forked_from: forked_from(records) });
+        let (events, interrupt) = (parts.events.clone(), parts.interrupt.clone());
+        let watch = move |done: usize, all: usize| {
+            // Told for the wait alone: where the front end is behind, it is not told.
+            let _ = events.try_send(Event::Notice(format!("keeping a version of the files: {done} of {all}")));
+            !interrupt.token().is_cancelled()
+        };
+        parts.versions.lock().unwrap_or_else(PoisonError::into_inner).watched_by(Box::new(watch));
         let mut conversation = Self { parts, history, resumed, last_record, opening, added: Vec::new(), ended: false };
         if conversation.history.reply_is_open() {
             conversation.record(Entry::ReplyFinished { reason: Finish::Interrupted, usage: Default::default() });
@@ -246,7 +254,8 @@ impl Conversation {
             Op::Undo => self.undo().await,
             Op::Compact => self.compact_now().await,
             Op::Redo => self.redo().await,
-            Op::Restore { version } => self.restore(version).await,
+            Op::Restore { version, only } if only.is_empty() => self.restore(version).await,
+            Op::Restore { version, only } => self.restore_only(version, &only).await,
             Op::Rename { title } => self.rename(title).await,
             Op::Archive { file } => self.archive(file).await,
             Op::Say { .. } | Op::GoOn | Op::Retry | Op::UsePrompts(_) | Op::UseModel { .. } | Op::Show(_) => Ok(()),
@@ -299,7 +308,9 @@ impl Conversation {
                 (verdict, exit_code)
             }
             Err(error) => {
-                self.emit(Event::Error { message: error.to_string(), hints: Vec::new() }).await;
+                let message = error.to_string();
+                let hints = fs::hint(&message).into_iter().map(str::to_owned).collect();
+                self.emit(Event::Error { message, hints }).await;
                 // An interruption stands before the failure to keep it.
                 if verdict == Verdict::Interrupted { (verdict, exit_code) } else { (Verdict::Error, 1) }
             }

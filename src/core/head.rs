@@ -4,6 +4,7 @@
 
 use std::sync::PoisonError;
 
+use crate::base::path::RelPath;
 use crate::base::report::FileChange;
 use crate::core::conversation::Conversation;
 use crate::core::event::{Event, Move, Moved};
@@ -58,6 +59,46 @@ impl Conversation {
         };
         let target = Target { to: last.seq, version: Some(version), message: None };
         self.move_head(Move::Restore, target).await
+    }
+
+    /// Some files of a version. The conversation goes on from where it is; the model is told.
+    pub(super) async fn restore_only(&mut self, version: u32, only: &[String]) -> Result<(), Stopped> {
+        self.keep_what_the_user_changed("before restore").await?;
+        let mut paths = Vec::new();
+        for name in only {
+            match RelPath::parse(name.trim_end_matches('/')) {
+                Ok(path) => paths.push(path),
+                Err(_) => {
+                    self.emit(Event::Notice(format!("`{name}` is no path inside of the workspace"))).await;
+                    return Ok(());
+                }
+            }
+        }
+        let newest = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).newest();
+        if newest.is_none_or(|newest| newest < version) {
+            self.emit(Event::Notice(format!("there is no version {version}; `/versions` lists them"))).await;
+            return Ok(());
+        }
+        let (versions, workspace) = (self.parts.versions.clone(), self.parts.workspace.clone());
+        let Restored { changes, left } = blocking(move || {
+            let mut versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
+            versions.restore_only(&workspace, version, &paths)
+        })
+        .await??;
+        let names: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+        if names.is_empty() {
+            self.emit(Event::Notice(format!("nothing of this differs from version {version}"))).await;
+        } else {
+            let names = names.join(", ");
+            self.note(format!("The user brought back files of an earlier version; changed: {names}"));
+            self.emit(Event::Notice(format!("as in version {version} again: {names}"))).await;
+            self.keep_version(&format!("restore: some files as in version {version}")).await?;
+        }
+        for path in left {
+            let text = format!("`{path}` was left as it is: no version holds what is in it now");
+            self.emit(Event::Notice(text)).await;
+        }
+        Ok(())
     }
 
     /// The last message is to be answered again, from the files as they were before it.
@@ -194,6 +235,8 @@ pub(super) fn version_before(path: &[&Record], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{before_the_last_message, last_undone};
     use crate::core::history::path;
     use crate::session::record::{ActionKind, Applied, Entry, Record};
@@ -271,5 +314,44 @@ mod tests {
     fn a_head_that_leads_nowhere_ends_the_path() {
         assert_eq!(seqs(&records(vec![moved(9, "undo")])), [0u64; 0]);
         assert_eq!(seqs(&records(vec![title("a"), moved(9, "undo"), title("b")])), [0, 2]);
+    }
+
+    proptest! {
+        /// Whatever was said, taken back and brought back before: undo and then redo lead to the same records and files.
+        #[test]
+        fn undo_and_then_redo_is_nothing(steps in prop::collection::vec(0u8..3, 1..30)) {
+            let mut log = records(vec![title("begin")]);
+            let mut versions = 0;
+            let push = |log: &mut Vec<Record>, entry| {
+                let seq = log.len() as u64;
+                log.push(Record { v: 1, seq, time: String::new(), turn: 1, entry });
+            };
+            for step in steps {
+                let target = match step {
+                    0 => before_the_last_message(&log).map(|target| ("undo", target)),
+                    1 => last_undone(&log).map(|target| ("redo", target)),
+                    _ => None,
+                };
+                match target {
+                    Some((why, target)) => push(&mut log, moved(target.to, why)),
+                    None => [said("x"), kept(versions), written(), kept(versions + 1)].into_iter().for_each(|entry| push(&mut log, entry)),
+                }
+                versions += 2;
+                let before: Vec<u64> = seqs(&log);
+                let files = path(&log).iter().rev().find_map(|record| match record.entry {
+                    Entry::VersionKept { version, .. } => Some(version),
+                    _ => None,
+                });
+                let Some(undo) = before_the_last_message(&log) else { continue };
+                let mut there_and_back = log.clone();
+                push(&mut there_and_back, moved(undo.to, "undo"));
+                let redo = last_undone(&there_and_back).expect("it was undone just now");
+                if matches!(log.last().map(|record| &record.entry), Some(Entry::VersionKept { .. })) {
+                    prop_assert_eq!(redo.version, files);
+                }
+                push(&mut there_and_back, moved(redo.to, "redo"));
+                prop_assert_eq!(seqs(&there_and_back), before);
+            }
+        }
     }
 }

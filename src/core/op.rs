@@ -32,6 +32,8 @@ pub enum Op {
     /// The files of a version; the conversation stays.
     Restore {
         version: u32,
+        /// These files and folders alone; all where there is none.
+        only: Vec<String>,
     },
     /// A command that a script has added, with what was typed behind it.
     Command {
@@ -129,9 +131,12 @@ pub enum Topic {
     Recap,
     Context,
     Files,
-    /// What differs from a version, by default the one before the last message.
+    /// What differs from a version, by default the one before the last message, to another one or the files as they are.
     Diff {
         version: Option<u32>,
+        to: Option<u32>,
+        /// This file or folder alone.
+        only: Option<String>,
     },
     Versions,
     Sessions,

@@ -65,6 +65,10 @@ fn file(workspace: &Workspace, path: &RelPath, what: &str, range: Option<(usize,
     let Ok(text) = String::from_utf8(bytes) else {
         return Reading::Refused(format!("read {path}: no UTF-8 text"));
     };
+    // A program's own formats may be valid UTF-8 by chance; no text holds this byte.
+    if text.contains('\0') {
+        return Reading::Refused(format!("read {path}: a binary file"));
+    }
     let total = text.lines().count();
     let (from, to) = range.unwrap_or((1, usize::MAX));
     let mut out = format!("read {what} ({total} lines)\n");
@@ -101,6 +105,11 @@ fn folder(workspace: &Workspace, name: &str, prefix: &str) -> Reading {
             entries.push(entry);
         }
     }
+    // No path of ours names them; that they are there is worth knowing.
+    entries.extend(listing.unnamed.iter().filter_map(|unnamed| {
+        let rest = unnamed.strip_prefix(prefix)?;
+        (!rest.contains('/')).then(|| format!("{rest} (its name is no text)"))
+    }));
     list(&format!("read {name}: folder"), entries)
 }
 
@@ -166,13 +175,20 @@ mod tests {
     #[test]
     fn files_ranges_folders_and_globs() {
         let folder = tempfile::tempdir().expect("a folder");
-        let files = [("a.py", "one\ntwo\nthree\n"), ("src/b.py", "x\n"), ("src/c.txt", ""), ("src/in/d.py", "y\n")];
+        let files = [
+            ("a.py", "one\ntwo\nthree\n"),
+            ("src/b.py", "x\n"),
+            ("src/c.txt", ""),
+            ("src/in/d.py", "y\n"),
+            ("z.bin", "a\0b"),
+        ];
         let workspace = workspace(folder.path(), &files);
         for (what, wanted) in [
             ("a.py", "read a.py (3 lines)\n   1 | one\n   2 | two\n   3 | three"),
             ("a.py:2-3", "read a.py:2-3 (3 lines)\n   2 | two\n   3 | three"),
             ("a.py:3", "read a.py:3 (3 lines)\n   3 | three"),
-            (".", "read .: folder\na.py\nsrc/"),
+            (".", "read .: folder\na.py\nsrc/\nz.bin"),
+            ("z.bin", "REFUSED read z.bin: a binary file"),
             ("src", "read src: folder\nb.py\nc.txt\nin/"),
             ("src/*.py", "read src/*.py: 1 files\nsrc/b.py"),
             ("**/*.py", "read **/*.py: 3 files\na.py\nsrc/b.py\nsrc/in/d.py"),

@@ -280,6 +280,7 @@ impl Conversation {
         let Walked { steps, files, outcomes, tasks, told, .. } = walked;
         let changed = outcomes.iter().any(|outcome| matches!(outcome.result, Went::Applied { .. }));
         if !steps.is_empty() {
+            self.keep_before(&files).await?;
             self.files_are_changing(files).await?;
             let (workspace, versions) = (self.parts.workspace.clone(), self.parts.versions.clone());
             let written: Vec<RelPath> = steps.iter().filter_map(written_by).cloned().collect();

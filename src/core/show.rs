@@ -1,7 +1,7 @@
 //! What can be asked about a conversation without asking the model.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use crate::base::fs;
@@ -35,7 +35,7 @@ impl Conversation {
             Topic::Recap => View::Recap(self.recap().await?),
             Topic::Context => View::Context(self.context().await?),
             Topic::Files => self.files()?,
-            Topic::Diff { version } => match self.diff(*version).await? {
+            Topic::Diff { version, to, only } => match self.diff(*version, *to, only.clone()).await? {
                 Some(view) => view,
                 None => return Ok(()),
             },
@@ -117,18 +117,19 @@ impl Conversation {
     fn files(&self) -> Result<View, Stopped> {
         let listing = self.parts.workspace.files()?;
         let files = listing.files.into_iter().map(|file| (file.path.into(), file.size)).collect();
-        Ok(View::Files { files, truncated: listing.truncated })
+        Ok(View::Files { files, unnamed: listing.unnamed, truncated: listing.truncated })
     }
 
     /// `None` where there is no such version, and that was said.
-    async fn diff(&self, version: Option<u32>) -> Result<Option<View>, Stopped> {
+    async fn diff(&self, from: Option<u32>, to: Option<u32>, only: Option<String>) -> Result<Option<View>, Stopped> {
         let records = self.records().await?;
         let path = path(&records);
         let last = path.iter().rposition(|record| message_of(record).is_some());
         let before = last.and_then(|at| version_before(&path, at));
         let newest = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).newest();
-        let Some(version) = version.or(before).filter(|version| newest.is_some_and(|newest| *version <= newest)) else {
-            let text = match version {
+        let missing = [from, to].into_iter().flatten().find(|version| newest.is_none_or(|newest| *version > newest));
+        let (None, Some(version)) = (missing, from.or(before)) else {
+            let text = match missing {
                 Some(version) => format!("there is no version {version}; `/versions` lists them"),
                 None => "nothing was said yet, so there is nothing to compare with".to_owned(),
             };
@@ -138,10 +139,14 @@ impl Conversation {
         let (versions, workspace) = (self.parts.versions.clone(), self.parts.workspace.clone());
         let text = blocking(move || {
             let mut versions = versions.lock().unwrap_or_else(PoisonError::into_inner);
-            difference(&mut versions, &workspace, version)
+            let is_wanted = |path: &str| only.as_ref().is_none_or(|only| Path::new(path).starts_with(only));
+            match to {
+                Some(to) => transcript::changes_between(&versions, version, to, is_wanted),
+                None => difference(&mut versions, &workspace, version, is_wanted),
+            }
         })
         .await??;
-        Ok(Some(View::Diff { version, text }))
+        Ok(Some(View::Diff { version, to, text }))
     }
 
     fn sessions(&self) -> Result<Vec<SavedSession>, Stopped> {
@@ -202,9 +207,14 @@ fn tokens(text: &str) -> u64 {
     u64::try_from(text.chars().count().div_ceil(CHARACTERS)).unwrap_or(u64::MAX)
 }
 
-fn difference(versions: &mut Versions, workspace: &Workspace, version: u32) -> Result<String, WorkspaceError> {
+fn difference(
+    versions: &mut Versions,
+    workspace: &Workspace,
+    version: u32,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<String, WorkspaceError> {
     let mut text = String::new();
-    for change in versions.since(workspace, version)? {
+    for change in versions.since(workspace, version)?.into_iter().filter(|change| is_wanted(&change.path)) {
         let Ok(path) = RelPath::parse(&change.path) else { continue };
         let before = versions.read(version, &path)?;
         let now = if change.kind == ChangeKind::Deleted { None } else { workspace.read(&path, LARGEST).ok().flatten() };
@@ -233,10 +243,20 @@ fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {
         Entry::VersionKept { version, .. } => last.get(&version) == Some(&record.seq),
         _ => false,
     };
+    let outcome = |number: u32| {
+        records.iter().rev().find_map(|record| match &record.entry {
+            Entry::Validated { version, outcome, .. } if *version == number => Some(*outcome),
+            _ => None,
+        })
+    };
     let kept = records.iter().filter(is_last).filter_map(|record| match &record.entry {
-        Entry::VersionKept { version, why, files, .. } => {
-            Some(KeptVersion { version: *version, time: record.time.clone(), why: why.clone(), files: files.clone() })
-        }
+        Entry::VersionKept { version, why, files, .. } => Some(KeptVersion {
+            version: *version,
+            time: record.time.clone(),
+            why: why.clone(),
+            files: files.clone(),
+            outcome: outcome(*version),
+        }),
         _ => None,
     });
     kept.collect()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::path::RelPath;
 use crate::base::printable::printable;
 use crate::base::report::ChangeKind;
 use crate::base::secrets::masked;
@@ -9,7 +10,7 @@ use crate::core::history::path;
 use crate::core::view::{Piece, Run, Transcript};
 use crate::session::record::{ActionKind, AttachedBy, DeltaKind, Entry, Record};
 use crate::session::{self, SessionError};
-use crate::workspace::{Versions, diff};
+use crate::workspace::{Versions, WorkspaceError, diff};
 
 /// Lines of one version's differences; the rest is counted.
 const DIFF_LINES: usize = 2_000;
@@ -100,7 +101,7 @@ fn piece(entry: &Entry, commands: &[(u32, String)], versions: Option<&Versions>)
 /// What a version changed, as a unified diff.
 fn difference(versions: &Versions, number: u32) -> String {
     let Some(before) = number.checked_sub(1) else { return String::new() };
-    let Ok(text) = changes_between(versions, before, number) else { return String::new() };
+    let Ok(text) = changes_between(versions, before, number, |_| true) else { return String::new() };
     first_lines(&clean(&text), DIFF_LINES)
 }
 
@@ -109,10 +110,11 @@ pub(super) fn changes_between(
     versions: &Versions,
     from: u32,
     to: u32,
-) -> Result<String, crate::workspace::WorkspaceError> {
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<String, WorkspaceError> {
     let mut text = String::new();
-    for change in versions.between(from, to)? {
-        let Ok(path) = crate::base::path::RelPath::parse(&change.path) else { continue };
+    for change in versions.between(from, to)?.into_iter().filter(|change| is_wanted(&change.path)) {
+        let Ok(path) = RelPath::parse(&change.path) else { continue };
         let before = versions.read(from, &path)?;
         let after = if change.kind == ChangeKind::Deleted { None } else { versions.read(to, &path)? };
         match (before.map(String::from_utf8).transpose(), after.map(String::from_utf8).transpose()) {

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::base::fs;
 use crate::core::op::{Interrupt, Stop};
 use crate::core::view::Verdict;
 use crate::gateway::GatewayError;
@@ -41,7 +42,7 @@ pub enum Stopped {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Workspace(WorkspaceError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
@@ -51,6 +52,17 @@ pub enum Stopped {
     /// A part of the program is gone; the text says which.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<WorkspaceError> for Stopped {
+    fn from(error: WorkspaceError) -> Self {
+        match error {
+            WorkspaceError::Stopped => Self::Interrupted,
+            error @ (WorkspaceError::Io { .. } | WorkspaceError::TooLarge { .. } | WorkspaceError::Versions(_)) => {
+                Self::Workspace(error)
+            }
+        }
+    }
 }
 
 impl From<ScriptError> for Stopped {
@@ -131,7 +143,10 @@ pub fn of_stop(stopped: &Stopped, interrupt: &Interrupt, calls: u32) -> (Verdict
         | Stopped::Session(_)
         | Stopped::Workspace(_)
         | Stopped::Script(_)
-        | Stopped::Internal(_) => (1, Vec::new()),
+        | Stopped::Internal(_) => {
+            let hint = fs::hint(&stopped.to_string());
+            (1, hint.into_iter().map(str::to_owned).collect())
+        }
     };
     (Verdict::Error, code, hints)
 }

@@ -16,12 +16,15 @@ pub enum View {
     Files {
         /// Path and size in bytes.
         files: Vec<(String, u64)>,
+        /// Names that are no text, escaped.
+        unnamed: Vec<String>,
         /// There are more that were not looked at.
         truncated: bool,
     },
-    /// A unified diff from that version to the files as they are.
+    /// A unified diff from that version to another, or to the files as they are.
     Diff {
         version: u32,
+        to: Option<u32>,
         text: String,
     },
     Versions(Vec<KeptVersion>),
@@ -64,6 +67,8 @@ pub struct KeptVersion {
     pub time: String,
     pub why: String,
     pub files: Vec<FileChange>,
+    /// What validation said of it last.
+    pub outcome: Option<ValidationOutcome>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -21,7 +21,7 @@ impl Conversation {
         // Four characters a token, and never more than an eighth of the window for each of the two.
         let cap = |most: usize| window.map_or(most, |tokens| most.min(usize::try_from(tokens / 2).unwrap_or(most)));
         let listing = self.parts.workspace.files()?;
-        let map = crate::workspace::map(&listing, cap(MAP));
+        let map = crate::workspace::map_with_signatures(&self.parts.workspace, &listing, cap(MAP));
         let values = serde_json::json!({
             "map": map,
             "agents": self.agents(cap(AGENTS))?,

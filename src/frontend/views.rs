@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use crate::base::clock::to_the_minute;
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, FileChange};
-use crate::core::view::{Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, View};
+use crate::core::view::{
+    Context, Handler, KeptVersion, Model, Prompt, Recap, SavedSession, Script, Stats, ValidationOutcome, View,
+};
 
 /// Rows that are shown of what may be long; how many more there are is said.
 const MOST: usize = 200;
@@ -17,9 +19,12 @@ pub fn lines(view: &View) -> String {
     match view {
         View::Recap(recap) => self::recap(recap),
         View::Context(context) => self::context(context),
-        View::Files { files, truncated } => self::files(files, *truncated),
-        View::Diff { version, text } if text.is_empty() => format!("nothing differs from version {version}\n"),
-        View::Diff { version, text } => format!("since version {version}:\n{}", printable(text)),
+        View::Files { files, unnamed, truncated } => self::files(files, unnamed, *truncated),
+        View::Diff { version, text, .. } if text.is_empty() => format!("nothing differs from version {version}\n"),
+        View::Diff { version, to: None, text } => format!("since version {version}:\n{}", printable(text)),
+        View::Diff { version, to: Some(to), text } => {
+            format!("from version {version} to {to}:\n{}", printable(text))
+        }
         View::Versions(versions) => self::versions(versions),
         View::Sessions(sessions) => self::sessions(sessions),
         View::Models(models) => self::models(models),
@@ -86,11 +91,14 @@ fn context(context: &Context) -> String {
     out
 }
 
-fn files(files: &[(String, u64)], truncated: bool) -> String {
-    if files.is_empty() {
+fn files(files: &[(String, u64)], unnamed: &[String], truncated: bool) -> String {
+    if files.is_empty() && unnamed.is_empty() {
         return "the workspace is empty\n".to_owned();
     }
     let mut out = table(files, |(path, size)| format!("{size:>9}  {}", printable(path)));
+    for name in unnamed {
+        let _ = writeln!(out, "{:>9}  {name} (no version holds it: its name is no text)", "");
+    }
     if truncated {
         out.push_str("(and more that were not looked at)\n");
     }
@@ -103,13 +111,31 @@ fn versions(versions: &[KeptVersion]) -> String {
     }
     table(versions, |version| {
         format!(
-            "{:>4}  {}  {:<32}  {}",
+            "{:>4}  {}  {:<32}  {:<10}{}{}",
             format!("v{}", version.version),
             to_the_minute(&version.time),
             printable(&version.why),
-            changes(&version.files)
+            changes(&version.files),
+            outcome(version.outcome),
+            names(&version.files)
         )
     })
+}
+
+fn outcome(outcome: Option<ValidationOutcome>) -> &'static str {
+    match outcome {
+        Some(ValidationOutcome::Passed) => "  passed",
+        Some(ValidationOutcome::Failed) => "  failed",
+        Some(ValidationOutcome::None) | None => "",
+    }
+}
+
+/// The first few of the files.
+fn names(files: &[FileChange]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = files.iter().take(SHOWN).map(|file| printable(&file.path)).collect();
+    let more = if files.len() > SHOWN { " …" } else { "" };
+    if shown.is_empty() { String::new() } else { format!("  {}{more}", shown.join(" ")) }
 }
 
 /// `2 created, 1 changed`.
@@ -232,7 +258,11 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_printable() {
-        let shown = lines(&View::Files { files: vec![("a\u{1b}]52;c;x\u{7}".to_owned(), 1)], truncated: false });
+        let shown = lines(&View::Files {
+            files: vec![("a\u{1b}]52;c;x\u{7}".to_owned(), 1)],
+            unnamed: Vec::new(),
+            truncated: false,
+        });
         assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
     }
 }

@@ -5,8 +5,8 @@
 //! acknowledged any more: the kernel may have dropped the pages that the fsync stood for.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::identity::Identity;
 use super::record::{Entry, Record};
@@ -71,7 +71,8 @@ impl Log {
             return Err(self.pending.fault.clone().unwrap_or_default());
         }
         if self.dirty {
-            self.file.sync_data().map_err(|error| self.lose(self.told("sync", &error)))?;
+            let path = self.folder.join(super::LOG);
+            fs::sync_data(&self.file, &path).map_err(|error| self.lose(self.told("sync", &error)))?;
             self.dirty = false;
         }
         while let Some(folder) = self.new_entries.first() {
@@ -98,7 +99,8 @@ impl Log {
     /// Writes all lines; after a fault those that went in whole stay, and the beginning of the next is taken back.
     fn write_lines(&mut self) -> io::Result<()> {
         self.take_back()?;
-        let (written, outcome) = write_some(&mut self.file, &self.pending.lines);
+        let path = self.folder.join(super::LOG);
+        let (written, outcome) = write_some(&mut self.file, &path, &self.pending.lines);
         let lines = &self.pending.lines[..written];
         let whole = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.length += whole as u64;
@@ -132,10 +134,10 @@ fn cannot_be_synced(folder: &fs::FsError) -> bool {
     matches!(folder.source.kind(), InvalidInput | PermissionDenied | Unsupported)
 }
 
-fn write_some(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
+fn write_some(file: &mut File, path: &Path, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while written < bytes.len() {
-        match file.write(&bytes[written..]) {
+        match fs::write_some(file, path, &bytes[written..]) {
             Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
             Ok(count) => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -174,7 +176,8 @@ mod tests {
             log.write(&[message(seq)]);
             let path = folder.path().join("conversation.jsonl");
             let told = format!("cannot write `{}`: No space left on device (os error 28)", path.display());
-            assert_eq!(log.make_last(), Err(told));
+            assert_eq!(log.make_last(), Err(told.clone()));
+            assert!(fs::hint(&told).is_some_and(|hint| hint.starts_with("make room")));
         }
         let path = folder.path().join("conversation.jsonl");
         log.file = fs::open_to_append(&path).unwrap();

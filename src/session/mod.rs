@@ -20,6 +20,7 @@ mod identity;
 mod lock;
 mod log;
 mod opening;
+mod passing;
 pub mod record;
 mod recovery;
 mod removal;
@@ -35,6 +36,7 @@ pub use catalog::{Summary, find, list, newest, summary, workspace_of};
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
 pub use opening::rename;
+pub use passing::Passing;
 pub use removal::{Leftover, collect, leftovers, remove, size_of};
 pub use search::{Author, Hit, search};
 

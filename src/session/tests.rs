@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::record::{ActionKind, Applied, DeltaKind, Entry, Finish, Record, Started, Verdict};
 use super::{Opened, Session, SessionError, find, list, newest, read};
+use crate::base::faults::{self, Fault};
 use crate::base::ids::SessionId;
 use crate::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
 use crate::base::usage::Usage;
@@ -423,4 +424,77 @@ fn rename(from: &Path, to: &Path) {
 #[expect(clippy::disallowed_methods, reason = "what a careless copy does")]
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What a turn writes, each with its acknowledgement: the records that were acknowledged.
+fn a_turn(sessions: &Path) -> Result<(PathBuf, Vec<u64>), SessionError> {
+    let session = Session::create(sessions, None)?;
+    let mut acknowledged = Vec::new();
+    let (id, workspace) = (session.id().clone(), session.workspace().to_owned());
+    let entries = [
+        started(&id, &workspace),
+        said("do it"),
+        sent("m"),
+        delta("half"),
+        Entry::ReplyFinished { reason: Finish::Stop, usage: Usage::default() },
+        Entry::Renamed { title: "a title".into() },
+        turn_finished(Verdict::Passed),
+    ];
+    for entry in entries {
+        let seq = session.append(1, entry);
+        if session.sync_blocking().is_ok() {
+            acknowledged.push(seq);
+        }
+    }
+    // A run's report may be missing; the log never is.
+    let _ = session.new_run();
+    let folder = session.folder().to_owned();
+    let _ = session.close();
+    Ok((folder, acknowledged))
+}
+
+#[test]
+fn a_fault_at_any_write_of_a_turn_costs_nothing_that_was_acknowledged() {
+    for fault in [Fault::ShortThenFull, Fault::Full, Fault::Broken] {
+        let mut struck = 0;
+        for at in 0.. {
+            let home = Home::new();
+            let plan = faults::plan(home.home.path(), fault, at);
+            let turn = a_turn(&home.sessions());
+            let has_struck = plan.has_struck();
+            drop(plan);
+            match turn {
+                Ok((folder, acknowledged)) => {
+                    let Opened { session, records, repaired } = Session::open(&folder).unwrap();
+                    let seqs = seqs(&records);
+                    assert!(acknowledged.iter().all(|seq| seqs.contains(seq)), "{fault:?} at {at}: {seqs:?}");
+                    assert_eq!(seqs, (0..seqs.len() as u64).collect::<Vec<_>>(), "{fault:?} at {at}: no gap");
+                    assert!(repaired.iter().all(|said| !said.contains("damaged") || said.contains("session.json")));
+                    assert_eq!(session.append(2, said("next")), seqs.len() as u64);
+                    session.close().unwrap();
+                }
+                // What could not begin is not there.
+                Err(_) => assert!(list(&home.sessions()).unwrap().0.is_empty(), "{fault:?} at {at}"),
+            }
+            if !has_struck {
+                break;
+            }
+            struck += 1;
+        }
+        assert!(struck > 12, "{fault:?}: only {struck} steps");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_changes_no_order() {
+    let home = Home::new();
+    let id = "20261122-200000-ab12";
+    let folder = home.saved(id, "2026-11-22T20:00:00.000Z", vec![said("one"), said("two"), said("three")]);
+    let log = folder.join("conversation.jsonl");
+    let text = fs::read_text(&log).unwrap();
+    let jumped = text.replacen("2026-11-22", "2031-01-01", 1).replacen("2026-11-22", "1970-01-01", 1);
+    fs::replace(&log, jumped.as_bytes()).unwrap();
+    let Opened { records, repaired, .. } = Session::open(&folder).unwrap();
+    assert_eq!((seqs(&records), repaired), (vec![0, 1, 2], Vec::new()));
+    assert_eq!(list(&home.sessions()).unwrap().0[0].changed, "2026-11-22T20:00:00.000Z");
 }

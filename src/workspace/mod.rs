@@ -15,18 +15,22 @@ use crate::base::path::RelPath;
 
 mod apply;
 mod diff;
+mod inflate;
 mod map;
+mod pack;
 mod restore;
 mod root;
+mod signatures;
+mod sound;
 mod versions;
 mod walk;
 
 pub use apply::FileOp;
 pub use diff::{changed_lines, diff};
-pub use map::map;
+pub use map::{map, map_with_signatures};
 pub use restore::Restored;
 pub use root::{Own, refuse_as_root};
-pub use versions::{Version, Versions};
+pub use versions::{Version, Versions, Watch};
 pub use walk::{Listed, Listing};
 
 #[derive(Debug, Error)]
@@ -40,8 +44,16 @@ pub enum WorkspaceError {
     },
     #[error("`{path}` has {size} bytes, more than the {limit} that are read")]
     TooLarge { path: String, size: u64, limit: u64 },
+    /// By the user, in the middle of a long work.
+    #[error("stopped while a version was kept")]
+    Stopped,
     #[error("cannot keep a version: {0}")]
     Versions(String),
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
+fn failed(error: git2::Error) -> WorkspaceError {
+    WorkspaceError::Versions(error.message().to_owned())
 }
 
 /// Names the operation and the path of a failure.

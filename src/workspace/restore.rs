@@ -7,8 +7,8 @@ use git2::{FileMode, Oid};
 
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
-use crate::workspace::versions::{Versions, changed, failed};
-use crate::workspace::{Entry, FileOp, Workspace, WorkspaceError};
+use crate::workspace::versions::{Versions, changed};
+use crate::workspace::{Entry, FileOp, Workspace, WorkspaceError, failed};
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,30 @@ pub struct Restored {
 impl Versions {
     /// Makes the workspace what it was at that version. Keep a version first: what differs is overwritten.
     pub fn restore(&mut self, workspace: &Workspace, number: u32) -> Result<Restored, WorkspaceError> {
+        self.restore_some(workspace, number, |_| true)
+    }
+
+    /// The same for these files alone, and for all files below those of them that are folders.
+    pub fn restore_only(
+        &mut self,
+        workspace: &Workspace,
+        number: u32,
+        only: &[RelPath],
+    ) -> Result<Restored, WorkspaceError> {
+        let below = |path: &RelPath| only.iter().any(|only| Path::new(path.as_str()).starts_with(only.as_str()));
+        self.restore_some(workspace, number, below)
+    }
+
+    fn restore_some(
+        &mut self,
+        workspace: &Workspace,
+        number: u32,
+        is_wanted: impl Fn(&RelPath) -> bool,
+    ) -> Result<Restored, WorkspaceError> {
         let now = self.tree_of(workspace)?;
         let then = self.repository().find_commit(self.commit_of(number)?).map_err(failed)?.tree_id();
-        let steps = self.steps(now, then)?;
+        let mut steps = self.steps(now, then)?;
+        steps.retain(|step| is_wanted(&step.path));
         let mut restored = Restored::default();
         // Deletes first: a folder may have to give way to a file, and a file to a folder.
         let is_delete = |step: &&Step| step.kind == ChangeKind::Deleted;
@@ -66,7 +87,7 @@ impl Versions {
 
     fn put(&self, step: &Step, modes: &HashMap<String, u32>) -> Result<FileOp, WorkspaceError> {
         let Step { path, blob, mode, .. } = step;
-        let content = self.repository().find_blob(*blob).map_err(failed)?.content().to_vec();
+        let content = self.content(*blob)?;
         Ok(match mode {
             FileMode::Link => FileOp::Link { path: path.clone(), target: content },
             _ => {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rustix::fs::{FileType, Mode, mknodat};
 use tempfile::{TempDir, tempdir};
 
-use super::{Entry, FileOp, Own, Versions, Workspace, diff, map, refuse_as_root};
+use super::{Entry, FileOp, Own, Versions, Workspace, WorkspaceError, diff, map, map_with_signatures, refuse_as_root};
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 
@@ -370,4 +370,134 @@ fn what_is_ignored_by_now_is_left_alone() {
     let restored = versions.restore(&workspace, with_notes.number).unwrap();
     assert_eq!(restored.left, ["notes"]);
     assert_eq!(fs::read_to_string(root.join("notes")).unwrap(), "the user's own");
+}
+
+#[test]
+fn of_a_workspace_that_is_too_large_only_touched_files_are_versioned() {
+    let (folder, workspace) = open();
+    let (_repository, mut versions) = open_versions();
+    // Under test 500 files are too many.
+    let steps: Vec<FileOp> = (0..=500).map(|n| write(&format!("src/file{n}.txt"), "old")).collect();
+    workspace.apply(&steps).unwrap();
+    versions.keep(&workspace, "begin").unwrap();
+    assert!(versions.is_partial() && versions.notice().is_some_and(|text| text.contains("too large")));
+    assert_eq!(versions.notice(), None, "it is said once");
+    assert_eq!(versions.read(0, &path("src/file7.txt")).unwrap(), None);
+    assert_eq!(workspace.protected().unwrap(), [Path::new("src")], "a run can destroy nothing");
+    assert!(workspace.left_out().unwrap().is_empty());
+
+    versions.adopt([path("src/file7.txt"), path("new.txt")]);
+    versions.keep(&workspace, "before").unwrap().unwrap();
+    workspace.apply(&[write("src/file7.txt", "new"), write("new.txt", "new")]).unwrap();
+    let kept = versions.keep(&workspace, "reply").unwrap().unwrap();
+    let wanted = [changed(ChangeKind::Created, "new.txt"), changed(ChangeKind::Modified, "src/file7.txt")];
+    assert_eq!(kept.changes, wanted);
+    versions.restore(&workspace, 1).unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join("src/file7.txt")).unwrap(), "old");
+    assert!(!folder.path().join("new.txt").exists() && folder.path().join("src/file8.txt").exists());
+}
+
+#[test]
+fn slow_work_is_told_of_and_can_be_stopped() {
+    let (_folder, workspace) = open();
+    let (_repository, mut versions) = open_versions();
+    workspace.apply(&[write("a", "x"), write("b", "x")]).unwrap();
+    versions.watched_by(Box::new(|done, all| (done, all) != (1, 2)));
+    assert!(matches!(versions.keep(&workspace, "begin"), Err(WorkspaceError::Stopped)));
+    assert_eq!(versions.newest(), None, "a version is whole or not there");
+    versions.watched_by(Box::new(|_, _| true));
+    assert!(versions.keep(&workspace, "begin").unwrap().is_some());
+}
+
+#[test]
+fn some_files_of_a_version_come_back_alone() {
+    let (_folder, workspace) = open();
+    let (_repository, mut versions) = open_versions();
+    let all = |text: &str| workspace.apply(&["a", "src/b", "src/c", "srcs"].map(|name| write(name, text))).unwrap();
+    all("one");
+    versions.keep(&workspace, "one").unwrap();
+    all("two");
+    versions.keep(&workspace, "two").unwrap();
+    let restored = versions.restore_only(&workspace, 0, &[path("src")]).unwrap();
+    let wanted = ["src/b", "src/c"].map(|name| changed(ChangeKind::Modified, name));
+    assert_eq!(restored.changes, wanted);
+    assert_eq!(workspace.read(&path("srcs"), 9).unwrap().as_deref(), Some(&b"two"[..]));
+}
+
+#[test]
+fn a_copy_of_the_versions_ends_where_it_is_asked_to() {
+    let (_folder, workspace) = open();
+    let repository = tempdir().unwrap();
+    let mut versions = Versions::open(repository.path()).unwrap();
+    for text in ["one", "two", "three"] {
+        workspace.apply(&[write("a", text)]).unwrap();
+        versions.keep(&workspace, text).unwrap();
+    }
+    let copy = tempdir().unwrap();
+    Versions::copy(repository.path(), &copy.path().join("versions"), Some(1)).unwrap();
+    let mut copied = Versions::open(&copy.path().join("versions")).unwrap();
+    assert_eq!(copied.newest(), Some(1));
+    assert_eq!(copied.read(1, &path("a")).unwrap().as_deref(), Some(&b"two"[..]));
+    workspace.apply(&[write("a", "other")]).unwrap();
+    assert_eq!(copied.keep(&workspace, "other").unwrap().map(|version| version.number), Some(2));
+    assert_eq!(versions.read(2, &path("a")).unwrap().as_deref(), Some(&b"three"[..]), "the other one stays");
+}
+
+#[test]
+fn a_faosignore_decides_over_a_gitignore() {
+    let (_folder, workspace) = open();
+    let files = ["a.log", "b.log", "secret.txt", "src/c.log"].map(|name| write(name, "x"));
+    workspace.apply(&files).unwrap();
+    let ignores = [write(".gitignore", "*.log\n"), write(".faosignore", "!b.log\nsecret.*\n")];
+    workspace.apply(&ignores).unwrap();
+    assert_eq!(names(&workspace), [".faosignore", ".gitignore", "b.log"]);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_shown_escaped() {
+    use std::os::unix::ffi::OsStrExt;
+    let (folder, workspace) = open();
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
+    let listing = workspace.files().unwrap();
+    assert_eq!((listing.files.len(), listing.unnamed), (0, vec!["caf\\xe9.txt".to_owned()]));
+}
+
+#[test]
+fn the_map_shows_what_files_offer_where_there_is_room() {
+    let (_folder, workspace) = open();
+    let files = [
+        write("a.py", "def add(a, b):\n    pass\n"),
+        write("b.txt", "x"),
+        write("c.py", "class C:\n"),
+        write("d.py", "\0def x():\n\u{ff}"),
+    ];
+    workspace.apply(&files).unwrap();
+    let listing = workspace.files().unwrap();
+    let whole = "a.py (24 bytes)\n  def add(a, b)\nb.txt (1 bytes)\nc.py (9 bytes)\n  class C\nd.py (12 bytes)\n";
+    assert_eq!(map_with_signatures(&workspace, &listing, 1_000), whole);
+    for most in 0..whole.len() + 2 {
+        assert!(map_with_signatures(&workspace, &listing, most).chars().count() <= most, "{most}");
+    }
+}
+
+#[test]
+fn many_new_files_become_one_pack_and_few_stay_single() {
+    let (_folder, workspace) = open();
+    let repository = tempdir().unwrap();
+    let mut versions = Versions::open(repository.path()).unwrap();
+    let count = |folder: &str, extension: &str| {
+        let found = crate::base::fs::below(&repository.path().join("objects").join(folder)).unwrap();
+        found.iter().filter(|below| below.path.to_string_lossy().ends_with(extension)).count()
+    };
+    // Under test more than 100 are many.
+    let steps: Vec<FileOp> = (0..150).map(|n| write(&format!("src/file{n}.txt"), &format!("text {n}"))).collect();
+    workspace.apply(&steps).unwrap();
+    versions.keep(&workspace, "begin").unwrap();
+    assert_eq!(count("pack", ".pack"), 1);
+    assert_eq!(versions.read(0, &path("src/file77.txt")).unwrap().as_deref(), Some(&b"text 77"[..]));
+    workspace.apply(&[write("src/file1.txt", "other")]).unwrap();
+    versions.keep(&workspace, "one more").unwrap();
+    assert_eq!(count("pack", ".pack"), 1);
+    let mut again = Versions::open(repository.path()).unwrap();
+    assert!(again.keep(&workspace, "the same").unwrap().is_none(), "what is packed is not new");
 }

@@ -5,19 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cap_std::fs::{Metadata, MetadataExt};
 use git2::{FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature, TreeWalkMode, TreeWalkResult};
+use rustix::io::Errno;
 
 use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
+use crate::workspace::pack;
+use crate::workspace::sound::Sound;
 use crate::workspace::walk::{Found, LARGEST_VERSIONED};
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{Workspace, WorkspaceError, failed};
 
+/// How long a version may take without a word.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
 /// A file that changed less than this before it was looked at may change again within the same time stamp.
 const RACY: Duration = Duration::from_millis(50);
+/// With less room than this a disk is full, whatever else is said of a write that failed.
+const FULL: u64 = 1 << 20;
 /// Read permission for the group and for others.
 const EVERYBODY_READS: u32 = 0o044;
 /// What a line of a commit's message begins with that tells a file's mode.
@@ -30,9 +37,18 @@ pub struct Versions {
     known: HashMap<RelPath, Known>,
     /// Ignored files that the next version holds all the same; from then on it is what holds them.
     adopted: BTreeSet<RelPath>,
+    /// The workspace is too large: only files that were touched are held.
+    partial: bool,
+    /// That was not said yet.
+    untold: bool,
+    watch: Option<Watch>,
+    sound: Sound,
     /// Files of the tree that was built last that not everybody may read, with their modes, which git does not keep.
     private: Vec<(RelPath, u32)>,
 }
+
+/// Is told how many files of how many were looked at, every [`PATIENCE`]; a `false` stops the work.
+pub type Watch = Box<dyn Fn(usize, usize) -> bool + Send + Sync>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -90,11 +106,6 @@ fn unlock(folder: &Path) {
 
 type Done<T> = Result<T, WorkspaceError>;
 
-#[expect(clippy::needless_pass_by_value, reason = "it is named as a function in `map_err`")]
-pub(super) fn failed(error: git2::Error) -> WorkspaceError {
-    WorkspaceError::Versions(error.message().to_owned())
-}
-
 impl Versions {
     /// Opens the repository, making it where it is missing. Nobody else may have it open: what a killed process has
     /// locked in it is unlocked.
@@ -112,7 +123,18 @@ impl Versions {
         };
         let repository = repository.map_err(failed)?;
         let newest = newest_tag(&repository)?;
-        Ok(Self { repository, newest, known: HashMap::new(), adopted: BTreeSet::new(), private: Vec::new() })
+        let (known, adopted, private) = (HashMap::new(), BTreeSet::new(), Vec::new());
+        Ok(Self {
+            repository,
+            newest,
+            known,
+            adopted,
+            partial: false,
+            untold: false,
+            watch: None,
+            sound: Sound::default(),
+            private,
+        })
     }
 
     /// A copy of the repository in `from` that ends with version `last`; `None` takes all of them.
@@ -139,6 +161,23 @@ impl Versions {
     /// Keeps the workspace as it is. `None` where it equals the newest version (v0 is always kept).
     /// On return the version survives a power loss.
     pub fn keep(&mut self, workspace: &Workspace, why: &str) -> Done<Option<Version>> {
+        self.keep_now(workspace, why).map_err(|error| match error {
+            WorkspaceError::Versions(message) => WorkspaceError::Versions(self.explained(message)),
+            other => other,
+        })
+    }
+
+    /// libgit2 does not hand on why a write failed.
+    fn explained(&self, message: String) -> String {
+        let room = rustix::fs::statvfs(self.repository.path()).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        match room {
+            Ok(room) if room < FULL => Errno::NOSPC.to_string(),
+            Ok(_) | Err(_) if message == "no error" => "git could not write an object".to_owned(),
+            Ok(_) | Err(_) => message,
+        }
+    }
+
+    fn keep_now(&mut self, workspace: &Workspace, why: &str) -> Done<Option<Version>> {
         let tree = self.tree_of(workspace)?;
         let before = self.newest.map(|number| self.commit_of(number)).transpose()?;
         if let Some(before) = before
@@ -182,6 +221,8 @@ impl Versions {
     /// What a file held at that version; `None` where it was not there.
     pub fn read(&self, number: u32, path: &RelPath) -> Done<Option<Vec<u8>>> {
         let Some(id) = self.entry(number, path)? else { return Ok(None) };
+        // What is no file, such as a folder, holds nothing.
+        self.sound.object(&self.repository, id)?;
         Ok(self.repository.find_blob(id).ok().map(|blob| blob.content().to_vec()))
     }
 
@@ -211,6 +252,25 @@ impl Versions {
         self.adopted.extend(paths);
     }
 
+    /// Who is told of slow work, and can stop it.
+    pub fn watched_by(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
+    /// Whether only touched files are held: before one is changed for the first time, it has to be adopted and kept.
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// What the user should know of the versions, once.
+    pub fn notice(&mut self) -> Option<String> {
+        std::mem::take(&mut self.untold).then(|| {
+            "the workspace is too large for versions of all its files: only files that the model changes are versioned, \
+             and runs can read the others but not write them"
+                .to_owned()
+        })
+    }
+
     /// Whether the newest version has a file there.
     pub fn holds(&self, path: &RelPath) -> Done<bool> {
         let Some(newest) = self.newest else { return Ok(false) };
@@ -238,11 +298,22 @@ impl Versions {
         let looked = SystemTime::now();
         let mut known = HashMap::new();
         let mut root = Folder::default();
-        let mut files = workspace.walk()?.files;
+        let walk = workspace.walk()?;
+        self.untold |= walk.is_too_large() && !self.partial;
+        self.partial = walk.is_too_large();
+        let mut files = if self.partial { Vec::new() } else { walk.files };
         let walked = files.iter().map(|found| found.path.clone()).collect();
         files.extend(self.held(workspace, &walked)?);
         self.private.clear();
-        for found in files {
+        self.pack_new(workspace, &files)?;
+        let (all, mut told) = (files.len(), Instant::now());
+        for (done, found) in files.into_iter().enumerate() {
+            if told.elapsed() > PATIENCE {
+                told = Instant::now();
+                if self.watch.as_ref().is_some_and(|watch| !watch(done, all)) {
+                    return Err(WorkspaceError::Stopped);
+                }
+            }
             let Some((blob, mode)) = self.blob_of(workspace, &found)? else { continue };
             let bits = found.metadata.mode() & 0o777;
             if !found.metadata.is_symlink() && bits & EVERYBODY_READS != EVERYBODY_READS {
@@ -256,6 +327,41 @@ impl Versions {
         }
         self.known = known;
         root.write(&self.repository)
+    }
+
+    /// Where much is new, it is written as one pack, and known from then on.
+    fn pack_new(&mut self, workspace: &Workspace, files: &[Found]) -> Done<()> {
+        let is_new = |found: &&Found| {
+            let stamp = Stamp::of(&found.metadata);
+            found.metadata.is_file()
+                && found.metadata.size() <= LARGEST_VERSIONED
+                && self.known.get(&found.path).is_none_or(|known| known.stamp != stamp)
+        };
+        let new: Vec<&Found> = files.iter().filter(is_new).collect();
+        if new.len() <= pack::MANY {
+            return Ok(());
+        }
+        let (all, mut done, mut told) = (new.len(), 0, Instant::now());
+        let mut rest = new.into_iter();
+        let written = pack::blobs(self.repository.path(), || {
+            for found in rest.by_ref() {
+                done += 1;
+                if told.elapsed() > PATIENCE {
+                    told = Instant::now();
+                    if self.watch.as_ref().is_some_and(|watch| !watch(done, all)) {
+                        return Err(WorkspaceError::Stopped);
+                    }
+                }
+                // What is gone meanwhile is passed over.
+                if let Some(bytes) = workspace.read(&found.path, LARGEST_VERSIONED)? {
+                    return Ok(Some(((found.path.clone(), Stamp::of(&found.metadata)), bytes)));
+                }
+            }
+            Ok(None)
+        })?;
+        let known = written.into_iter().map(|((path, stamp), blob)| (path, Known { stamp, blob }));
+        self.known.extend(known);
+        self.repository.odb().and_then(|objects| objects.refresh()).map_err(failed)
     }
 
     /// `None` for what is gone meanwhile, or too large.
@@ -288,8 +394,17 @@ impl Versions {
         self.repository.commit(None, &author, &author, why, &tree, &parents).map_err(failed)
     }
 
+    /// The version's commit, which can be read with its trees.
     pub(super) fn commit_of(&self, number: u32) -> Done<Oid> {
-        self.repository.refname_to_id(&format!("refs/tags/v{number}")).map_err(failed)
+        let commit = self.repository.refname_to_id(&format!("refs/tags/v{number}")).map_err(failed)?;
+        self.sound.commit(&self.repository, commit)?;
+        Ok(commit)
+    }
+
+    /// What a blob of a version holds.
+    pub(super) fn content(&self, blob: Oid) -> Done<Vec<u8>> {
+        self.sound.object(&self.repository, blob)?;
+        Ok(self.repository.find_blob(blob).map_err(failed)?.content().to_vec())
     }
 
     fn changes_between(&self, from: Option<Oid>, to: Oid) -> Done<Vec<FileChange>> {

@@ -1,6 +1,7 @@
 //! Our own walk over the handle: what is versioned, what is not, and what a run must not be able to destroy.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, Metadata, ReadDir};
@@ -13,11 +14,17 @@ use crate::workspace::{Workspace, WorkspaceError, at};
 /// Folders deeper than this and entries past this are not looked at, and said.
 const DEEPEST: usize = 64;
 const MOST_ENTRIES: usize = 200_000;
-/// A `.gitignore` larger than this is not one.
+/// The later one decides.
+const IGNORES: [&str; 2] = [".gitignore", ".faosignore"];
+/// An ignore file larger than this is not one.
 const LARGEST_IGNORE: u64 = 1 << 20;
 
 /// Larger files are not versioned, so a run must not destroy them.
 pub(super) const LARGEST_VERSIONED: u64 = 256 * 1024 * 1024;
+
+/// A workspace of more files or bytes than this has only those versioned that were touched.
+const MOST_FILES: usize = if cfg!(test) { 500 } else { 50_000 };
+const MOST_BYTES: u64 = 2 << 30;
 
 /// Folders that tools make and can make again: never versioned, and a run may write them.
 const CACHES: [&str; 18] = [
@@ -48,6 +55,8 @@ const RESERVED: [&str; 2] = [".git", ".faos"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub files: Vec<Listed>,
+    /// Names that are no text, escaped: nothing here can name them.
+    pub unnamed: Vec<String>,
     /// The walk was cut short at its cap.
     pub truncated: bool,
 }
@@ -64,8 +73,10 @@ pub(super) struct Walk {
     pub files: Vec<Found>,
     /// Topmost paths that no version holds, caches excepted.
     pub protected: Vec<PathBuf>,
+    pub unnamed: Vec<String>,
     pub truncated: bool,
     entries: usize,
+    bytes: u64,
 }
 
 pub(super) struct Found {
@@ -79,11 +90,23 @@ impl Workspace {
         let walk = self.walk()?;
         let files = walk.files.into_iter().filter(|found| found.metadata.is_file());
         let files = files.map(|found| Listed { size: found.metadata.len(), path: found.path }).collect();
-        Ok(Listing { files, truncated: walk.truncated })
+        Ok(Listing { files, unnamed: walk.unnamed, truncated: walk.truncated })
     }
 
-    /// Existing paths that no version holds and a run must not be able to destroy, with `.git` and `.faos`.
+    /// Existing paths that no version holds and a run must not be able to destroy, with `.git` and `.faos`. In a
+    /// workspace that is too large for versions this is all that there is.
     pub fn protected(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
+        let walk = self.walk()?;
+        if !walk.is_too_large() {
+            return Ok(walk.protected);
+        }
+        let entries = self.dir.entries().map_err(at("list", self.root.display()))?;
+        let names = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())));
+        Ok(names.filter(|name| !is_cache(name.as_os_str())).collect())
+    }
+
+    /// Existing paths that versions leave out: what is ignored, and what they cannot hold.
+    pub fn left_out(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
         Ok(self.walk()?.protected)
     }
 
@@ -104,13 +127,21 @@ impl Workspace {
     }
 }
 
-/// The rules of one `.gitignore`, and the folder that they are relative to.
+/// The rules of one folder's ignore files, and the folder that they are relative to.
 struct Ignore {
     folder: PathBuf,
     rules: Gitignore,
 }
 
+fn is_cache(name: &OsStr) -> bool {
+    CACHES.iter().any(|cache| name == OsStr::new(cache))
+}
+
 impl Walk {
+    pub fn is_too_large(&self) -> bool {
+        self.truncated || self.files.len() > MOST_FILES || self.bytes > MOST_BYTES
+    }
+
     fn folder(
         &mut self,
         dir: &Dir,
@@ -149,7 +180,7 @@ impl Walk {
     ) -> Result<(), WorkspaceError> {
         let name = path.file_name().unwrap_or_default();
         let is_folder = metadata.is_dir();
-        if is_folder && CACHES.iter().any(|cache| name == OsStr::new(cache)) {
+        if is_folder && is_cache(name) {
             return Ok(());
         }
         let reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
@@ -172,29 +203,43 @@ impl Walk {
             Some(Ok(path)) if metadata.is_file() || metadata.is_symlink() => {
                 if metadata.is_file() && metadata.len() > LARGEST_VERSIONED {
                     self.protected.push(PathBuf::from(path.as_str()));
+                } else {
+                    self.bytes = self.bytes.saturating_add(metadata.len());
                 }
                 self.files.push(Found { path, metadata });
             }
             // Names that are no text, devices, sockets: no version can hold them.
-            Some(_) | None => self.protected.push(path.to_owned()),
+            found => {
+                if found.is_none() {
+                    self.unnamed.push(path.as_os_str().as_bytes().escape_ascii().to_string());
+                }
+                self.protected.push(path.to_owned());
+            }
         }
         Ok(())
     }
 }
 
-/// The rules of the folder's own `.gitignore`, where it has one.
+/// The rules of the folder's own `.gitignore` and, over these, of its `.faosignore`, where it has one of them.
 fn rules(dir: &Dir, below: &Path) -> Option<Ignore> {
-    let metadata = dir.symlink_metadata(".gitignore").ok()?;
-    if !metadata.is_file() || metadata.len() > LARGEST_IGNORE {
+    let texts: Vec<String> = IGNORES.iter().filter_map(|name| ignore_text(dir, name)).collect();
+    if texts.is_empty() {
         return None;
     }
-    let text = dir.read_to_string(".gitignore").ok()?;
     let mut builder = GitignoreBuilder::new("");
-    for line in text.lines() {
+    for line in texts.iter().flat_map(|text| text.lines()) {
         // A line that is no pattern ignores nothing, as with git.
         let _ = builder.add_line(None, line);
     }
     Some(Ignore { folder: below.to_owned(), rules: builder.build().ok()? })
+}
+
+fn ignore_text(dir: &Dir, name: &str) -> Option<String> {
+    let metadata = dir.symlink_metadata(name).ok()?;
+    if !metadata.is_file() || metadata.len() > LARGEST_IGNORE {
+        return None;
+    }
+    dir.read_to_string(name).ok()
 }
 
 /// The deepest file with an opinion decides.

@@ -1,6 +1,6 @@
 //! What `faos` costs, beside `curl -N` on the same stream in the same run: the least that such a request can cost.
 //!
-//! `cargo bench -- [--runs N] [--program PATH] [--strict]`. The programs take turns, and medians are compared, since the
+//! `cargo bench -- [--runs N] [--program PATH] [--strict] [--sessions]`. The programs take turns, and medians are compared, since the
 //! machine's own load moves every absolute number. Marks that are missed are named; `--strict` makes them an error.
 #![expect(
     clippy::print_stdout,
@@ -15,6 +15,7 @@ mod sandbox;
 mod screen;
 mod scripting;
 mod server;
+mod sessions;
 mod stream;
 mod table;
 
@@ -42,12 +43,16 @@ struct Options {
     runs: usize,
     program: PathBuf,
     strict: bool,
+    only_sessions: bool,
 }
 
 fn main() -> Outcome<ExitCode> {
     match std::env::args().collect::<Vec<_>>().as_slice() {
         [_, argument, kind, times] if argument == screen::ARGUMENT => {
             return screen::show(kind, times.parse()?).map(|()| ExitCode::SUCCESS);
+        }
+        [_, argument, folder] if argument == sessions::ARGUMENT => {
+            return sessions::open(folder).map(|()| ExitCode::SUCCESS);
         }
         [_, argument, url] if argument == stream::ARGUMENT => return stream::read(url).map(|()| ExitCode::SUCCESS),
         _ => {}
@@ -58,15 +63,19 @@ fn main() -> Outcome<ExitCode> {
         fs::create_dir(folder.path().join(name))?;
     }
     let bench = Bench { options: &options, folder: folder.path() };
-    let mut rows = vec![bench.startup()?];
-    rows.extend(bench.short_request()?);
-    rows.extend(bench.long_reply()?);
-    rows.extend(stream::rows(&bench)?);
-    rows.extend(prompt::rows(&bench)?);
-    rows.extend(sandbox::rows(&bench)?);
-    rows.extend(screen::rows(options.runs)?);
-    rows.extend(reply::rows(options.runs)?);
-    rows.extend(scripting::rows(options.runs)?);
+    let mut rows = Vec::new();
+    if !options.only_sessions {
+        rows.push(bench.startup()?);
+        rows.extend(bench.short_request()?);
+        rows.extend(bench.long_reply()?);
+        rows.extend(stream::rows(&bench)?);
+        rows.extend(prompt::rows(&bench)?);
+        rows.extend(sandbox::rows(&bench)?);
+        rows.extend(screen::rows(options.runs)?);
+        rows.extend(reply::rows(options.runs)?);
+        rows.extend(scripting::rows(options.runs)?);
+    }
+    rows.extend(sessions::rows(&bench)?);
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());
@@ -74,13 +83,15 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn options() -> Outcome<Options> {
-    let mut options = Options { runs: 11, program: env!("CARGO_BIN_EXE_faos").into(), strict: false };
+    let mut options =
+        Options { runs: 11, program: env!("CARGO_BIN_EXE_faos").into(), strict: false, only_sessions: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             // Cargo says this to every benchmark.
             "--bench" => {}
             "--strict" => options.strict = true,
+            "--sessions" => options.only_sessions = true,
             "--runs" => options.runs = arguments.next().ok_or("--runs wants a number")?.parse()?,
             "--program" => options.program = arguments.next().ok_or("--program wants a path")?.into(),
             other => return Err(format!("unknown argument `{other}`").into()),

@@ -13,6 +13,7 @@ mod commands;
 mod compacted;
 mod compatibility;
 mod continued;
+mod durability;
 mod exit_codes;
 mod faults;
 mod gateway;

@@ -1,10 +1,13 @@
 //! A conversation gone on with: after its end, after an interruption, after `kill -9` at any moment.
 
+use std::path::Path;
+
 use faos::playback::Reply;
+use faos::workspace::{Versions, Workspace};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::env::TestEnv;
+use crate::support::env::{SessionFolder, TestEnv};
 use crate::support::model_server::{cut_by_length, cut_off, gated, serve};
 
 const FILES: &str = "one.txt\n```\nfirst\n```\n\ntwo.txt\n```\nsecond\n```\n";
@@ -125,7 +128,7 @@ fn a_broken_connection_loses_nothing() {
 #[test]
 fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
     let reply: String = (0..40).map(|n| format!("file{n}.txt\n```\nline of file {n}\n```\n\n")).collect();
-    let rounds = std::env::var("FAOS_TEST_ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("FAOS_TEST_ROUNDS").map_or(50, |rounds| rounds.parse().unwrap());
     for round in 0_usize..rounds {
         let words: Vec<&str> = reply.split_inclusive(' ').collect();
         let (before, after) = words.split_at(1 + round * 7 % words.len());
@@ -154,6 +157,7 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         for n in 0..40 {
             assert_eq!(env.read(&format!("workspace/file{n}.txt")), format!("line of file {n}\n"), "round {round}");
         }
+        is_as_its_newest_version(&session, &env.workspace());
         let seqs: Vec<u64> = session.records().iter().map(|record| record["seq"].as_u64().unwrap()).collect();
         assert_eq!(seqs, (0..seqs.len() as u64).collect::<Vec<_>>(), "round {round}: no gap");
     }
@@ -197,6 +201,14 @@ fn a_version_without_its_record_gets_one() {
     env.run(["resume", "--last", "how many are there?"]).assert_code(0);
     let kept = env.session().records_of("version_kept");
     assert_eq!((kept.len(), kept[1]["version"].as_u64(), kept[1]["files"].as_array().unwrap().len()), (2, Some(1), 2));
+}
+
+/// The workspace, file for file, is what the newest version holds.
+fn is_as_its_newest_version(session: &SessionFolder, workspace: &Path) {
+    let mut versions = Versions::open(&session.path().join("versions")).unwrap();
+    let newest = versions.newest().unwrap();
+    let workspace = Workspace::open(workspace).unwrap();
+    assert_eq!(versions.since(&workspace, newest).unwrap(), []);
 }
 
 fn acknowledged_is_kept(stdout: &str, records: &[Value]) {

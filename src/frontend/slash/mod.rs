@@ -188,8 +188,16 @@ mod tests {
     #[test]
     fn lines_become_steps() {
         assert_eq!(parse("undo"), Ok(Step::Do(Op::Undo)));
-        assert_eq!(parse("restore v3"), Ok(Step::Do(Op::Restore { version: 3 })));
-        assert_eq!(parse("diff"), Ok(Step::Do(Op::Show(Topic::Diff { version: None }))));
+        assert_eq!(parse("restore v3"), Ok(Step::Do(Op::Restore { version: 3, only: Vec::new() })));
+        let only = vec!["a.py".to_owned(), "src".to_owned()];
+        assert_eq!(parse("restore 3 a.py  src"), Ok(Step::Do(Op::Restore { version: 3, only })));
+        let diff = |version, to, only: Option<&str>| {
+            Ok(Step::Do(Op::Show(Topic::Diff { version, to, only: only.map(str::to_owned) })))
+        };
+        assert_eq!(parse("diff"), diff(None, None, None));
+        assert_eq!(parse("diff 2"), diff(Some(2), None, None));
+        assert_eq!(parse("diff v2..4 src/a b.py"), diff(Some(2), Some(4), Some("src/a b.py")));
+        assert_eq!(parse("diff src/a.py"), diff(None, None, Some("src/a.py")));
         let run = Op::Run { command: "make test".to_owned(), told: Told::Model, network: None };
         assert_eq!(parse("run  make test "), Ok(Step::Do(run)));
         let command = "pip install rich".to_owned();
