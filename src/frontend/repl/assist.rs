@@ -220,7 +220,10 @@ mod tests {
         known.versions(vec!["v0".to_owned(), "v1".to_owned()]);
         known.models(vec!["qwen3-coder".to_owned()]);
         let assist = Assist::new(known, false);
-        assert_eq!(assist.candidates("/re"), (1, ["redo", "retry", "restore", "resume"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            assist.candidates("/re"),
+            (1, ["redo", "retry", "restore", "resume", "rename"].map(str::to_owned).to_vec())
+        );
         assert_eq!(assist.candidates("see @src/d"), (5, vec!["src/db.py".to_owned()]));
         assert_eq!(assist.candidates("see @my"), (5, vec!["\"my notes.md\"".to_owned()]));
         assert_eq!(assist.candidates("see @\"my no"), (5, vec!["\"my notes.md\"".to_owned()]));
