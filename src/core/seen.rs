@@ -88,8 +88,10 @@ impl Conversation {
         };
         let Some(now) = self.parts.workspace.read(path, LARGEST_FILE).ok().flatten() else { return Ok(None) };
         let real = self.parts.workspace.real(path);
-        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, &real)?;
-        if before.as_ref() == Some(&now) {
+        let versions = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = versions.read(version, &real)?;
+        // Where only touched files are versioned, one that is in none is not new.
+        if before.as_ref() == Some(&now) || before.is_none() && versions.is_partial() {
             return Ok(None);
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
