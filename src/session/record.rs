@@ -252,6 +252,7 @@ pub struct FileChanging {
     /// Behind every link.
     pub path: String,
     /// A file stood there.
+    #[serde(default)]
     pub was: bool,
     /// Of its new content, in hexadecimal digits; `None` where it goes.
     pub sha256: Option<String>,
