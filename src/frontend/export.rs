@@ -1,4 +1,4 @@
-//! A conversation as a document: for people ([`html`]) and for editors and other programs ([`markdown`]).
+//! A conversation as a document: for people ([`html()`]) and for editors and other programs ([`markdown()`]).
 //!
 //! A document stands alone: it names no other file, and what it shows was made printable before.
 
