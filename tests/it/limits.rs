@@ -157,7 +157,10 @@ fn a_cancelled_run_is_told_first_and_leaves_nothing() {
         running.signal(Signal::INT);
         let ran = sandboxed.ended(running);
         assert_eq!((ran.kind(), ran.output.code), ("cancelled", Some(130)), "{backend}: {}", ran.report);
-        assert_eq!(ran.output.stdout, "begun\ntold\n", "{backend}");
+        // Without namespaces the group is told, and then each of its processes.
+        let mut lines: Vec<&str> = ran.output.stdout.lines().collect();
+        lines.dedup();
+        assert_eq!(lines, ["begun", "told"], "{backend}");
         assert_eq!(leftovers(&sandboxed), BTreeSet::new(), "{backend}");
     }
 }
