@@ -325,10 +325,9 @@ impl Conversation {
                     if kind != ActionKind::Edit {
                         turn.repeats.note("the same refused action", (word_of(kind), &path, &reason));
                     }
-                    let entry =
-                        record::Entry::ActionRefused { kind, path: path.clone(), reason: reason.clone(), feedback };
-                    self.record(entry);
-                    (ActionOutcome::Refused, Some(reason))
+                    let (path, shown) = (path.clone(), Some(reason.clone()));
+                    self.record(record::Entry::ActionRefused { kind, path, reason, feedback, begun: false });
+                    (ActionOutcome::Refused, shown)
                 }
             };
             events.push(Event::Action(ActionEvent { kind, path, outcome, reason, diff, lines }));

@@ -89,10 +89,7 @@ impl Done {
     fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::ActionApplied { path, .. } if self.applied.last() != Some(path) => self.applied.push(path.clone()),
-            // A read that found nothing says so in one text; one that was not even tried has its word in front.
-            Entry::ActionRefused { kind: ActionKind::Read, reason, feedback, .. } if reason == feedback => {
-                self.tasks += 1
-            }
+            Entry::ActionRefused { begun: true, .. } => self.tasks += 1,
             Entry::ActionRefused { kind: ActionKind::Delete, reason, .. } if reason == NO_SUCH_FILE => {
                 self.already_gone = true;
             }
@@ -462,7 +459,7 @@ mod tests {
 
     fn refused(feedback: &str) -> Entry {
         let (path, reason) = ("x".to_owned(), "no".to_owned());
-        Entry::ActionRefused { kind: ActionKind::Edit, path, reason, feedback: feedback.to_owned() }
+        Entry::ActionRefused { kind: ActionKind::Edit, path, reason, feedback: feedback.to_owned(), begun: false }
     }
 
     fn read(text: &str) -> Entry {

@@ -345,7 +345,7 @@ impl Conversation {
                 turn.repeats.note("the same refused read", &feedback);
                 let reason = feedback.split_once(": ").map_or(feedback.as_str(), |(_, why)| why).to_owned();
                 let (kind, path) = (ActionKind::Read, what.to_owned());
-                self.record(Entry::ActionRefused { kind, path, reason: reason.clone(), feedback });
+                self.record(Entry::ActionRefused { kind, path, reason: reason.clone(), feedback, begun: true });
                 (ActionOutcome::Refused, Some(reason))
             }
         };

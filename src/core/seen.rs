@@ -159,6 +159,7 @@ mod tests {
             path: "a".to_owned(),
             reason: CHANGED_OUTSIDE.to_owned(),
             feedback: String::new(),
+            begun: false,
         };
         let read = Entry::FileAttached { path: "a:1-9".to_owned(), source: AttachedBy::Model, text: String::new() };
         for (then, path, wanted) in [

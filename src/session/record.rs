@@ -157,6 +157,9 @@ pub enum Entry {
         path: String,
         reason: String,
         feedback: String,
+        /// It was begun, and came to nothing: a read of what is not there.
+        #[serde(default)]
+        begun: bool,
     },
     VersionKept {
         version: u32,

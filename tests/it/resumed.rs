@@ -307,6 +307,27 @@ fn a_run_that_was_not_begun_is_done_when_the_session_goes_on() {
     env.run(["resume", "--last", "--no-scripts", "something else"]).assert_code(0);
 }
 
+#[test]
+fn a_read_that_found_nothing_holds_no_run_back_when_the_session_goes_on() {
+    let reply = "```read\nmissing.txt\n```\n\n```run\necho 1 >> log.txt\n```\n\n```run\necho 2 >> log.txt\n```\n";
+    let server = serve([Reply::text(reply), Reply::text("Done.\n"), Reply::text("Done.\n"), Reply::text("Done.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    for (request, last, left) in [(2, "\"run_finished\"", "1\n"), (3, "\"action_refused\"", "")] {
+        cut_log_behind(&env, last);
+        env.write("workspace/log.txt", left);
+        env.run(["resume", "--last", "--no-scripts"]).assert_code(0);
+        assert_eq!(env.read("workspace/log.txt"), "1\n2\n", "cut behind {last}");
+        assert_eq!(env.session().records_of("action_refused").len(), 1, "cut behind {last}");
+        let requests = server.requests();
+        let told = last_message(&requests[request]);
+        let all = ["read missing.txt: no such file", "run 1: exit 0", "run 2: exit 0"];
+        assert!(all.iter().all(|text| told.matches(text).count() == 1), "cut behind {last}: {told}");
+    }
+}
+
 /// What is written through a link is what it leads to, and so is what is set back.
 #[test]
 fn files_that_were_half_written_through_a_link_are_set_back() {
