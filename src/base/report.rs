@@ -86,6 +86,19 @@ pub enum Guarantee {
     Limits,
 }
 
+impl Guarantee {
+    /// As settings and reports call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FsWrite => "fs-write",
+            Self::FsRead => "fs-read",
+            Self::Network => "network",
+            Self::Kill => "kill",
+            Self::Limits => "limits",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {

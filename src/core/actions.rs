@@ -73,8 +73,7 @@ struct Change<'a> {
 
 impl Walked {
     fn refuse(&mut self, kind: ActionKind, path: &str, reason: String) {
-        let word = word_of(kind);
-        let feedback = format!("{word} {path}: {reason}");
+        let feedback = format!("{} {path}: {reason}", kind.as_str());
         self.outcomes.push(Outcome::new(kind, path, Went::Refused { reason, feedback }));
     }
 
@@ -323,7 +322,7 @@ impl Conversation {
                 }
                 Went::Refused { reason, feedback } => {
                     if kind != ActionKind::Edit {
-                        turn.repeats.note("the same refused action", (word_of(kind), &path, &reason));
+                        turn.repeats.note("the same refused action", (kind.as_str(), &path, &reason));
                     }
                     let (path, shown) = (path.clone(), Some(reason.clone()));
                     self.record(record::Entry::ActionRefused { kind, path, reason, feedback, begun: false });
@@ -441,17 +440,6 @@ fn rename(tree: &mut Tree<'_>, walked: &mut Walked, from: &RelPath, to: &RelPath
         }
     }
     Ok(())
-}
-
-fn word_of(kind: ActionKind) -> &'static str {
-    match kind {
-        ActionKind::Write => "write",
-        ActionKind::Edit => "edit",
-        ActionKind::Delete => "delete",
-        ActionKind::Move => "move",
-        ActionKind::Run => "run",
-        ActionKind::Read => "read",
-    }
 }
 
 fn kind_of(word: &str) -> ActionKind {

@@ -69,9 +69,9 @@ fn piece(entry: &Entry, commands: &[(u32, String)], versions: Option<&Versions>)
         }
         Entry::FileAttached { path, .. } => Piece::Remark(format!("read {}", clean(path))),
         Entry::ActionApplied { kind: ActionKind::Run | ActionKind::Read, .. } => return None,
-        Entry::ActionApplied { kind, path, .. } => Piece::Remark(format!("{} {}", word(kind), clean(path))),
+        Entry::ActionApplied { kind, path, .. } => Piece::Remark(format!("{} {}", kind.as_str(), clean(path))),
         Entry::ActionRefused { kind, path, reason, .. } => {
-            Piece::Remark(format!("{} {}: refused: {}", word(kind), clean(path), clean(reason)))
+            Piece::Remark(format!("{} {}: refused: {}", kind.as_str(), clean(path), clean(reason)))
         }
         Entry::VersionKept { version, why, files, .. } if *version > 0 => Piece::Version {
             number: *version,
@@ -136,17 +136,6 @@ fn first_lines(text: &str, most: usize) -> String {
 
 fn clean(text: &str) -> String {
     masked(&printable(text)).into_owned()
-}
-
-fn word(kind: &ActionKind) -> &'static str {
-    match kind {
-        ActionKind::Write => "write",
-        ActionKind::Edit => "edit",
-        ActionKind::Delete => "delete",
-        ActionKind::Move => "move",
-        ActionKind::Run => "run",
-        ActionKind::Read => "read",
-    }
 }
 
 #[cfg(test)]

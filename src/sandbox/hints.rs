@@ -20,7 +20,7 @@ pub fn absent(why: &str) -> SandboxError {
 
 /// The backend can never give what is required.
 pub fn lacking(backend: Backend, lacks: &[Guarantee]) -> SandboxError {
-    let names: Vec<&str> = lacks.iter().map(|guarantee| name(*guarantee)).collect();
+    let names: Vec<&str> = lacks.iter().map(|guarantee| guarantee.as_str()).collect();
     SandboxError::Unavailable {
         message: format!("`{}` does not give {}", capabilities(backend).name, names.join(", ")),
         hints: vec!["`require` in `[sandbox]` of the settings says what must be given".to_owned()],
@@ -77,15 +77,4 @@ fn ways_out(backend: Backend, step: &str) -> Vec<String> {
         hints.insert(0, INSTALL.to_owned());
     }
     hints
-}
-
-/// As settings and reports call it.
-fn name(guarantee: Guarantee) -> &'static str {
-    match guarantee {
-        Guarantee::FsWrite => "fs-write",
-        Guarantee::FsRead => "fs-read",
-        Guarantee::Network => "network",
-        Guarantee::Kill => "kill",
-        Guarantee::Limits => "limits",
-    }
 }

@@ -353,6 +353,19 @@ pub enum Verdict {
     Interrupted,
 }
 
+impl ActionKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Write => "write",
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+            Self::Move => "move",
+            Self::Run => "run",
+            Self::Read => "read",
+        }
+    }
+}
+
 impl Verdict {
     pub fn as_str(self) -> &'static str {
         match self {

@@ -112,7 +112,7 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
         Err(error) => {
             checkup.problem("backend", &not_tried(error));
             for guarantee in ALL {
-                checkup.note(name(guarantee), "no   there is no sandbox, and so nothing can be run", &[]);
+                checkup.note(guarantee.as_str(), "no   there is no sandbox, and so nothing can be run", &[]);
             }
             return limits(checkup, &options.limits);
         }
@@ -158,9 +158,9 @@ fn others(checkup: &mut Checkup, others: &[Other]) {
         match tried {
             Ok(Findings { tried, .. }) => {
                 let broken = tried.iter().filter(|tried| tried.promised && tried.got_through);
-                let broken: Vec<&str> = broken.map(|tried| name(tried.guarantee)).collect();
+                let broken: Vec<&str> = broken.map(|tried| tried.guarantee.as_str()).collect();
                 let held: Vec<&str> =
-                    tried.iter().filter(|tried| tried.held()).map(|tried| name(tried.guarantee)).collect();
+                    tried.iter().filter(|tried| tried.held()).map(|tried| tried.guarantee.as_str()).collect();
                 let text = format!("{about}; holds {}", held.join(" "));
                 let text = if broken.is_empty() { text } else { format!("{text}; FAILS {}", broken.join(" ")) };
                 match (broken.is_empty(), gaps.len()) {
@@ -193,25 +193,15 @@ fn guarantee(checkup: &mut Checkup, tried: &Tried, backend: Backend, options: &s
     let (kept, lost) = meaning(*guarantee);
     let text = if tried.held() { format!("yes  {kept} ({how})") } else { format!("no   {lost} ({how})") };
     if tried.held() {
-        return checkup.fine(name(*guarantee), text);
+        return checkup.fine(guarantee.as_str(), text);
     }
     // What was switched off by the user's word is missed by nobody.
     let waived = backend == Backend::Off || (*guarantee == Guarantee::Network && options.network == Network::Full);
     if waived || !options.require.contains(guarantee) {
-        return checkup.note(name(*guarantee), text, &[]);
+        return checkup.note(guarantee.as_str(), text, &[]);
     }
     let hint = "this is a fault of faos: please report it, with your kernel's version".to_owned();
-    checkup.problem(name(*guarantee), &Failure { message: text, hints: vec![hint], exit_code: 5 });
-}
-
-fn name(guarantee: Guarantee) -> &'static str {
-    match guarantee {
-        Guarantee::FsWrite => "fs-write",
-        Guarantee::FsRead => "fs-read",
-        Guarantee::Network => "network",
-        Guarantee::Kill => "kill",
-        Guarantee::Limits => "limits",
-    }
+    checkup.problem(guarantee.as_str(), &Failure { message: text, hints: vec![hint], exit_code: 5 });
 }
 
 /// What it means, kept or not, for someone who has not read about it.
