@@ -6,8 +6,6 @@ use std::sync::PoisonError;
 
 use crate::base::fs;
 use crate::base::message::Role;
-use crate::base::path::RelPath;
-use crate::base::report::ChangeKind;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::head::{message_of, version_before};
@@ -22,7 +20,6 @@ use crate::core::view::{
 use crate::gateway::Gateway;
 use crate::session::record::{Entry, Record};
 use crate::session::{self};
-use crate::workspace::{Versions, Workspace, WorkspaceError, diff};
 
 /// Files whose differences are shown; the rest is named.
 const LARGEST: u64 = 1024 * 1024;
@@ -142,7 +139,15 @@ impl Conversation {
             let is_wanted = |path: &str| only.as_ref().is_none_or(|only| Path::new(path).starts_with(only));
             match to {
                 Some(to) => transcript::changes_between(&versions, version, to, is_wanted),
-                None => difference(&mut versions, &workspace, version, is_wanted),
+                None => {
+                    let changes = versions.since(&workspace, version)?;
+                    let wanted = changes.into_iter().filter(|change| is_wanted(&change.path));
+                    transcript::unified(
+                        wanted,
+                        |path| versions.read(version, path),
+                        |path| workspace.read(path, LARGEST),
+                    )
+                }
             }
         })
         .await??;
@@ -205,29 +210,6 @@ impl Conversation {
 /// A rough count: the server's own is taken where it gives one.
 fn tokens(text: &str) -> u64 {
     u64::try_from(text.chars().count().div_ceil(CHARACTERS)).unwrap_or(u64::MAX)
-}
-
-fn difference(
-    versions: &mut Versions,
-    workspace: &Workspace,
-    version: u32,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<String, WorkspaceError> {
-    let mut text = String::new();
-    for change in versions.since(workspace, version)?.into_iter().filter(|change| is_wanted(&change.path)) {
-        let Ok(path) = RelPath::parse(&change.path) else { continue };
-        let before = versions.read(version, &path)?;
-        let now = if change.kind == ChangeKind::Deleted { None } else { workspace.read(&path, LARGEST).ok().flatten() };
-        match (utf8(before), utf8(now)) {
-            (Ok(before), Ok(now)) => text.push_str(&diff(&change.path, before.as_deref(), now.as_deref())),
-            (_, _) => text.push_str(&format!("{}: differs, and is no text\n", change.path)),
-        }
-    }
-    Ok(text)
-}
-
-fn utf8(bytes: Option<Vec<u8>>) -> Result<Option<String>, std::string::FromUtf8Error> {
-    bytes.map(String::from_utf8).transpose()
 }
 
 fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::base::path::RelPath;
 use crate::base::printable::printable;
-use crate::base::report::ChangeKind;
+use crate::base::report::{ChangeKind, FileChange};
 use crate::base::secrets::masked;
 use crate::core::history::path;
 use crate::core::view::{Piece, Run, Transcript};
@@ -112,14 +112,33 @@ pub(super) fn changes_between(
     to: u32,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<String, WorkspaceError> {
+    let changes = versions.between(from, to)?.into_iter().filter(|change| is_wanted(&change.path));
+    unified(changes, |path| versions.read(from, path), |path| versions.read(to, path))
+}
+
+/// A unified diff of these changes; `before` and `after` give what a file holds on either side. What cannot be shown is
+/// named.
+pub(super) fn unified(
+    changes: impl Iterator<Item = FileChange>,
+    before: impl Fn(&RelPath) -> Result<Option<Vec<u8>>, WorkspaceError>,
+    after: impl Fn(&RelPath) -> Result<Option<Vec<u8>>, WorkspaceError>,
+) -> Result<String, WorkspaceError> {
     let mut text = String::new();
-    for change in versions.between(from, to)?.into_iter().filter(|change| is_wanted(&change.path)) {
-        let Ok(path) = RelPath::parse(&change.path) else { continue };
-        let before = versions.read(from, &path)?;
-        let after = if change.kind == ChangeKind::Deleted { None } else { versions.read(to, &path)? };
+    for FileChange { path: name, kind } in changes {
+        let Ok(path) = RelPath::parse(&name) else { continue };
+        let before = before(&path)?;
+        let after = if kind == ChangeKind::Deleted { Ok(None) } else { after(&path) };
+        let after = match after {
+            Ok(after) => after,
+            Err(error @ (WorkspaceError::TooLarge { .. } | WorkspaceError::Io { .. })) => {
+                text.push_str(&format!("{name}: differs, and is not shown: {error}\n"));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         match (before.map(String::from_utf8).transpose(), after.map(String::from_utf8).transpose()) {
-            (Ok(before), Ok(after)) => text.push_str(&diff(&change.path, before.as_deref(), after.as_deref())),
-            (_, _) => text.push_str(&format!("{}: differs, and is no text\n", change.path)),
+            (Ok(before), Ok(after)) => text.push_str(&diff(&name, before.as_deref(), after.as_deref())),
+            (_, _) => text.push_str(&format!("{name}: differs, and is no text\n")),
         }
     }
     Ok(text)

@@ -47,6 +47,17 @@ fn what_there_is_can_be_asked_for() {
     chat.quit();
 }
 
+/// It is there: the diff must not look as if it were gone.
+#[test]
+fn a_file_that_is_too_large_for_a_diff_is_named() {
+    let mut chat = Chat::new([FILE].map(Reply::text));
+    chat.ask("write it");
+    chat.env.write("workspace/app.py", "#".repeat(1024 * 1024 + 1));
+    chat.ask("/diff v1");
+    chat.assert_answered("/diff v1", "app.py: differs, and is not shown: `app.py` has 1048577 bytes");
+    chat.quit();
+}
+
 #[test]
 fn every_command_of_the_help_is_one() {
     let mut chat = Chat::new([]);
