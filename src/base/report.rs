@@ -35,6 +35,33 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// One of a run that never was, for trying out what reads reports: it ended with `code`, took 0.1 s and left nothing.
+    pub fn made_up(command: &str, cwd: &str, code: i32) -> Self {
+        Self {
+            command: command.to_owned(),
+            cwd: cwd.to_owned(),
+            backend: Backend::Ns,
+            guarantees: Vec::new(),
+            missing: Vec::new(),
+            degraded: Vec::new(),
+            network: Network::Off,
+            wall_s: 0.1,
+            setup_s: 0.0,
+            user_s: 0.0,
+            system_s: 0.0,
+            peak_memory_bytes: 1 << 20,
+            peak_memory_method: MemoryMethod::Sampled,
+            processes_left_killed: 0,
+            written_bytes: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            truncated: false,
+            files_changed: Vec::new(),
+            quarantined: Vec::new(),
+            exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
+        }
+    }
+
     /// The program ended by itself with status 0.
     pub fn succeeded(&self) -> bool {
         self.exit.kind == ExitKind::Exited && self.exit.code == Some(0)

@@ -9,7 +9,7 @@ use super::record::{ActionKind, Applied, DeltaKind, Entry, Finish, Record, Start
 use super::{Opened, Session, SessionError, find, list, newest, read};
 use crate::base::faults::{self, Fault};
 use crate::base::ids::SessionId;
-use crate::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
+use crate::base::report::{Backend, RunReport};
 use crate::base::usage::Usage;
 use crate::base::{clock, fs};
 
@@ -391,29 +391,7 @@ fn the_newest_is_the_last_changed_one_of_a_workspace() {
 }
 
 fn report() -> RunReport {
-    RunReport {
-        command: "true".into(),
-        cwd: "/w".into(),
-        backend: Backend::Off,
-        guarantees: vec![],
-        missing: vec![],
-        degraded: Vec::new(),
-        network: Network::Off,
-        wall_s: 0.1,
-        setup_s: 0.0,
-        user_s: 0.0,
-        system_s: 0.0,
-        peak_memory_bytes: 1,
-        peak_memory_method: MemoryMethod::Sampled,
-        processes_left_killed: 0,
-        written_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        truncated: false,
-        files_changed: vec![],
-        quarantined: Vec::new(),
-        exit: Exit { kind: ExitKind::Exited, code: Some(0), signal: None },
-    }
+    RunReport { backend: Backend::Off, peak_memory_bytes: 1, ..RunReport::made_up("true", "/w", 0) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "what a user does with mv")]

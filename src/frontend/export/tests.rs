@@ -1,32 +1,16 @@
 //! What a document must be: whole, safe to open, and alone.
 
 use super::{html, markdown};
-use crate::base::report::{Backend, ChangeKind, Exit, ExitKind, FileChange, MemoryMethod, Network, RunReport};
+use crate::base::report::{ChangeKind, FileChange, RunReport};
 use crate::core::view::{Piece, Run, Transcript, ValidationOutcome, Verdict};
 
 fn report() -> RunReport {
     RunReport {
-        command: "python3 a.py".to_owned(),
-        cwd: "/".to_owned(),
-        backend: Backend::Ns,
-        guarantees: Vec::new(),
-        missing: Vec::new(),
-        degraded: Vec::new(),
-        network: Network::Off,
         wall_s: 0.5,
-        setup_s: 0.0,
         user_s: 0.25,
-        system_s: 0.0,
         peak_memory_bytes: 2 << 20,
-        peak_memory_method: MemoryMethod::Sampled,
-        processes_left_killed: 0,
-        written_bytes: 0,
         stdout_bytes: 3,
-        stderr_bytes: 0,
-        truncated: false,
-        files_changed: Vec::new(),
-        quarantined: Vec::new(),
-        exit: Exit { kind: ExitKind::Exited, code: Some(1), signal: None },
+        ..RunReport::made_up("python3 a.py", "/", 1)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use faos::base::fs;
-use faos::base::report::{Backend, Exit, ExitKind, MemoryMethod, Network, RunReport};
+use faos::base::report::{Backend, RunReport};
 use faos::scripting::{Host, Level, Options, RunRequest, RunResult, Scripts, Setting};
 use tempfile::TempDir;
 
@@ -163,29 +163,8 @@ fn files_below(folder: &Path) -> Vec<String> {
 
 /// The report of a run that ended with this code.
 pub fn report(cmd: &str, cwd: &str, code: i32, (stdout, stderr): (&str, &str)) -> RunResult {
-    let report = RunReport {
-        command: cmd.to_owned(),
-        cwd: cwd.to_owned(),
-        backend: Backend::Off,
-        guarantees: Vec::new(),
-        missing: Vec::new(),
-        degraded: Vec::new(),
-        network: Network::Off,
-        wall_s: 0.1,
-        setup_s: 0.0,
-        user_s: 0.1,
-        system_s: 0.0,
-        peak_memory_bytes: 0,
-        peak_memory_method: MemoryMethod::Sampled,
-        processes_left_killed: 0,
-        written_bytes: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        truncated: false,
-        files_changed: Vec::new(),
-        quarantined: Vec::new(),
-        exit: Exit { kind: ExitKind::Exited, code: Some(code), signal: None },
-    };
+    let report =
+        RunReport { backend: Backend::Off, user_s: 0.1, peak_memory_bytes: 0, ..RunReport::made_up(cmd, cwd, code) };
     RunResult { cmd: cmd.to_owned(), report, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
