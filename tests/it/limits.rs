@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use faos::base::report::{Backend, ExitKind, Network};
-use faos::sandbox::{self, Choice, Limits, Options, Sandbox, Spec, View};
+use faos::sandbox::{self, Choice, Limits, Options, Sandbox, SandboxError, Spec, View};
 use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
@@ -193,6 +193,11 @@ fn a_program_that_is_killed_takes_everything_with_it() {
     }
 }
 
+fn open(backend: Backend) -> Result<Sandbox, SandboxError> {
+    let helper = Some(env!("CARGO_BIN_EXE_faos").into());
+    Sandbox::open(&Options { backend: Choice::Only(backend), helper, ..Options::default() })
+}
+
 /// Ten in CI, a thousand by `tests/long/run`, which runs this test alone: open files can be counted then.
 #[test]
 fn many_runs_in_a_row_and_at_once_leave_nothing() {
@@ -201,12 +206,7 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
     let held =
         || (std::fs::read_dir("/proc/self/fd").unwrap().count(), std::fs::read_to_string("/proc/self/mounts").unwrap());
     for backend in [Backend::Ns, Backend::Bwrap, Backend::Landlock] {
-        let options = Options {
-            backend: Choice::Only(backend),
-            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
-            ..Options::default()
-        };
-        let sandbox = match Sandbox::open(&options) {
+        let sandbox = match open(backend) {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 say(&format!("{backend:?}: not run: {error}"));
@@ -254,12 +254,7 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
 #[test]
 fn a_scratch_copy_is_one_under_every_backend() {
     for backend in sandbox::BACKENDS {
-        let options = Options {
-            backend: Choice::Only(backend),
-            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
-            ..Options::default()
-        };
-        let sandbox = match Sandbox::open(&options) {
+        let sandbox = match open(backend) {
             Ok(sandbox) => sandbox,
             Err(error) => {
                 say(&format!("{backend:?}: not run: {error}"));
@@ -331,11 +326,6 @@ fn a_machine_that_hides_its_processes_is_told_of() {
 #[test]
 fn a_run_that_cannot_be_set_up_says_why() {
     for backend in [Backend::Ns, Backend::Off] {
-        let options = Options {
-            backend: Choice::Only(backend),
-            helper: Some(env!("CARGO_BIN_EXE_faos").into()),
-            ..Options::default()
-        };
         let spec = Spec {
             script: "true",
             stdin: &[],
@@ -347,8 +337,7 @@ fn a_run_that_cannot_be_set_up_says_why() {
             network: Network::Off,
             packages: None,
         };
-        let finished = Sandbox::open(&options).unwrap();
-        let finished = finished.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+        let finished = open(backend).unwrap().run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
         let exit = finished.report.exit;
         assert_eq!((exit.kind, exit.code, exit.signal), (ExitKind::SetupFailed, None, None));
         assert!(finished.stderr.contains("No such file or directory"), "{}", finished.stderr);

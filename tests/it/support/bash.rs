@@ -15,6 +15,8 @@ use tempfile::TempDir;
 #[derive(Clone)]
 pub struct Bash {
     folder: Arc<TempDir>,
+    /// For what a run leaves behind in the folder of temporary files.
+    aside: Arc<TempDir>,
     environment: Vec<(String, PathBuf)>,
     /// The only folder of PATH, where there is one.
     path: Option<Arc<TempDir>>,
@@ -25,6 +27,7 @@ impl Bash {
     pub fn with(files: &[(&str, &str)]) -> Self {
         let bash = Self {
             folder: Arc::new(tempfile::tempdir().expect("a folder")),
+            aside: Arc::new(tempfile::tempdir().expect("a folder")),
             environment: Vec::new(),
             path: None,
             said: Arc::default(),
@@ -117,12 +120,7 @@ impl Host for Bash {
 
     #[expect(clippy::disallowed_methods, reason = "the test's own stand-in for the sandbox")]
     fn run(&mut self, request: &RunRequest) -> Result<RunResult, String> {
-        let stdin = self
-            .folder
-            .path()
-            .parent()
-            .expect("a folder")
-            .join(format!("{}.stdin", self.folder.path().file_name().expect("a name").to_string_lossy()));
+        let stdin = self.aside.path().join("stdin");
         fs::replace(&stdin, request.stdin.as_bytes()).map_err(|error| error.to_string())?;
         let mut bash = Command::new("/bin/bash");
         bash.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -133,6 +131,7 @@ impl Host for Bash {
             .args(["-eo", "pipefail", "-c", &request.cmd])
             .current_dir(self.folder.path())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("TMPDIR", self.aside.path())
             .stdin(Stdio::from(fs::open_to_read(&stdin).map_err(|error| error.to_string())?))
             .output()
             .map_err(|error| error.to_string())?;
