@@ -9,7 +9,7 @@ use crate::command::failure::Failure;
 use crate::command::job::{Job, Words};
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
-use crate::core::op::{Interrupt, Op, Source};
+use crate::core::op::{Ask, Interrupt, Source};
 use crate::frontend::headless;
 use crate::gateway::Gateway;
 use crate::prompting::Prompts;
@@ -27,7 +27,7 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
     let sandbox = parts::sandbox(&job);
     let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;
     let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
-    let op = op_of(&job.words, &prompts)?;
+    let ask = ask_of(&job.words, &prompts)?;
     let (events, shown) = mpsc::channel(EVENTS);
     let screen = tokio::spawn(headless::show(shown, job.show, interrupt.clone()));
     for notice in job.notices.iter().chain(&inside.repaired) {
@@ -37,13 +37,13 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
     let outside = Outside { gateway: Some(gateway), sandbox, prompts, scripts };
     let (parts, records) = parts::join(&job, inside, outside, Ways { events, interrupt, answers: None });
     let mut conversation = Conversation::begin(parts, &records).await?;
-    if op == Op::GoOn && !conversation.is_open() {
+    if ask == Ask::GoOn && !conversation.is_open() {
         return Err(Failure::usage(
             "the conversation came to its end: there is nothing to go on with",
             "say what you want next, as PROMPT",
         ));
     }
-    let finished = conversation.handle_only(op).await;
+    let finished = conversation.handle_only(ask).await;
     conversation.close("done").await;
     // The conversation's end of the channel is closed now: the front end shows the rest and ends.
     let _ = screen.await;
@@ -68,14 +68,16 @@ async fn side_by_side(
     Ok((gateway?, sandbox?))
 }
 
-fn op_of(words: &Words, prompts: &Prompts) -> Result<Op, Failure> {
+fn ask_of(words: &Words, prompts: &Prompts) -> Result<Ask, Failure> {
     Ok(match words {
-        Words::GoOn | Words::None => Op::GoOn,
-        Words::Say { prompt: Some(text), piped: None } => Op::Say { text: text.clone(), source: Source::Argument },
-        Words::Say { prompt: None, piped } => Op::Say { text: piped.clone().unwrap_or_default(), source: Source::Pipe },
+        Words::GoOn | Words::None => Ask::GoOn,
+        Words::Say { prompt: Some(text), piped: None } => Ask::Say { text: text.clone(), source: Source::Argument },
+        Words::Say { prompt: None, piped } => {
+            Ask::Say { text: piped.clone().unwrap_or_default(), source: Source::Pipe }
+        }
         Words::Say { prompt: Some(prompt), piped: Some(attachment) } => {
             let values = serde_json::json!({ "prompt": prompt, "attachment": attachment });
-            Op::Say { text: prompts.render("attachment", values)?, source: Source::Argument }
+            Ask::Say { text: prompts.render("attachment", values)?, source: Source::Argument }
         }
     })
 }

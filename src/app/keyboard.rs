@@ -14,7 +14,7 @@ use crate::command::fork::fork;
 use crate::command::job::{Job, Place, Words};
 use crate::core::conversation::{Conversation, Kept};
 use crate::core::event::Event;
-use crate::core::op::{Answers, Interrupt, Op, Source, Topic};
+use crate::core::op::{Answers, Ask, Interrupt, Op, Source, Topic};
 use crate::frontend::repl::{self, Ends, Repl};
 use crate::frontend::slash::Leave;
 use crate::gateway::{self, Gateway};
@@ -213,7 +213,7 @@ fn first_ops(words: &Words, place: &Place) -> Vec<Op> {
         ops.push(Op::Show(Topic::Recap));
     }
     if let Words::Say { prompt: Some(text), .. } = words {
-        ops.push(Op::Say { text: text.clone(), source: Source::Argument });
+        ops.push(Op::Ask(Ask::Say { text: text.clone(), source: Source::Argument }));
     }
     ops
 }

@@ -26,7 +26,7 @@ use crate::command::output;
 use crate::core::conversation::{Conversation, Limits, Mode, Parts};
 use crate::core::counting;
 use crate::core::event::Event;
-use crate::core::op::{Interrupt, Op, Source, Stop};
+use crate::core::op::{Ask, Interrupt, Source, Stop};
 use crate::gateway::{self, Gateway};
 use crate::playback::{Player, Reply, Step};
 use crate::prompting::Prompts;
@@ -262,7 +262,7 @@ async fn converse(parts: Parts, recorded: &[Recorded]) -> Result<(), Failure> {
         let player = Player::start("recorded", replies, Duration::ZERO).map_err(|error| failed(&error))?;
         let server = gateway::Options { endpoint: Some(player.url().to_owned()), ..gateway::Options::default() };
         conversation.found(Gateway::connect(&server).await).await;
-        conversation.handle(Op::Say { text: message.text.clone(), source: Source::Keyboard }).await;
+        conversation.handle(Ask::Say { text: message.text.clone(), source: Source::Keyboard }).await;
         if token.token().is_cancelled() {
             break;
         }

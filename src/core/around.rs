@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
-use crate::core::op::{Op, Source, Switch};
+use crate::core::op::{Ask, Source, Switch};
 use crate::core::show::stats;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
@@ -89,7 +89,7 @@ impl Conversation {
             CommandDecision::Nothing => {}
             CommandDecision::Handled { text } => self.emit(Event::Notice(text)).await,
             CommandDecision::Say { text } => {
-                self.handle(Op::Say { text, source: Source::Command }).await;
+                self.handle(Ask::Say { text, source: Source::Command }).await;
             }
         }
         self.keep_script_state().await;
@@ -169,11 +169,11 @@ impl Conversation {
         if std::mem::replace(&mut self.ended, true) || self.history.system_prompt().is_none() {
             return;
         }
-        let Ok(records) = self.records().await else { return };
-        let totals = serde_json::to_value(stats(&records)).unwrap_or_default();
         let Some(scripts) = self.parts.scripts.as_ref().filter(|scripts| scripts.handles("on_session_end")) else {
             return;
         };
+        let Ok(records) = self.records().await else { return };
+        let totals = serde_json::to_value(stats(&records)).unwrap_or_default();
         let token = Some(self.parts.interrupt.token()).filter(|token| !token.is_cancelled()).unwrap_or_default();
         let at = self.setting(&Turn::default());
         let end = SessionEnd { reason: reason.to_owned(), totals };

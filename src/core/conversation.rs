@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::base::fs;
 use crate::core::event::{Event, Finished, SessionInfo};
 use crate::core::history::{History, State};
-use crate::core::op::{Answers, Interrupt, Op, Source};
+use crate::core::op::{Answers, Ask, Interrupt, Op, Source};
 use crate::core::turn::Turn;
 use crate::core::verdict::{self, Ending, Next, Stopped};
 use crate::core::view::Verdict;
@@ -111,24 +111,24 @@ impl Conversation {
     }
 
     /// Does one request. The last event is the returned one.
-    pub async fn handle(&mut self, op: Op) -> Finished {
-        let finished = self.request_of(op).await;
+    pub async fn handle(&mut self, ask: Ask) -> Finished {
+        let finished = self.request_of(ask).await;
         self.emit(Event::Finished(Box::new(finished.clone()))).await;
         finished
     }
 
     /// Does the only request there is: scripts are told of the session's end before the last event.
-    pub async fn handle_only(&mut self, op: Op) -> Finished {
-        let finished = self.request_of(op).await;
+    pub async fn handle_only(&mut self, ask: Ask) -> Finished {
+        let finished = self.request_of(ask).await;
         self.session_ends("done").await;
         self.emit(Event::Finished(Box::new(finished.clone()))).await;
         finished
     }
 
-    async fn request_of(&mut self, op: Op) -> Finished {
+    async fn request_of(&mut self, ask: Ask) -> Finished {
         let mut turn = Turn::default();
-        let (words, said) = (words_of(&op), self.history.turn);
-        let ended = self.work(op, &mut turn).await;
+        let (words, said) = (words_of(&ask), self.history.turn);
+        let ended = self.work(ask, &mut turn).await;
         if let (Err(_), Some(words)) = (&ended, words)
             && self.history.turn == said
         {
@@ -139,30 +139,15 @@ impl Conversation {
 
     /// Does one thing at the keyboard; the last event is `Ready`.
     pub async fn attend(&mut self, op: Op) {
-        match op {
-            Op::Retry if !self.history.has_message() => {
+        if let Op::Ask(ask) = op {
+            if ask == Ask::Retry && !self.history.has_message() {
                 self.emit(Event::Notice("there is no message to answer again".to_owned())).await;
+            } else {
+                self.handle(ask).await;
             }
-            Op::Say { .. } | Op::GoOn | Op::Retry => {
-                self.handle(op).await;
-            }
-            Op::Run { .. }
-            | Op::Undo
-            | Op::Redo
-            | Op::Restore { .. }
-            | Op::Command { .. }
-            | Op::Scripts(_)
-            | Op::Rename { .. }
-            | Op::Archive { .. }
-            | Op::UsePrompts(_)
-            | Op::UseModel { .. }
-            | Op::Compact
-            | Op::Show(_) => {
-                // A command may become a message, and that asks for this again.
-                if let Err(stopped) = Box::pin(self.beside(op)).await {
-                    self.error(&stopped, 0).await;
-                }
-            }
+        } else if let Err(stopped) = Box::pin(self.beside(op)).await {
+            // A command may become a message, and that asks for this again.
+            self.error(&stopped, 0).await;
         }
         self.emit(Event::Ready).await;
     }
@@ -179,12 +164,12 @@ impl Conversation {
         Kept::Session
     }
 
-    async fn work(&mut self, op: Op, turn: &mut Turn) -> Result<Ending, Stopped> {
+    async fn work(&mut self, ask: Ask, turn: &mut Turn) -> Result<Ending, Stopped> {
         self.connected().await?;
         self.started()?;
         self.scripts_ready().await?;
-        match op {
-            Op::Say { text, source } => {
+        match ask {
+            Ask::Say { text, source } => {
                 let Some(text) = self.prompt(&text, source, turn).await? else { return Ok(Ending::Done) };
                 let text = self.with_added(text);
                 if let State::Replied(finish) = self.history.state
@@ -204,29 +189,15 @@ impl Conversation {
                 // The version before the message is made while the model reads it.
                 self.keep_version_beside("before the message", turn);
             }
-            Op::Retry if !self.is_open() => {
+            Ask::Retry if !self.is_open() => {
                 self.take_back_the_answer(turn).await?;
             }
-            Op::GoOn | Op::Retry => {
+            Ask::GoOn | Ask::Retry => {
                 turn.since = self.version_before_the_message().await?;
                 self.keep_version_beside("before going on", turn);
                 if let Next::End(ending) = self.go_on(turn).await? {
                     return Ok(ending);
                 }
-            }
-            Op::Run { .. }
-            | Op::Undo
-            | Op::Redo
-            | Op::Restore { .. }
-            | Op::Command { .. }
-            | Op::Scripts(_)
-            | Op::Rename { .. }
-            | Op::Archive { .. }
-            | Op::UsePrompts(_)
-            | Op::UseModel { .. }
-            | Op::Compact
-            | Op::Show(_) => {
-                return Err(Stopped::Internal("this is no request of the model".to_owned()));
             }
         }
         self.converse(turn).await
@@ -258,7 +229,7 @@ impl Conversation {
             Op::Restore { version, only } => self.restore_only(version, &only).await,
             Op::Rename { title } => self.rename(title).await,
             Op::Archive { file } => self.archive(file).await,
-            Op::Say { .. } | Op::GoOn | Op::Retry | Op::UsePrompts(_) | Op::UseModel { .. } | Op::Show(_) => Ok(()),
+            Op::Ask(_) | Op::UsePrompts(_) | Op::UseModel { .. } | Op::Show(_) => Ok(()),
         }
     }
 
@@ -395,9 +366,9 @@ fn forked_from(records: &[Record]) -> Option<String> {
     })
 }
 
-fn words_of(op: &Op) -> Option<String> {
-    match op {
-        Op::Say { text, source: Source::Keyboard } => Some(text.clone()),
+fn words_of(ask: &Ask) -> Option<String> {
+    match ask {
+        Ask::Say { text, source: Source::Keyboard } => Some(text.clone()),
         _ => None,
     }
 }

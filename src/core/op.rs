@@ -7,18 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::report::Network;
 
-/// One thing to do. A request of the model ends with `Event::Finished`; at the keyboard everything ends with `Event::Ready`.
+/// One thing to do. What the model is asked ends with `Event::Finished`; at the keyboard everything ends with `Event::Ready`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// A message of the user, with everything that was attached to it.
-    Say {
-        text: String,
-        source: Source,
-    },
-    /// Go on where the last turn stopped: an interrupted reply, or outcomes that the model has not seen yet.
-    GoOn,
-    /// Answer the last message again, from the files as they were before it; what was interrupted is gone on with.
-    Retry,
+    Ask(Ask),
     /// A script of the user's in the sandbox. An empty one: the scripts say how this project is run.
     Run {
         command: String,
@@ -63,6 +55,17 @@ pub enum Op {
     Show(Topic),
 }
 
+/// What the model is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A message of the user, with everything that was attached to it.
+    Say { text: String, source: Source },
+    /// Go on where the last turn stopped: an interrupted reply, or outcomes that the model has not seen yet.
+    GoOn,
+    /// Answer the last message again, from the files as they were before it; what was interrupted is gone on with.
+    Retry,
+}
+
 /// What is done with scripts. A name is that of a file, with or without its ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Switch {
@@ -76,12 +79,7 @@ impl Op {
     /// It looks for the server where that was not found yet.
     pub fn asks_a_server(&self) -> bool {
         match self {
-            Self::Say { .. }
-            | Self::GoOn
-            | Self::Retry
-            | Self::UseModel { .. }
-            | Self::Compact
-            | Self::Command { .. } => true,
+            Self::Ask(_) | Self::UseModel { .. } | Self::Compact | Self::Command { .. } => true,
             Self::Run { .. }
             | Self::Undo
             | Self::Redo

@@ -1,6 +1,6 @@
 //! A line that was typed: whether it goes on, what was meant, and what it asks for.
 
-use crate::core::op::{Op, Source, Told};
+use crate::core::op::{Ask, Op, Source, Told};
 use crate::frontend::slash::{self, Added, Leave, Step};
 
 /// Words that alone are no message: whoever types them wants to be out.
@@ -46,14 +46,14 @@ pub fn step(line: &str, added: &[Added]) -> Result<Option<Step>, String> {
     } else if WAYS_OUT.contains(&line) {
         Ok(Some(Step::Leave(Leave::Quit)))
     } else {
-        Ok(Some(Step::Do(Op::Say { text: line.to_owned(), source: Source::Keyboard })))
+        Ok(Some(Step::Do(Op::Ask(Ask::Say { text: line.to_owned(), source: Source::Keyboard }))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::meant;
-    use crate::core::op::{Op, Source, Told};
+    use crate::core::op::{Ask, Op, Source, Told};
     use crate::frontend::slash::{Leave, Step};
 
     fn step(line: &str) -> Result<Option<Step>, String> {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn lines_are_messages_commands_or_runs() {
-        let say = Op::Say { text: "write it".to_owned(), source: Source::Keyboard };
+        let say = Op::Ask(Ask::Say { text: "write it".to_owned(), source: Source::Keyboard });
         assert_eq!(step("write it"), Ok(Some(Step::Do(say))));
         assert_eq!(step(""), Ok(None));
         let run = |told| Ok(Some(Step::Do(Op::Run { command: "ls -l".to_owned(), told, network: None })));
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(step("!! ls -l"), run(Told::UserAlone));
         assert!(step("!").is_err());
         assert_eq!(step(" exit "), Ok(Some(Step::Leave(Leave::Quit))));
-        assert!(matches!(step("quit smoking"), Ok(Some(Step::Do(Op::Say { .. })))));
+        assert!(matches!(step("quit smoking"), Ok(Some(Step::Do(Op::Ask(Ask::Say { .. }))))));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::base::printable::printable;
 use crate::core::event::Event;
-use crate::core::op::{Interrupt, Op, Stop, Topic};
+use crate::core::op::{Ask, Interrupt, Op, Stop, Topic};
 use crate::core::view::View;
 use crate::frontend::lines::{Left, Narrator};
 use crate::frontend::render::{Look, Pane, Size, Style, wrapped};
@@ -151,7 +151,7 @@ impl Repl {
 
     async fn converse(&mut self, first: Vec<Op>) -> Leave {
         for op in first {
-            if let Op::Say { text, .. } = &op {
+            if let Op::Ask(Ask::Say { text, .. }) = &op {
                 self.echo(&text.clone());
             }
             if let Some(leave) = self.work(op, Asked::ByTheUser).await {

@@ -76,11 +76,10 @@ impl Default for Status {
 impl Status {
     pub fn of(op: &Op) -> Self {
         let what = match op {
-            Op::Say { .. } | Op::GoOn | Op::Retry => What::Waiting,
+            Op::Ask(_) | Op::Compact => What::Waiting,
             Op::UseModel { .. } => What::Looking,
-            Op::Compact => What::Waiting,
-            Op::UsePrompts(_) => What::Working,
-            Op::Run { .. }
+            Op::UsePrompts(_)
+            | Op::Run { .. }
             | Op::Undo
             | Op::Redo
             | Op::Restore { .. }
@@ -219,14 +218,14 @@ fn end_of(text: &str) -> String {
 mod tests {
     use super::{LONG, Status};
     use crate::core::event::Event;
-    use crate::core::op::{Op, Source};
+    use crate::core::op::{Ask, Op, Source};
     use crate::core::view::DeltaKind;
     use crate::frontend::repl::draft::Draft;
     use crate::frontend::repl::keys::Key;
 
     #[test]
     fn what_takes_long_is_said_once() {
-        let mut status = Status::of(&Op::Say { text: "x".to_owned(), source: Source::Keyboard });
+        let mut status = Status::of(&Op::Ask(Ask::Say { text: "x".to_owned(), source: Source::Keyboard }));
         assert_eq!(status.overdue(), None, "not yet");
         status.since -= LONG;
         assert_eq!((status.overdue(), status.overdue()), (Some("waiting for the model"), None));
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_written_is_named_with_its_lines_and_what_is_typed_is_seen() {
-        let mut status = Status::of(&Op::Say { text: "x".to_owned(), source: Source::Keyboard });
+        let mut status = Status::of(&Op::Ask(Ask::Say { text: "x".to_owned(), source: Source::Keyboard }));
         let mut draft = Draft::default();
         assert_eq!(status.line(&draft), "·   waiting for the model, 0 s · Esc stops");
         status.event(&Event::Block { label: "todo.py".to_owned(), lines: 12, closed: false });

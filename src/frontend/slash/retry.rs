@@ -1,6 +1,6 @@
 //! `/retry`: the last message is answered again, or what was interrupted is gone on with.
 
-use crate::core::op::Op;
+use crate::core::op::{Ask, Op};
 use crate::frontend::slash::{Argument, Command, Step, nothing};
 
 pub const COMMAND: Command = Command {
@@ -12,5 +12,5 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(rest: &str) -> Result<Step, String> {
-    nothing("retry", rest, Step::Do(Op::Retry))
+    nothing("retry", rest, Step::Do(Op::Ask(Ask::Retry)))
 }
