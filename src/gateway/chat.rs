@@ -276,10 +276,12 @@ impl Exchange {
     fn event(&mut self, event: &Event) -> Result<(), GatewayError> {
         let Step::Reading(reading) = &mut self.step else { return Ok(()) };
         reading.saw_frame = true;
+        let before = reading.reply.held();
         let read = reading.reply.frame(&event.event, &event.data, &mut self.ready);
         let held = reading.reply.held();
-        if !self.ready.is_empty() {
-            self.partial = true;
+        self.partial |= !self.ready.is_empty();
+        // A piece of a call is heard, though it is handed on with the whole of it.
+        if !self.ready.is_empty() || held > before {
             self.silence.broken();
         }
         // Everything before was handed on: what is ready came with this event.

@@ -1,7 +1,7 @@
 //! The frames of one reply become deltas: text at once, tool calls when they are whole, the rest at the end.
 //!
-//! An `error` in a frame comes first, whatever else is in it. Frames are read into a few borrowed fields: nothing but
-//! the text itself is allocated for a token.
+//! An `error` in a frame comes first, whatever else is in it. Frames of chat completions are read into a few borrowed
+//! fields: nothing but the text itself is allocated for a token.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -301,7 +301,10 @@ impl Reply {
                 self.held += text.len();
                 call.arguments.push_str(&text);
             }
-            Some(whole) => call.arguments = whole.to_string(),
+            Some(whole) => {
+                call.arguments = whole.to_string();
+                self.held += call.arguments.len();
+            }
         }
     }
 

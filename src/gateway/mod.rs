@@ -76,7 +76,7 @@ pub struct Sampling {
 /// The server and the model that were found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Server {
-    /// `llama.cpp`, `vLLM`, `TGI`, `Ollama`, `LM Studio` or `OpenAI-compatible`.
+    /// `llama.cpp`, `vLLM`, `SGLang`, `TGI`, `Ollama`, `LM Studio` or `OpenAI-compatible`.
     pub kind: String,
     /// The root that was found to answer, without a trailing slash.
     pub endpoint: String,

@@ -175,6 +175,17 @@ async fn silence_in_the_middle_is_told_and_ends_after_two_minutes() {
     assert_eq!(lines, want);
 }
 
+/// A call is handed on when it is whole.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_coming_is_no_silence() {
+    let piece =
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"x\"}}]}}]}\n\n";
+    let pieces: Vec<(f64, &str)> = (1..=10).map(|number| (f64::from(number) * 9.0, piece)).collect();
+    let mut lines = ask([Answer::stream(&pieces, End::Silence)]).await.lines();
+    lines.pop();
+    assert_eq!(lines[0], format!("100: no answer for 10 s: {QUIET}"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_the_finish_reason_one_second_is_waited_for_the_usage() {
     for (usage_at, end, want) in [
