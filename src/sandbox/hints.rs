@@ -30,6 +30,7 @@ pub fn lacking(backend: Backend, lacks: &[Guarantee]) -> SandboxError {
 /// Nothing that was tried passed its self-test.
 pub fn none_left(failures: Vec<(Backend, SandboxError)>) -> SandboxError {
     let (mut messages, mut hints) = (Vec::new(), Vec::new());
+    let landlock_is_left = failures.iter().all(|(backend, _)| *backend != Backend::Landlock);
     for (backend, failure) in failures {
         match failure {
             SandboxError::Unavailable { message, hints: more } => {
@@ -39,7 +40,9 @@ pub fn none_left(failures: Vec<(Backend, SandboxError)>) -> SandboxError {
             SandboxError::Io(message) => messages.push(format!("{}: {message}", capabilities(backend).name)),
         }
     }
-    if std::env::var_os("FAOS_INSIDE").is_some() {
+    if !landlock_is_left {
+        // What it lacks is said above.
+    } else if std::env::var_os("FAOS_INSIDE").is_some() {
         let inside = "this is a run of another faos, where namespaces are refused: `--sandbox landlock` is left";
         hints = vec![inside.to_owned()];
     } else {
@@ -77,4 +80,19 @@ fn ways_out(backend: Backend, step: &str) -> Vec<String> {
         hints.insert(0, INSTALL.to_owned());
     }
     hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::none_left;
+    use crate::sandbox::{Backend, SandboxError};
+
+    #[test]
+    fn what_has_failed_is_no_way_out() {
+        for (backend, offered) in [(Backend::Ns, true), (Backend::Landlock, false)] {
+            let failure = SandboxError::Unavailable { message: "no".to_owned(), hints: Vec::new() };
+            let SandboxError::Unavailable { hints, .. } = none_left(vec![(backend, failure)]) else { panic!() };
+            assert_eq!(hints.iter().any(|hint| hint.contains("--sandbox landlock")), offered, "{backend:?}: {hints:?}");
+        }
+    }
 }

@@ -267,9 +267,9 @@ fn a_scratch_copy_is_one_under_every_backend() {
         std::fs::create_dir(&cache).unwrap();
         std::fs::write(workspace.join("old/deep/file"), "kept\n").unwrap();
         std::os::unix::fs::symlink("old/deep", workspace.join("link")).unwrap();
-        let run = |limits: &Limits| {
+        let run = |script: &str, limits: &Limits| {
             let spec = Spec {
-                script: "cat link/file; rm -rf old; echo x > new; echo out > $FAOS_CACHE/out; ls",
+                script,
                 stdin: &[],
                 workspace: &workspace,
                 view: View::Scratch { cache: &cache },
@@ -281,12 +281,17 @@ fn a_scratch_copy_is_one_under_every_backend() {
             };
             sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap()
         };
-        let finished = run(&Limits::default());
+        let finished =
+            run("cat link/file; rm -rf old; echo x > new; echo out > $FAOS_CACHE/out; ls", &Limits::default());
         assert_eq!(finished.stdout, "kept\nlink\nnew\n", "{backend:?}: {} {:?}", finished.stderr, finished.report);
         assert_eq!(std::fs::read_to_string(workspace.join("old/deep/file")).unwrap(), "kept\n", "{backend:?}");
         assert!(!workspace.join("new").exists() && cache.join("out").exists(), "{backend:?}");
+        // Each file counts once, and the one who counts is given the time to see it.
+        let twelve = "for n in {1..12}; do echo x > $n; done; sleep 2; ls | wc -l";
+        let finished = run(twelve, &Limits { growth_files: 20, ..Limits::default() });
+        assert_eq!(finished.report.exit.kind, ExitKind::Exited, "{backend:?}: {:?}", finished.report);
         if matches!(backend, Backend::Bwrap | Backend::Landlock) {
-            let finished = run(&Limits { growth_files: 2, ..Limits::default() });
+            let finished = run("true", &Limits { growth_files: 2, ..Limits::default() });
             assert_eq!(finished.report.exit.kind, ExitKind::SetupFailed, "{backend:?}");
             assert!(finished.stderr.contains("growth_files"), "{}", finished.stderr);
         }

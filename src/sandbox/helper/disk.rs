@@ -170,6 +170,11 @@ impl Walk {
     }
 
     fn look_at(&mut self, entry: &walkdir::DirEntry, since: SystemTime) {
+        // What the run works in may lie in that folder, and was walked before it.
+        if entry.depth() > 0 && entry.path() == self.root {
+            self.entries.skip_current_dir();
+            return;
+        }
         // What is protected is read-only, and can neither grow nor change.
         if self.protected.contains(entry.path()) {
             if entry.file_type().is_dir() {
