@@ -14,6 +14,7 @@ use super::tar::{self, Header, Kind, Reader};
 use super::{LOG, SessionError, blotted, opening, recovery};
 use crate::base::fs::{self, FsError};
 use crate::base::ids::SessionId;
+use crate::base::path::is_reserved;
 use crate::base::secrets;
 
 /// More than this is no session of ours.
@@ -303,8 +304,7 @@ fn fate(inside: &Path) -> Fate {
         identity::FILE | LOG | recovery::TORN if is_bare => Fate::Taken,
         identity::OWN_WORKSPACE => {
             // Programs that the user starts there would act on them.
-            let acted_on = |name: &std::ffi::OsStr| [".git", ".faos"].iter().any(|own| name.eq_ignore_ascii_case(own));
-            if inside.iter().any(acted_on) { Fate::LeftOut } else { Fate::Taken }
+            if inside.iter().any(is_reserved) { Fate::LeftOut } else { Fate::Taken }
         }
         "runs" => Fate::Taken,
         VERSIONS => match second.as_ref() {

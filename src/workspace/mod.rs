@@ -15,8 +15,8 @@ use crate::base::path::RelPath;
 
 mod apply;
 mod diff;
-mod inflate;
 mod map;
+mod pace;
 mod pack;
 mod restore;
 mod root;
@@ -28,9 +28,10 @@ mod walk;
 pub use apply::FileOp;
 pub use diff::{changed_lines, diff};
 pub use map::{map, map_with_signatures};
+pub use pace::{Progress, Watch};
 pub use restore::Restored;
 pub use root::{Own, refuse_as_root};
-pub use versions::{Version, Versions, Watch};
+pub use versions::{Version, Versions};
 pub use walk::{Listed, Listing};
 
 #[derive(Debug, Error)]

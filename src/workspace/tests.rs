@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use rustix::fs::{FileType, Mode, mknodat};
 use tempfile::{TempDir, tempdir};
 
-use super::{Entry, FileOp, Own, Versions, Workspace, WorkspaceError, diff, map, map_with_signatures, refuse_as_root};
+use super::{
+    Entry, FileOp, Own, Progress, Versions, Workspace, WorkspaceError, diff, map, map_with_signatures, refuse_as_root,
+};
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 
@@ -402,10 +404,12 @@ fn slow_work_is_told_of_and_can_be_stopped() {
     let (_folder, workspace) = open();
     let (_repository, mut versions) = open_versions();
     workspace.apply(&[write("a", "x"), write("b", "x")]).unwrap();
-    versions.watched_by(Box::new(|done, all| (done, all) != (1, 2)));
-    assert!(matches!(versions.keep(&workspace, "begin"), Err(WorkspaceError::Stopped)));
-    assert_eq!(versions.newest(), None, "a version is whole or not there");
-    versions.watched_by(Box::new(|_, _| true));
+    for stop in [Progress::Found(2), Progress::Read { done: 1, all: 2 }] {
+        versions.watched_by(Box::new(move |progress| progress != stop));
+        assert!(matches!(versions.keep(&workspace, "begin"), Err(WorkspaceError::Stopped)));
+        assert_eq!(versions.newest(), None, "a version is whole or not there");
+    }
+    versions.watched_by(Box::new(|_| true));
     assert!(versions.keep(&workspace, "begin").unwrap().is_some());
 }
 
