@@ -38,10 +38,15 @@ pub fn log(text: &str) -> Cow<'_, str> {
         }
         let mut name = String::new();
         for literal in literals(text, from..from + line.len()) {
+            let is_name = text[literal.at.end..].starts_with(':');
             match of_a_reply {
-                Some(head) if name == "text" => streams.entry(head.stream.clone()).or_default().push(literal),
+                Some(head) if !is_name && name == "text" => {
+                    streams.entry(head.stream.clone()).or_default().push(literal);
+                }
                 _ => {
-                    name.clone_from(&literal.text);
+                    if is_name {
+                        name.clone_from(&literal.text);
+                    }
                     join(vec![literal], &mut new);
                 }
             }
