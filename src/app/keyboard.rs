@@ -49,7 +49,7 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
             Leave::Quit => return Ok(left.exit_code),
             Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
                 Ok(folder) => {
-                    job.place = Place::Saved { folder };
+                    job.place = Place::saved(folder);
                     from = Some(back);
                 }
                 Err(error) => {
@@ -58,9 +58,9 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
                 }
             },
             Leave::Fork(at) => match &back {
-                Place::Saved { folder } => match fork(&job.settings.folders.sessions, folder, at) {
+                Place::Saved { folder, .. } => match fork(&job.settings.folders.sessions, folder, at) {
                     Ok(folder) => {
-                        job.place = Place::Saved { folder };
+                        job.place = Place::saved(folder);
                         from = Some(back);
                     }
                     Err(failure) => {
@@ -76,7 +76,7 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
             Leave::Anew => {
                 job.place = home::anew(&job.settings.folders.sessions, &back)?;
                 job.notices.push(match &back {
-                    Place::Saved { folder } => {
+                    Place::Saved { folder, .. } => {
                         let id = folder.file_name().unwrap_or_default().to_string_lossy();
                         format!("a new conversation about the same files; the one before is {id}")
                     }
@@ -135,7 +135,7 @@ async fn session(job: &mut Job, interrupt: &Interrupt) -> Result<(Left, Place), 
         let _ = fs::remove_folder(&folder);
     }
     let (_, server) = ended?;
-    Ok((Left { leave, exit_code, server }, if is_empty { place } else { Place::Saved { folder } }))
+    Ok((Left { leave, exit_code, server }, if is_empty { place } else { Place::saved(folder) }))
 }
 
 /// The question is asked on another thread: a signal has to end the program while nobody answers.

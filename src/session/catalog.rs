@@ -183,12 +183,12 @@ struct Log {
 impl Log {
     /// A small log is read once, of a large one its ends are.
     fn read(folder: &Path, with_words: bool) -> Result<Self, FsError> {
-        let Some(mut file) = open_log(folder)? else { return Ok(Self::default()) };
+        let Some((mut file, length)) = recovery::open_log(folder)? else { return Ok(Self::default()) };
         let failed = |source| at(folder, source);
-        let length = file.metadata().map_err(failed)?.len();
         if length <= BLOCK {
-            let mut whole = Vec::with_capacity(length as usize + 1);
-            file.read_to_end(&mut whole).map_err(failed)?;
+            // With its end in sight no more is asked of the file system than its bytes.
+            let mut whole = Vec::with_capacity(BLOCK as usize);
+            (&file).take(BLOCK).read_to_end(&mut whole).map_err(failed)?;
             let words = if with_words { first_words(&whole[..]).map_err(failed)? } else { String::new() };
             return Ok(Self { end: End::gather(&whole, End::knows_all), words });
         }
@@ -237,9 +237,8 @@ struct End {
 
 impl End {
     fn read(folder: &Path, enough: fn(&Self) -> bool) -> Result<Self, FsError> {
-        let Some(mut file) = open_log(folder)? else { return Ok(Self::default()) };
-        let length = file.metadata().map(|metadata| metadata.len());
-        length.and_then(|length| Self::read_of(&mut file, length, enough)).map_err(|source| at(folder, source))
+        let Some((mut file, length)) = recovery::open_log(folder)? else { return Ok(Self::default()) };
+        Self::read_of(&mut file, length, enough).map_err(|source| at(folder, source))
     }
 
     /// Reads blocks from the back, each time larger, until the records tell enough or there are no more.
@@ -324,15 +323,6 @@ fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
     let mut block = Vec::new();
     file.read_to_end(&mut block)?;
     Ok(block)
-}
-
-fn open_log(folder: &Path) -> Result<Option<File>, FsError> {
-    match fs::open_to_read(&folder.join(LOG)) {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(Some(file)),
-        Ok(_) => Err(at(folder, io::Error::other("it is no regular file"))),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn at(folder: &Path, source: io::Error) -> FsError {

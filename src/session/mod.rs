@@ -36,7 +36,7 @@ pub use archive::{Exported, Imported, Keys, export, export_to, import};
 pub use catalog::{Summary, find, list, newest, summary, workspace_of};
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
-pub use opening::rename;
+pub use opening::{move_to, rename};
 pub use passing::Passing;
 pub use removal::{Leftover, collect, leftovers, remove, size_of};
 pub use search::{Author, Hit, search};
