@@ -143,8 +143,11 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         if round % 2 == 1 {
             // The kill races with the end of the reply, its files, versions and validation.
             gate.open();
-            if round % 4 == 3 {
-                running.wait_for_stdout("\"action\"");
+            match round % 8 {
+                3 => running.wait_for_stdout("\"action\""),
+                5 => env.session().wait_for_log("files_changing"),
+                7 => running.wait_for_stdout("\"version\":1"),
+                _ => {}
             }
         }
         running.signal(Signal::KILL);

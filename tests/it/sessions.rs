@@ -194,3 +194,26 @@ fn an_archive_never_names_where_it_works() {
     other.run(["sessions", "rename", other.session().id(), "a title"]).assert_code(0);
     assert_eq!(other.session().identity()["workspace"], Value::Null);
 }
+
+#[test]
+fn kill_9_in_a_renaming_leaves_one_name_or_the_other() {
+    let (env, _server) = saved();
+    let (id, rounds) = (env.session().id().to_owned(), std::env::var("FAOS_TEST_ROUNDS"));
+    for round in 0..rounds.map_or(10, |rounds| rounds.parse::<usize>().unwrap() / 10) {
+        let title = format!("title {round}");
+        let running = env.spawn(["sessions", "rename", &id, &title]);
+        // The log and its copy in `session.json` are two steps: the kill comes before, between and after them.
+        (0..round % 20 * 200_000).for_each(|turn| {
+            std::hint::black_box(turn);
+        });
+        running.signal(rustix::process::Signal::KILL);
+        running.finish();
+        env.run(["sessions", "rename", &id, &format!("name {round}")]).assert_code(0);
+        let titles: Vec<String> =
+            env.session().records_of("renamed").iter().map(|record| record["title"].to_string()).collect();
+        assert_eq!(env.session().identity()["title"].to_string(), *titles.last().unwrap());
+        let listed = env.run(["sessions"]);
+        listed.assert_code(0);
+        assert!(listed.stdout.ends_with(&format!("name {round}\n")), "{}", listed.stdout);
+    }
+}
