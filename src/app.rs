@@ -13,8 +13,8 @@ use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
-    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, replay, resume, sandbox, scripts,
-    sessions,
+    chat, completions, config, demo, doctor, eject, key, man, models, panic_report, prompts, replay, resume, sandbox,
+    scripts, sessions,
 };
 use crate::core::op::{Interrupt, Stop};
 use crate::frontend::headless;
@@ -37,6 +37,7 @@ pub fn main() -> u8 {
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
             Some(Command::Sandbox(command)) => sandbox::run(command, &cli.options)?,
             Some(Command::Doctor) => doctor::run(&cli.options)?,
+            Some(Command::Config(config)) => config::run(config, &cli.options)?,
             Some(Command::Models) => models::run(&cli.options)?,
             Some(Command::Prompts(prompts)) => prompts::run(prompts, &cli.options)?,
             Some(Command::Scripts(scripts)) => scripts::run(scripts, &cli.options)?,

@@ -34,6 +34,8 @@ pub enum Command {
     Sandbox(Sandbox),
     /// Look for what faos needs: a model, the sandbox, folders, tools; say what is missing and how to get it
     Doctor,
+    /// Every setting with its value and who says so; edit the settings file, check it
+    Config(Config),
     /// List the models of the servers that answer
     Models,
     /// The words that faos says to the model: which are in use, and what you have changed
@@ -151,6 +153,27 @@ pub struct Demo {
 }
 
 #[derive(Debug, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: Option<ConfigCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every setting, its value, and who says so: an option, a variable, a file or nobody
+    Show,
+    /// Open the settings file in your editor (VISUAL, EDITOR); a new one holds every key as a comment
+    Edit,
+    /// Name line and key of each fault; exit code 2 where there is one
+    Check {
+        /// Another file than your own, such as a project's `.faos/config.toml`
+        file: Option<PathBuf>,
+    },
+    /// Print where the settings file is
+    Path,
+}
+
+#[derive(Debug, Args)]
 pub struct Prompts {
     #[command(subcommand)]
     pub command: Option<PromptsCommand>,
@@ -265,7 +288,7 @@ pub struct Options {
     /// Run no scripts: nothing is validated
     #[arg(long, global = true)]
     pub no_scripts: bool,
-    /// Use the project's own scripts and prompts this once
+    /// Use the project's own scripts, prompts and settings this once
     #[arg(long, global = true)]
     pub trust_scripts: bool,
     /// The sandbox's backend: auto, ns, bwrap, landlock or off
@@ -296,8 +319,8 @@ pub struct Options {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Colours: auto, always or never
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
-    pub color: Color,
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true, global = true)]
+    pub color: Option<Color>,
     /// No movement of the cursor, for screen readers
     #[arg(long, global = true)]
     pub plain: bool,
@@ -314,9 +337,8 @@ pub enum OutputFormat {
     StreamJson,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    #[default]
     Auto,
     Always,
     Never,

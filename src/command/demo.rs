@@ -8,7 +8,7 @@ use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Manner, Plan};
 use crate::playback::{Player, Reply};
-use crate::settings::Settings;
+use crate::settings::{KeySource, Settings};
 
 /// A conversation as it was recorded: the user's words and the model's replies.
 struct Recording {
@@ -62,6 +62,8 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     })?;
     let mut settings = Settings::resolve(&chat::flags(options))?;
     settings.gateway = crate::gateway::Options { endpoint: Some(player.url().to_owned()), ..Default::default() };
+    // The recording wants no key, so nobody is asked for one.
+    settings.api_key = KeySource::Nowhere;
     // What was recorded was made with the built-in ones; a fault in the user's own is not the demo's to trip over.
     settings.scripting.user = None;
     settings.prompting.user = None;

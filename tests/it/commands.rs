@@ -433,8 +433,11 @@ fn a_command_tells_the_key() {
     for arguments in [["models"], ["hello"], ["doctor"]] {
         let output = env.run(arguments);
         output.assert_code(2);
-        let wanted = "no API key from `echo sk-told; exit 3`: it failed: exit status: 3\nhint: it is `api_key_command`";
+        let wanted =
+            "no API key from `echo sk-told; exit 3`: it failed: exit status: 3\nhint: it is `api_key_command` in `";
         assert!(output.stderr.contains(wanted), "{}", output.stderr);
     }
     env.run(["sessions"]).assert_code(0);
+    // The demo's model is a recording, and wants none.
+    env.run(["demo", "--no-run", "--no-scripts"]).assert_code(0);
 }

@@ -12,6 +12,7 @@ mod captures;
 mod commands;
 mod compacted;
 mod compatibility;
+mod config;
 mod continued;
 mod durability;
 mod exit_codes;
