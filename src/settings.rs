@@ -323,7 +323,6 @@ fn gateway_options(values: &Values) -> gateway::Options {
     gateway::Options {
         endpoint: values.text(&keys::ENDPOINT),
         model: values.text(&keys::MODEL),
-        api_key: None,
         sampling: gateway::Sampling {
             temperature: values.number(&keys::TEMPERATURE),
             seed: values.whole(&keys::SEED),
@@ -337,6 +336,7 @@ fn gateway_options(values: &Values) -> gateway::Options {
             loading: seconds(&keys::LOADING_S, base.loading),
             ..base
         },
+        ..gateway::Options::default()
     }
 }
 
