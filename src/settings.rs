@@ -67,9 +67,15 @@ pub struct Settings {
     pub file: PathBuf,
     /// Who tells the API key, where no variable holds it.
     pub api_key: KeySource,
-    pub color: When,
+    pub frontend: Frontend,
     /// All of it by key, with its origins.
     pub values: Values,
+}
+
+/// How the user wants to see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontend {
+    pub color: When,
 }
 
 /// Where the API key of the endpoint comes from. The settings never hold one, so that they can be shown and shared.
@@ -149,7 +155,7 @@ impl Settings {
             },
             max_turns: max_turns(&values),
             max_repairs: max_repairs(&values),
-            color: When::parse(values.text(&keys::COLOR).as_deref()),
+            frontend: frontend(&values),
             folders,
             file: path,
             values,
@@ -365,6 +371,10 @@ fn sandbox_options(values: &Values) -> sandbox::Options {
     }
 }
 
+fn frontend(values: &Values) -> Frontend {
+    Frontend { color: When::parse(values.text(&keys::COLOR).as_deref()) }
+}
+
 fn max_turns(values: &Values) -> u32 {
     values.whole(&keys::MAX_TURNS).unwrap_or(keys::MAX_TURNS_DEFAULT)
 }
@@ -396,8 +406,8 @@ mod tests {
     }
 
     fn shown(settings: &Settings) -> String {
-        let Settings { gateway, sandbox, max_turns, max_repairs, color, .. } = settings;
-        format!("{gateway:?} {sandbox:?} {max_turns} {max_repairs} {color:?} {:?}", settings.folders.sessions)
+        let Settings { gateway, sandbox, max_turns, max_repairs, frontend, .. } = settings;
+        format!("{gateway:?} {sandbox:?} {max_turns} {max_repairs} {frontend:?} {:?}", settings.folders.sessions)
     }
 
     /// What the table calls the default is what holds without a word.

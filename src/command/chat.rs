@@ -15,7 +15,7 @@ use crate::frontend::headless::{self, Format, Left};
 use crate::frontend::render::Look;
 use crate::sandbox::{self, Choice};
 use crate::session;
-use crate::settings::{Flags, Settings, TerminalWishes, When};
+use crate::settings::{Flags, Frontend, Settings, TerminalWishes, When};
 
 pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&flags(options))?;
@@ -56,7 +56,7 @@ pub fn job(options: &Options, settings: Settings, place: Place, input: Input) ->
         Place::New { .. } | Place::Saved { .. } => Left::Session,
     };
     let show = headless::Options { left, ..show(options) };
-    let (scripts, look) = (!options.no_scripts, look(options, settings.color));
+    let (scripts, look) = (!options.no_scripts, look(options, &settings.frontend));
     let asking = match (options.trust_scripts, manner) {
         (true, _) => Asking::Needless,
         (false, Manner::AtKeyboard) => Asking::AtTerminal,
@@ -76,9 +76,9 @@ fn manner(options: &Options) -> Manner {
 }
 
 /// What may be written to the terminal beside text.
-pub fn look(options: &Options, color: When) -> Look {
+pub fn look(options: &Options, wanted: &Frontend) -> Look {
     let wishes = TerminalWishes::find();
-    let color = match color {
+    let color = match wanted.color {
         When::Auto => !wishes.no_color && !wishes.dumb,
         When::Always => true,
         When::Never => false,

@@ -78,6 +78,11 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     Ok(Plan::Converse(Box::new(job)))
 }
 
+/// What can be played, and what happens in it.
+pub fn recordings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RECORDINGS.iter().map(|recording| (recording.name, recording.about))
+}
+
 fn find(name: Option<&str>) -> Result<&'static Recording, Failure> {
     let Some(name) = name else { return Ok(&RECORDINGS[0]) };
     RECORDINGS.iter().find(|recording| recording.name == name).ok_or_else(|| {

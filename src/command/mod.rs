@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod eject;
 pub mod failure;
 pub mod fork;
+pub mod help;
 pub mod input;
 pub mod job;
 pub mod keep_model;

@@ -213,7 +213,13 @@ impl Found {
             }),
             several => Err(GatewayError::Ambiguous {
                 message: format!("`{}` ({}) offers several models", self.ask.root, self.kind.name()),
-                hints: several.iter().map(|model| format!("`--model {}`", sentence(&model.id))).collect(),
+                hints: several
+                    .iter()
+                    .map(|model| format!("`--model {}`", sentence(&model.id)))
+                    .chain(std::iter::once(
+                        "`name` below `[model]` in the settings keeps one: `faos config edit`".to_owned(),
+                    ))
+                    .collect(),
             }),
         }
     }

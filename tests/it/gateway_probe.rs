@@ -109,7 +109,8 @@ async fn several_models_and_none_named_is_the_users_to_decide() {
     let player = serve_with_pages([], [("/v1/models", models(&["a", "b"]))]);
     let (message, hints) = refused(&at(&player)).await;
     assert_eq!(message, format!("`{}` (OpenAI-compatible) offers several models", player.url()));
-    assert_eq!(hints, ["`--model a`", "`--model b`"]);
+    assert_eq!(hints[..2], ["`--model a`", "`--model b`"]);
+    assert!(hints[2].contains("in the settings keeps one"), "{hints:?}");
     let player = serve_with_pages([], [("/v1/models", models(&["a", "text-embedding-nomic-embed-text-v1.5"]))]);
     assert_eq!(found(&player).await.model, "a");
 }
