@@ -198,7 +198,7 @@ pub struct Replay {
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Which recording: 01-todo (default) or 06-backup-rotate
+    /// Which recording: 01-todo (the default, needs Python) or 06-backup-rotate
     #[arg(id = "recording", value_name = "NAME")]
     pub name: Option<String>,
 }

@@ -241,6 +241,11 @@ pub fn editor() -> Option<String> {
     ["VISUAL", "EDITOR"].into_iter().find_map(variable)
 }
 
+/// Whether the user's `PATH` leads to a program of this name.
+pub fn is_on_path(name: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| fs::exists(&folder.join(name))))
+}
+
 /// What the environment says of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TerminalWishes {

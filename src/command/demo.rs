@@ -8,7 +8,7 @@ use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Manner, Plan};
 use crate::playback::{Player, Reply};
-use crate::settings::{KeySource, Settings};
+use crate::settings::{self, KeySource, Settings};
 
 /// A conversation as it was recorded: the user's words and the model's replies.
 struct Recording {
@@ -84,7 +84,10 @@ pub fn recordings() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 fn find(name: Option<&str>) -> Result<&'static Recording, Failure> {
-    let Some(name) = name else { return Ok(&RECORDINGS[0]) };
+    let Some(name) = name else {
+        // Without Python the first one would be a demonstration of what is missing.
+        return Ok(if settings::is_on_path("python3") { &RECORDINGS[0] } else { &RECORDINGS[1] });
+    };
     RECORDINGS.iter().find(|recording| recording.name == name).ok_or_else(|| {
         let known: Vec<&str> = RECORDINGS.iter().map(|recording| recording.name).collect();
         Failure::usage(format!("no recording is named `{name}`"), format!("there are {}", known.join(" and ")))
