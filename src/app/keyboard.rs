@@ -180,7 +180,8 @@ async fn attend(
     let outside = Outside { gateway: None, sandbox, prompts, scripts };
     let (parts, records) = parts::join(job, inside, outside, ways);
     let mut conversation = Conversation::begin(parts, &records).await?;
-    let mut looking = Some(Box::pin(Gateway::connect(&job.settings.gateway)));
+    let server = conversation.server_options().clone();
+    let mut looking = Some(Box::pin(Gateway::connect(&server)));
     loop {
         let found = async {
             match &mut looking {

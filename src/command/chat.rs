@@ -15,7 +15,7 @@ use crate::frontend::headless::{self, Format, Left};
 use crate::frontend::render::Look;
 use crate::sandbox::{self, Choice};
 use crate::session;
-use crate::settings::{Flags, Settings, TerminalWishes};
+use crate::settings::{Flags, Frontend, Settings, TerminalWishes, When};
 
 pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&flags(options))?;
@@ -56,7 +56,7 @@ pub fn job(options: &Options, settings: Settings, place: Place, input: Input) ->
         Place::New { .. } | Place::Saved { .. } => Left::Session,
     };
     let show = headless::Options { left, ..show(options) };
-    let (scripts, look) = (!options.no_scripts, look(options));
+    let (scripts, look) = (!options.no_scripts, look(options, &settings.frontend));
     let asking = match (options.trust_scripts, manner) {
         (true, _) => Asking::Needless,
         (false, Manner::AtKeyboard) => Asking::AtTerminal,
@@ -76,12 +76,12 @@ fn manner(options: &Options) -> Manner {
 }
 
 /// What may be written to the terminal beside text.
-pub fn look(options: &Options) -> Look {
+pub fn look(options: &Options, wanted: &Frontend) -> Look {
     let wishes = TerminalWishes::find();
-    let color = match options.color {
-        Color::Auto => !wishes.no_color && !wishes.dumb,
-        Color::Always => true,
-        Color::Never => false,
+    let color = match wanted.color {
+        When::Auto => !wishes.no_color && !wishes.dumb,
+        When::Always => true,
+        When::Never => false,
     };
     Look { color, motion: !options.plain && !wishes.dumb }
 }
@@ -116,6 +116,11 @@ pub fn flags(options: &Options) -> Flags {
         network: options.net.map(|net| match net {
             Net::Off => Network::Off,
             Net::Full => Network::Full,
+        }),
+        color: options.color.map(|color| match color {
+            Color::Auto => When::Auto,
+            Color::Always => When::Always,
+            Color::Never => When::Never,
         }),
         config: options.config.clone(),
     }

@@ -175,15 +175,21 @@ pub fn loopback_up() -> io::Result<()> {
         for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
             *to = *from as libc::c_char;
         }
-        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request).into())?;
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request).into())?;
         request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request).into())?;
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request).into())?;
     }
     Ok(())
 }
 
+/// The number of a limit, as each C library types it.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Lowers a limit; one that is lower already stays.
-pub fn set_limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
+pub fn set_limit(resource: Resource, most: u64) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure outlives both calls.
     unsafe {
