@@ -4,6 +4,7 @@
 //! side starts it, feeds it and reads ([`host`]). A guarantee that was asked for and cannot be had stops the run.
 
 mod backend;
+mod cgroup;
 mod helper;
 mod hints;
 mod host;
@@ -309,7 +310,7 @@ impl Sandbox {
     }
 
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
-        let sampled = ended.sampled_peak > ended.largest_process;
+        let (peak_memory_bytes, peak_memory_method) = ended.peak_memory();
         let network = if self.backend == Backend::Off { Network::Full } else { spec.network };
         let (mut guarantees, mut missing) = capabilities(self.backend).guarantees(network);
         if !ended.watched && guarantees.contains(&Guarantee::Limits) {
@@ -328,8 +329,8 @@ impl Sandbox {
             setup_s: ended.setup_s,
             user_s: ended.user_s,
             system_s: ended.system_s,
-            peak_memory_bytes: ended.sampled_peak.max(ended.largest_process),
-            peak_memory_method: if sampled { MemoryMethod::Sampled } else { MemoryMethod::LargestProcess },
+            peak_memory_bytes,
+            peak_memory_method,
             processes_left_killed: ended.left_killed,
             written_bytes: ended.written,
             stdout_bytes: 0,
@@ -342,7 +343,22 @@ impl Sandbox {
     }
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        cgroup::give_back();
+    }
+}
+
 impl Ended {
+    /// The best that is known, and how it is.
+    fn peak_memory(&self) -> (u64, MemoryMethod) {
+        match self.group_peak {
+            Some(peak) => (peak, MemoryMethod::Cgroup),
+            None if self.sampled_peak > self.largest_process => (self.sampled_peak, MemoryMethod::Sampled),
+            None => (self.largest_process, MemoryMethod::LargestProcess),
+        }
+    }
+
     fn never_begun() -> Self {
         Self {
             kind: ExitKind::SetupFailed,
@@ -352,6 +368,7 @@ impl Ended {
             setup_s: 0.0,
             user_s: 0.0,
             system_s: 0.0,
+            group_peak: None,
             sampled_peak: 0,
             largest_process: 0,
             written: 0,

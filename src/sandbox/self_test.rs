@@ -10,9 +10,9 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{Ended, Outcome};
-use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
+use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, cgroup, helper, hints, paths};
 use crate::base::fs;
-use crate::base::report::{Guarantee, Network};
+use crate::base::report::{Guarantee, MemoryMethod, Network};
 
 const ATTEMPTS: &str = include_str!("attempts.bash");
 const SECRET: &str = "what no run may read";
@@ -43,6 +43,8 @@ pub struct Findings {
     pub tried: Vec<Tried>,
     /// What this machine makes weaker, a sentence each.
     pub degraded: Vec<String>,
+    /// Why no cgroup holds the run's memory and processes and counts them.
+    pub no_cgroup: Option<String>,
 }
 
 /// A program as a run finds it.
@@ -126,7 +128,9 @@ impl Sandbox {
                 if broken { "tried, and it did not hold" } else { capabilities(self.backend).how(*guarantee, network) };
             Tried { guarantee: *guarantee, promised, got_through, how }
         });
-        Ok(Findings { tried: tried.collect(), degraded: report.degraded.clone() })
+        let no_cgroup = (report.peak_memory_method != MemoryMethod::Cgroup)
+            .then(|| cgroup::parent().err().unwrap_or_else(|| "it was tried, and could not be made".to_owned()));
+        Ok(Findings { tried: tried.collect(), degraded: report.degraded.clone(), no_cgroup })
     }
 
     /// Which of these programs a run finds.

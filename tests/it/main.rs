@@ -9,6 +9,7 @@
 mod attacks;
 mod by_lines;
 mod captures;
+mod cgroups;
 mod commands;
 mod compacted;
 mod compatibility;

@@ -177,6 +177,26 @@ pub fn link_in_root(path: &Path) -> Option<PathBuf> {
     (path.components().count() == 2).then(|| fs::read_link(path).ok()).flatten()
 }
 
+const ONLY_PROCESSES: &str =
+    "/proc shows processes and nothing of the machine: this machine hides parts of its own, as containers do";
+pub const NO_PROCESSES: &str = "there is no /proc, and nobody sees what the run's processes use together: this machine hides parts of its own, as containers do";
+
+/// Whether the kernel lets no user namespace mount a `/proc` of its own, which would show what is covered here.
+pub fn hides_processes() -> bool {
+    hides(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+fn hides(mounts: &str) -> bool {
+    /// What the kernel made to be mounted on covers nothing.
+    const EMPTY: [&str; 4] = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "/proc/openprom", "/proc/xen"];
+    mounts.lines().any(|line| {
+        let mut fields = line.split(' ').skip(4);
+        let (Some(at), Some(options)) = (fields.next(), fields.next()) else { return false };
+        let covers = at.starts_with("/proc/") && !EMPTY.contains(&at);
+        covers || at == "/proc" && options.split(',').any(|option| option == "ro")
+    })
+}
+
 /// The run's own processes below `/proc`. Where the machine hides parts of its own, it lets nobody mount a whole one.
 fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let at = stage.join("proc");
@@ -184,11 +204,7 @@ fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     if sys::mount(c"proc", &at, flags, "").is_err() {
         let of_processes = sys::mount(c"proc", &at, flags, "subset=pid").is_ok();
-        let what = match of_processes {
-            true => "/proc shows processes and nothing of the machine",
-            false => "there is no /proc, and nobody sees what the run's processes use together",
-        };
-        return Ok(Some(format!("{what}: this machine hides parts of its own, as containers do")));
+        return Ok(Some(if of_processes { ONLY_PROCESSES } else { NO_PROCESSES }.to_owned()));
     }
     bound_numbers(order, &at.join("sys/kernel/pid_max"));
     let read_only = |path: &Path, from: &Path| -> io::Result<()> {
@@ -331,7 +347,22 @@ fn put(mount: &OwnedFd, at: &Path, of: &Path) -> Step<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::has_own_numbers;
+    use super::{has_own_numbers, hides};
+
+    #[test]
+    fn what_is_mounted_over_parts_of_proc_hides_them() {
+        let line = |at: &str, options: &str| format!("24 30 0:22 / {at} {options} shared:4 - proc proc rw\n");
+        let whole = line("/proc", "rw,nosuid");
+        for (mounts, hidden) in [
+            (whole.clone(), false),
+            ([whole.clone(), line("/proc/sys/fs/binfmt_misc", "rw"), line("/process", "rw")].concat(), false),
+            ([whole.clone(), line("/proc/keys", "rw")].concat(), true),
+            ([whole, line("/proc/sys", "ro")].concat(), true),
+            (line("/proc", "ro,nosuid"), true),
+        ] {
+            assert_eq!(hides(&mounts), hidden, "{mounts}");
+        }
+    }
 
     #[test]
     fn the_machines_own_largest_number_is_left_alone() {
