@@ -13,4 +13,5 @@ pub mod path;
 pub mod printable;
 pub mod report;
 pub mod secrets;
+pub mod streams;
 pub mod usage;

@@ -119,7 +119,7 @@ fn to_its_end(sandbox: Sandbox, order: Order) -> Result<(Finished, Option<u8>), 
                 packages: None,
             };
             let mut through = Through::new(inner.clone());
-            let finished = sandbox.run(&spec, &inner, &mut |stream, bytes| through.take(stream, bytes));
+            let finished = sandbox.run(&spec, &inner, &mut |chunk| through.take(chunk.stream, chunk.bytes));
             (finished, through.is_closed)
         });
         let mut signals = Vec::new();
@@ -160,7 +160,7 @@ impl Through {
         let mut text = String::new();
         let bytes = match &mut self.filters {
             Some(filters) => {
-                filters[usize::from(stream == Stream::Stderr)].push_bytes(bytes, &mut text);
+                filters[stream as usize].push_bytes(bytes, &mut text);
                 text.as_bytes()
             }
             None => bytes,

@@ -29,6 +29,7 @@ pub use self::self_test::{Findings, Tool, Tried};
 use self::wire::{Bounds, Ended, Folder, Layer, Order, Outcome};
 use crate::base::fs;
 use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
+pub use crate::base::streams::Stream;
 
 /// What the user asked of the sandbox.
 #[derive(Clone, Debug)]
@@ -98,7 +99,7 @@ pub struct Spec<'a> {
     pub view: View<'a>,
     /// Read-only inside (relative to the workspace).
     pub protected: &'a [PathBuf],
-    /// Where `stdout.log` and `stderr.log` are spooled and `quarantine` is made; exists. Without one the ends of both
+    /// Where `stdout.log`, `stderr.log` and `output.jsonl` are spooled and `quarantine` is made; exists. Without one the ends of both
     /// streams are kept in memory alone.
     pub output: Option<&'a Path>,
     pub limits: &'a Limits,
@@ -117,10 +118,15 @@ pub enum View<'a> {
     Empty,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
+/// What came from one of the streams at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    pub stream: Stream,
+    /// Of all chunks of the run, from 1.
+    pub seq: u64,
+    /// Seconds since the run began, its preparation included; in milliseconds.
+    pub at_s: f64,
+    pub bytes: &'a [u8],
 }
 
 /// The end of a run: its report (without `files_changed`, which needs versions) and what is kept of its output.
@@ -196,12 +202,12 @@ impl Sandbox {
     }
 
     /// Blocks until the run has ended and nothing of it is left; `cancel` ends it.
-    /// `output` sees each piece as it comes. A run that could not be set up is one that has ended so.
+    /// `output` sees each chunk as it comes. A run that could not be set up is one that has ended so.
     pub fn run(
         &self,
         spec: &Spec<'_>,
         cancel: &CancellationToken,
-        output: &mut dyn FnMut(Stream, &[u8]),
+        output: &mut dyn FnMut(&Chunk<'_>),
     ) -> Result<Finished, SandboxError> {
         let begun = Instant::now();
         let Told { outcome, stdout, stderr } = self.start(spec, cancel, output)?;
@@ -230,7 +236,7 @@ impl Sandbox {
         &self,
         spec: &Spec<'_>,
         cancel: &CancellationToken,
-        output: &mut dyn FnMut(Stream, &[u8]),
+        output: &mut dyn FnMut(&Chunk<'_>),
     ) -> Result<Told, SandboxError> {
         let channels = Channels { folder: spec.output, most_output: spec.limits.output_mib << 20, cancel, output };
         host::run(&self.program, &self.order(spec), spec.stdin, channels)

@@ -72,7 +72,7 @@ impl Sandbox {
             network: Network::Off,
             packages: None,
         };
-        let told = self.start(&spec, &CancellationToken::new(), &mut |_, _| {})?;
+        let told = self.start(&spec, &CancellationToken::new(), &mut |_| {})?;
         match told.outcome {
             Outcome::Ended(ended) if !ended.watched && options.require.contains(&Guarantee::Limits) => {
                 Err(hints::lacking(self.backend, &[Guarantee::Limits]))
@@ -164,7 +164,7 @@ impl Sandbox {
             network: bounds.network,
             packages: None,
         };
-        self.run(&spec, &CancellationToken::new(), &mut |_, _| {})
+        self.run(&spec, &CancellationToken::new(), &mut |_| {})
     }
 }
 

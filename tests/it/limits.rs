@@ -226,7 +226,7 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
                 network: Network::Off,
                 packages: None,
             };
-            let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+            let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_| {}).unwrap();
             let exit = finished.report.exit;
             assert_eq!((exit.kind, exit.code), (ExitKind::Exited, Some(3)), "{:?}", finished.report);
             assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
@@ -279,7 +279,7 @@ fn a_scratch_copy_is_one_under_every_backend() {
                 network: Network::Off,
                 packages: None,
             };
-            sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap()
+            sandbox.run(&spec, &CancellationToken::new(), &mut |_| {}).unwrap()
         };
         let finished =
             run("cat link/file; rm -rf old; echo x > new; echo out > $FAOS_CACHE/out; ls", &Limits::default());
@@ -352,7 +352,7 @@ fn a_run_that_cannot_be_set_up_says_why() {
             network: Network::Off,
             packages: None,
         };
-        let finished = open(backend).unwrap().run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+        let finished = open(backend).unwrap().run(&spec, &CancellationToken::new(), &mut |_| {}).unwrap();
         let exit = finished.report.exit;
         assert_eq!((exit.kind, exit.code, exit.signal), (ExitKind::SetupFailed, None, None));
         assert!(finished.stderr.contains("No such file or directory"), "{}", finished.stderr);

@@ -4,7 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use faos::base::report::Backend;
-use faos::sandbox::{Choice, Limits, Options, Sandbox, Spec, Stream, View};
+use faos::base::streams::Piece;
+use faos::sandbox::{Choice, Chunk, Limits, Options, Sandbox, Spec, Stream, View};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::process::Running;
@@ -49,7 +50,7 @@ fn wall_time_is_the_programs() {
                 network: faos::base::report::Network::Off,
                 packages: None,
             };
-            let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {}).unwrap();
+            let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_| {}).unwrap();
             let times: Vec<f64> = finished.stdout.split_whitespace().map(|time| time.parse().unwrap()).collect();
             finished.report.wall_s - (times[1] - times[0])
         };
@@ -119,8 +120,8 @@ fn both_streams_are_kept_in_bounds_and_come_as_they_are_written() {
         ..Options::default()
     };
     let spec = Spec {
-        // The second piece is written when the first one has been seen: by the file that appears then.
-        script: "echo one; echo two >&2; until [ -e seen ]; do :; done; head -c 20000000 /dev/zero | tr '\\0' x; echo last",
+        // Each piece is written when the one before has been seen: by the file that appears then.
+        script: "echo one; until [ -e seen1 ]; do :; done; echo two >&2; until [ -e seen2 ]; do :; done; head -c 20000000 /dev/zero | tr '\\0' x; echo last",
         stdin: &[],
         workspace: folder.path(),
         view: View::Direct,
@@ -131,20 +132,33 @@ fn both_streams_are_kept_in_bounds_and_come_as_they_are_written() {
         packages: None,
     };
     let (mut streams, mut total) = (Vec::new(), 0);
-    let mut output = |stream: Stream, bytes: &[u8]| {
+    let mut seen = (0, 0.0);
+    let mut output = |chunk: &Chunk<'_>| {
+        assert!(chunk.seq == seen.0 + 1 && chunk.at_s >= seen.1, "{seen:?} {} {}", chunk.seq, chunk.at_s);
+        seen = (chunk.seq, chunk.at_s);
         if total < 10 {
-            streams.push((stream, String::from_utf8_lossy(bytes).into_owned()));
+            streams.push((chunk.stream, String::from_utf8_lossy(chunk.bytes).into_owned()));
         }
-        total += bytes.len();
-        std::fs::write(folder.path().join("seen"), "").unwrap();
+        total += chunk.bytes.len();
+        if chunk.seq < 3 {
+            std::fs::write(folder.path().join(format!("seen{}", chunk.seq)), "").unwrap();
+        }
     };
     let finished = Sandbox::open(&options).unwrap().run(&spec, &CancellationToken::new(), &mut output).unwrap();
     assert_eq!(finished.report.exit.code, Some(0), "{:?}", finished.report);
-    assert!(streams.contains(&(Stream::Stdout, "one\n".to_owned())), "{streams:?}");
+    assert_eq!(streams[0], (Stream::Stdout, "one\n".to_owned()));
+    assert_eq!(streams[1], (Stream::Stderr, "two\n".to_owned()));
     assert_eq!((finished.report.stdout_bytes, finished.report.stderr_bytes), (20_000_009, 4));
     assert!(finished.report.truncated);
     let kept = folder.path().join("stdout.log").metadata().unwrap().len();
     assert_eq!(kept, 8 << 20);
+    let order = std::fs::read_to_string(folder.path().join("output.jsonl")).unwrap();
+    let order: Vec<Piece> = order.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let parts = |at: usize| (order[at].seq, order[at].stream, order[at].bytes);
+    assert_eq!((parts(0), parts(1)), ((1, Stream::Stdout, 4), (2, Stream::Stderr, 4)));
+    let sum = |stream| order.iter().filter(|piece| piece.stream == stream).map(|piece| piece.bytes).sum::<u64>();
+    assert_eq!((sum(Stream::Stdout), sum(Stream::Stderr)), (8 << 20, 4), "what the files hold, and no more");
+    assert!(order.is_sorted_by_key(|piece| piece.seq) && order[2].seq == 3, "{order:?}");
     assert!(finished.stdout.starts_with("one\nxxx") && finished.stdout.ends_with("xxxlast\n"));
     assert!(finished.stdout.len() < 300 << 10, "{}", finished.stdout.len());
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, XattrFlags, memfd_create, setxattr};
 
 use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
 use super::{Place, copy, landlock};
@@ -257,8 +257,10 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
     folder(&upper.join("work"))?;
     folder(&at)?;
     let options = format!("lowerdir={STAGE}/.lower,upperdir={STAGE}/.upper/up,workdir={STAGE}/.upper/work,userxattr");
-    if sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
-        // Some file systems cannot be the lower layer, another overlay among them.
+    // Before Linux 6.6 a file system in memory takes no marks of a user's: an overlay stands, but no folder can be removed.
+    let takes_marks = setxattr(&upper, "user.faos", b"", XattrFlags::empty()).is_ok();
+    if !takes_marks || sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
+        // Some file systems cannot be the lower layer either, another overlay among them.
         private(&at, &format!("mode=0755,{bounds}"))?;
         copy::copy(&lower, &at, limits)?;
     }
