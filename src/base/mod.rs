@@ -14,4 +14,5 @@ pub mod printable;
 pub mod report;
 pub mod secrets;
 pub mod streams;
+pub mod temporary;
 pub mod usage;

@@ -28,14 +28,16 @@ pub fn run(command: &cli::Sandbox, options: &Options) -> Result<Plan, Failure> {
     let workspace = workspace(options, &settings.folders)?;
     let stdin = input::piped()?;
     let sandbox = Sandbox::open(&settings.sandbox)?;
-    let order = Order { script: script(&command.command), stdin, settings, workspace };
+    let before = command.report.is_some().then(|| workspace.stamps()).transpose()?;
+    let order = Order { script: script(&command.command), stdin, settings, workspace: workspace.clone() };
     let (finished, stopped) = to_its_end(sandbox, order)?;
-    let Finished { report, stderr, .. } = finished;
+    let Finished { mut report, stderr, .. } = finished;
     if report.exit.kind == ExitKind::SetupFailed {
         return Err(Failure { message: stderr.trim().to_owned(), hints: Vec::new(), exit_code: 5 });
     }
     report.degraded.iter().for_each(|degraded| output::say(&format!("warning: {degraded}")));
-    if let Some(to) = &command.report {
+    if let (Some(to), Some(before)) = (&command.report, before) {
+        report.files_changed = before.changes_to(&workspace.stamps()?);
         tell(&report, to)?;
     }
     Ok(Plan::Done(stopped.unwrap_or_else(|| code(&report))))

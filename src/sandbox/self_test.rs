@@ -13,6 +13,7 @@ use super::wire::{Ended, Outcome};
 use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, cgroup, helper, hints, paths};
 use crate::base::fs;
 use crate::base::report::{Guarantee, MemoryMethod, Network};
+use crate::base::temporary::TemporaryFolder;
 
 const ATTEMPTS: &str = include_str!("attempts.bash");
 const SECRET: &str = "what no run may read";
@@ -194,28 +195,21 @@ fn is_held_open(pipe: &Path) -> bool {
 }
 
 /// A folder of the self-test's own, with a workspace in it; it goes with the value.
-struct Folder(PathBuf);
+struct Folder(TemporaryFolder);
 
 impl Folder {
     fn new() -> Result<Self, SandboxError> {
         let failed = |error: fs::FsError| SandboxError::Io(error.to_string());
-        let folder = Self(fs::make_temporary_folder("faos-self-test-").map_err(failed)?);
+        let folder = Self(TemporaryFolder::make("faos-self-test-").map_err(failed)?);
         fs::make_new_folder(&folder.workspace()).map_err(failed)?;
         Ok(folder)
     }
 
     fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     fn workspace(&self) -> PathBuf {
-        self.0.join("workspace")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary folder; the result is the matter here.
-        let _ = fs::remove_folder(&self.0);
+        self.path().join("workspace")
     }
 }

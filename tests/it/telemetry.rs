@@ -164,6 +164,21 @@ fn both_streams_are_kept_in_bounds_and_come_as_they_are_written() {
 }
 
 #[test]
+fn a_report_names_the_files_that_a_command_changed() {
+    for sandboxed in here() {
+        for name in ["kept", "changed", "gone", "node_modules/cache"] {
+            sandboxed.write(&format!("ws/{name}"), "before\n");
+        }
+        let ran = sandboxed
+            .run(&[], "echo after > changed; rm gone; mkdir sub; echo x > sub/new; echo x > node_modules/more");
+        let want = serde_json::json!([
+            {"path": "changed", "kind": "modified"}, {"path": "gone", "kind": "deleted"}, {"path": "sub/new", "kind": "created"}
+        ]);
+        assert_eq!(ran.report["files_changed"], want, "{}", sandboxed.backend);
+    }
+}
+
+#[test]
 fn a_command_gets_what_is_piped_in_and_its_code_is_passed_on() {
     let sandboxed = Sandboxed::new("ns", Who::User);
     let mut command = sandboxed.command(&["--", "bash", "-c", "cat; echo err >&2; exit 42"]);

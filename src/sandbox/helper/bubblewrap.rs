@@ -177,7 +177,7 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
     match order.layer {
         Layer::Direct => {
             all.add(["--bind"]).add([sources.workspace.as_path(), &order.workspace]);
-            for path in order.protected.iter().filter(|path| is_kept(&sources.workspace.join(path))) {
+            for path in order.protected.iter().filter(|path| root::can_be_protected(&sources.workspace.join(path))) {
                 all.add(["--ro-bind"]).add([sources.workspace.join(path), order.workspace.join(path)]);
             }
         }
@@ -197,11 +197,6 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|_| Failed { step: "name the mounts: a path holds a NUL".to_owned(), errno: libc::EINVAL })
-}
-
-/// What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
-fn is_kept(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
 }
 
 #[derive(Default)]

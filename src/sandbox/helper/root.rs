@@ -23,9 +23,11 @@ pub const EMPTY: &str = "/workspace";
 pub const HIDDEN: [&str; 4] = ["kcore", "key-users", "keys", "sysrq-trigger"];
 /// The run's script. Bash reads it as it goes on; nothing inside can change it.
 const SCRIPT: &str = "/run/faos/script";
+/// What is mounted over what is nobody's business.
+const NOTHING: &str = "/run/faos/nothing";
 /// Where the new root is built. What is mounted there is hidden from this process alone.
 const STAGE: &str = "/tmp";
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+pub const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Mounts that stand nowhere yet.
 pub struct Mounts {
@@ -49,7 +51,7 @@ pub fn open_mounts(order: &Order, users: Option<&OwnedFd>) -> Step<Mounts> {
     let mut read_only = Vec::new();
     for path in &order.read_only {
         // A link such as `/bin -> usr/bin` is made again as a link.
-        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) && path.components().count() == 2 {
+        if link_in_root(path).is_some() {
             continue;
         }
         let mount = sys::detach(path).map_err(named(format!("open {}", path.display())))?;
@@ -217,8 +219,8 @@ fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     for name in HIDDEN {
         let hidden = at.join(name);
         if hidden.exists() {
-            // Nothing can be read from it, as from a mount without devices.
-            read_only(&hidden, &stage.join("run/faos/nothing")).map_err(named(format!("hide /proc/{name}")))?;
+            read_only(&hidden, &stage.join(NOTHING.trim_start_matches('/')))
+                .map_err(named(format!("hide /proc/{name}")))?;
         }
     }
     Ok(None)
@@ -271,8 +273,7 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
 fn protect(order: &Order, workspace: &Path) -> Step<()> {
     for path in &order.protected {
         let at = workspace.join(path);
-        // What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
-        if !at.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir()) {
+        if !can_be_protected(&at) {
             continue;
         }
         let step = || named(format!("protect {}", path.display()));
@@ -281,6 +282,11 @@ fn protect(order: &Order, workspace: &Path) -> Step<()> {
         sys::attach(&mount, &at).map_err(step())?;
     }
     Ok(())
+}
+
+/// What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
+pub fn can_be_protected(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
 }
 
 fn devices(at: &Path, mounts: &Mounts) -> Step<()> {
@@ -310,12 +316,12 @@ pub fn own_files(order: &Order, root: &Path) -> Step<()> {
     for (name, target) in [("python", "/usr/bin/python3"), ("pip", "/usr/bin/pip3")] {
         symlink(target, inside(OWN_PROGRAMS).join(name)).map_err(named(format!("link {name}")))?;
     }
-    let script = inside(SCRIPT);
-    for (path, content) in [(inside("/run/faos/nothing"), ""), (script, order.script.as_str())] {
+    // What hides something cannot be opened at all.
+    for (path, content, mode) in [(inside(NOTHING), "", 0), (inside(SCRIPT), order.script.as_str(), 0o444)] {
         let written = fs::write(&path, content);
         written
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o444)))
-            .map_err(named("write the script"))?;
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+            .map_err(named(format!("write {}", path.display())))?;
     }
     Ok(())
 }
