@@ -7,12 +7,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, FlockOperation, access, flock, getxattr};
+use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::sandbox::wire::Bounds;
 
@@ -21,6 +22,8 @@ const RUN: &str = "faos-run-";
 /// Where faos itself stands meanwhile.
 const BESIDE: &str = "faos-beside-its-runs";
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
+/// The number of a meter's first file, at least.
+const LOWEST: RawFd = 16;
 /// How long what was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -81,15 +84,18 @@ impl Group {
     }
 
     pub fn meter(&self) -> Result<Meter, String> {
-        let read = |name: &str| File::open(self.0.join(name)).map_err(failed("read a cgroup's counts"));
-        let members = OpenOptions::new().write(true).open(self.0.join("cgroup.procs"));
+        let open = |name: &str| {
+            let file = OpenOptions::new().read(true).write(name == "cgroup.procs").open(self.0.join(name));
+            // Lower numbers are given to what a program inherits, and what stands there is closed.
+            file.and_then(|file| Ok(File::from(fcntl_dupfd_cloexec(&file, LOWEST)?))).map_err(failed("open a cgroup"))
+        };
         Ok(Meter {
-            members: members.map_err(failed("open a cgroup"))?,
+            members: open("cgroup.procs")?,
             // Since Linux 5.19.
-            peak: read("memory.peak")?,
-            memory: read("memory.events")?,
-            processes: read("pids.events")?,
-            cpu: read("cpu.stat")?,
+            peak: open("memory.peak")?,
+            memory: open("memory.events")?,
+            processes: open("pids.events")?,
+            cpu: open("cpu.stat")?,
         })
     }
 }

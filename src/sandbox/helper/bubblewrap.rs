@@ -74,13 +74,11 @@ struct Prepared {
 fn start(message: &File, meter: Option<&Meter>, arguments: &[CString]) -> Failed {
     let place = || -> io::Result<()> {
         sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)?;
-        let files: Vec<&File> = [message].into_iter().chain(meter.into_iter().flat_map(Meter::files)).collect();
-        // Copies out of the way first: each place may be another one's present one.
-        let first_free = METER + Meter::FILES as RawFd;
-        let copies = files.into_iter().map(|file| rustix::io::fcntl_dupfd_cloexec(file, first_free));
-        let copies = copies.collect::<Result<Vec<OwnedFd>, _>>()?;
-        (MESSAGE..).zip(&copies).try_for_each(|(at, file)| sys::place(file.as_raw_fd(), at))?;
-        sys::close_on_execute_from(MESSAGE as u32 + copies.len() as u32)
+        sys::place(message.as_raw_fd(), MESSAGE)?;
+        let files = meter.into_iter().flat_map(Meter::files);
+        let last =
+            files.zip(METER..).try_fold(MESSAGE, |_, (file, at)| sys::place(file.as_raw_fd(), at).map(|()| at))?;
+        sys::close_on_execute_from(last as u32 + 1)
     };
     let placed = place();
     let program = CString::new(PROGRAM).unwrap_or_default();
