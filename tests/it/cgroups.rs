@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use faos::playback::Reply;
 use rustix::process::Signal;
 
+use crate::support::env::TestEnv;
+use crate::support::model_server::serve;
 use crate::support::process::Running;
 use crate::support::sandboxed::{BACKENDS, Ran, Sandboxed, USER, Who, everybody, is_root, say};
 
@@ -144,6 +147,18 @@ fn a_group_goes_with_its_run_also_when_faos_is_killed() {
         fs::create_dir(given.0.join("faos-run-4194305")).unwrap();
         run(&sandboxed, &given, &[], "true");
     }
+}
+
+#[test]
+fn a_conversation_gives_its_group_back() {
+    let Some((_, given)) = here("ns", everybody()[0]) else { return };
+    let server = serve([Reply::text("Look.\n\n```run\necho seen\n```\n"), Reply::text("I see.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let output = Running::start(&mut given.with(&env.faos(["look"])), Duration::from_secs(120)).finish();
+    output.assert_code(0);
+    assert_eq!(env.session().report(1)["peak_memory_method"], "cgroup", "{}", env.session().report(1));
+    given.is_as_it_was();
 }
 
 #[test]

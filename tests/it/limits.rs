@@ -193,6 +193,26 @@ fn a_program_that_is_killed_takes_everything_with_it() {
     }
 }
 
+/// Nobody is left then who would move it away.
+#[test]
+fn what_other_programs_obey_is_disarmed_when_faos_is_killed() {
+    for backend in BACKENDS {
+        let Some(sandboxed) = Sandboxed::here(backend, everybody()[0]) else { continue };
+        let make = "mkdir -p .git/hooks sub/.faos; echo x > .git/hooks/pre-commit; echo begun; sleep 600";
+        let mut running = sandboxed.start(&[], make);
+        running.wait_for_stdout("begun\n");
+        running.signal(Signal::KILL);
+        running.finish();
+        let begun = Instant::now();
+        while [".git", "sub/.faos"].iter().any(|name| sandboxed.path("ws").join(name).exists()) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{backend}");
+            std::thread::yield_now();
+        }
+        assert!(sandboxed.path("ws/.git.of-a-run-1/hooks/pre-commit").exists(), "{backend}");
+        assert!(sandboxed.path("ws/sub/.faos.of-a-run-1").exists(), "{backend}");
+    }
+}
+
 fn open(backend: Backend) -> Result<Sandbox, SandboxError> {
     let helper = Some(env!("CARGO_BIN_EXE_faos").into());
     Sandbox::open(&Options { backend: Choice::Only(backend), helper, ..Options::default() })

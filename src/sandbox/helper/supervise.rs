@@ -91,6 +91,8 @@ struct Watch<'a> {
     /// File systems in memory that count as the run's memory.
     in_memory: Vec<PathBuf>,
     left_killed: u32,
+    /// The program that asked for the run is there to take its outcome.
+    host_is_there: bool,
 }
 
 impl<'a> Watch<'a> {
@@ -121,6 +123,7 @@ impl<'a> Watch<'a> {
             disk: Disk::new(order, place),
             in_memory: if own_root { in_memory.into() } else { Vec::new() },
             left_killed: 0,
+            host_is_there: true,
         })
     }
 
@@ -160,6 +163,7 @@ impl<'a> Watch<'a> {
             Ok(_) | Err(_) => {
                 self.kill_all();
                 self.status = Some(libc::SIGKILL);
+                self.host_is_there = false;
             }
         }
     }
@@ -288,6 +292,9 @@ impl<'a> Watch<'a> {
         let usage = sys::children_usage();
         let (user_s, system_s) = self.cpu_at_the_end(usage);
         let found = self.disk.at_the_end();
+        if !self.host_is_there && self.order.backend != Backend::Off {
+            found.disarm(&place.folder);
+        }
         let mut degraded = place.degraded.clone();
         if found.in_part {
             degraded.push(
