@@ -99,7 +99,12 @@ except ChildProcessError: pass'";
 
 #[test]
 fn memory_is_the_sum_of_all_processes() {
-    let four = "for n in 1 2 3 4; do python3 -c 'import time; x = bytearray(b\"x\") * (100 << 20); time.sleep(0.6)' & done; wait";
+    // Each goes when all have what they take, and have been seen.
+    let four = "mkfifo go; for n in 1 2 3 4; do python3 -c 'import sys
+x = bytearray(b\"x\") * (100 << 20)
+open(sys.argv[1], \"w\")
+open(\"go\")' has$n & done
+until [ -e has1 -a -e has2 -a -e has3 -a -e has4 ]; do sleep 0.05; done; sleep 0.6; : > go; wait";
     for sandboxed in here() {
         let ran = sandboxed.run(&[], four);
         let peak = ran.number("peak_memory_bytes") / f64::from(1 << 20);
