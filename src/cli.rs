@@ -129,6 +129,9 @@ pub enum SessionsCommand {
     Show {
         /// The session's id, its beginning, or its title; without it the newest one
         session: Option<String>,
+        /// What this run printed, both streams in the order in which it came
+        #[arg(long, value_name = "N")]
+        run: Option<u32>,
     },
     /// Find words in what was said in all sessions
     Search {

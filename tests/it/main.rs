@@ -10,6 +10,7 @@ mod attacks;
 mod broken_disk;
 mod by_lines;
 mod captures;
+mod cgroups;
 mod commands;
 mod compacted;
 mod compatibility;

@@ -124,11 +124,19 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
     };
     backend(checkup, found.backend);
     match found.guarantees {
-        Ok(Findings { tried, degraded }) => {
+        Ok(Findings { tried, degraded, no_cgroup }) => {
             tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options));
             let hint =
                 "the guarantees hold all the same; docs/sandbox.md says what a newer kernel or another machine adds";
             degraded.iter().for_each(|what| checkup.note("weaker", what, hint));
+            match no_cgroup {
+                None => checkup.fine("cgroup", "holds a run's memory and processes, and counts them"),
+                Some(why) => checkup.note(
+                    "cgroup",
+                    format!("none, memory is looked at every 50 ms: {why}"),
+                    "all limits hold all the same; `systemd-run --user --scope -p Delegate=yes faos` gives it one",
+                ),
+            }
         }
         Err(error) => checkup.problem("guarantees", &not_tried(error)),
     }
