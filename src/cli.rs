@@ -296,8 +296,11 @@ pub struct Options {
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Colours: auto, always or never
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true, global = true)]
-    pub color: Color,
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true, global = true)]
+    pub color: Option<Color>,
+    /// What the terminal's text stands on: auto (it is asked), dark or light
+    #[arg(long, value_enum, value_name = "GROUND", hide_possible_values = true, global = true)]
+    pub theme: Option<Theme>,
     /// No movement of the cursor, for screen readers
     #[arg(long, global = true)]
     pub plain: bool,
@@ -314,12 +317,18 @@ pub enum OutputFormat {
     StreamJson,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    #[default]
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Theme {
+    Auto,
+    Dark,
+    Light,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

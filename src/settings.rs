@@ -15,7 +15,10 @@ use crate::base::fs;
 use crate::base::report::{Guarantee, Network};
 use crate::{gateway, prompting, sandbox, scripting};
 
+mod frontend;
 mod project;
+
+pub use frontend::{Frontend, TerminalWishes, Theme, When};
 
 /// What was typed, by flag; `None` where it was not.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,7 @@ pub struct Settings {
     pub sandbox: sandbox::Options,
     pub prompting: prompting::Options,
     pub scripting: scripting::Options,
+    pub frontend: Frontend,
     pub max_turns: u32,
     pub max_repairs: u32,
     pub folders: Folders,
@@ -78,6 +82,7 @@ struct File {
     r#loop: LoopTable,
     sandbox: SandboxTable,
     session: SessionTable,
+    frontend: frontend::Table,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -143,7 +148,7 @@ struct SessionTable {
 }
 
 /// Every key of `config.toml`, for the nearest one to an unknown key; a test holds it against the tables above.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 33] = [
     "model.endpoint",
     "model.name",
     "model.temperature",
@@ -173,6 +178,10 @@ const KEYS: [&str; 29] = [
     "sandbox.limits.growth_files",
     "sandbox.limits.output_mib",
     "session.dir",
+    "frontend.theme",
+    "frontend.color",
+    "frontend.fold",
+    "frontend.notify_s",
 ];
 
 impl Settings {
@@ -212,6 +221,7 @@ impl Settings {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()
             },
+            frontend: frontend::of(&file.frontend),
             max_turns: flags.max_turns.or(file.r#loop.max_turns).unwrap_or(20),
             max_repairs: flags.max_repairs.or(file.r#loop.max_repairs).unwrap_or(3),
             folders,
@@ -239,30 +249,6 @@ impl Settings {
         settings.scripting.trusted = None;
         settings.prompting.project = None;
         settings
-    }
-}
-
-/// What the environment says of the terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalWishes {
-    /// `NO_COLOR` is set to something.
-    pub no_color: bool,
-    /// `TERM=dumb`, or none: a terminal that only prints.
-    pub dumb: bool,
-    /// The locale is UTF-8.
-    pub utf8: bool,
-}
-
-impl TerminalWishes {
-    pub fn find() -> Self {
-        let term = variable("TERM");
-        // The first of them that is set counts, as it does for the C library.
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
-        Self {
-            no_color: variable("NO_COLOR").is_some(),
-            dumb: term.is_none_or(|term| term == "dumb"),
-            utf8: locale.ends_with("utf-8") || locale.ends_with("utf8"),
-        }
     }
 }
 
@@ -476,8 +462,9 @@ mod tests {
     fn every_known_key_is_accepted_by_the_tables() {
         for key in KEYS {
             let (table, name) = key.rsplit_once('.').expect("a dot");
-            let accepted =
-                ["1", "\"off\"", "[]"].iter().any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
+            let accepted = ["1", "true", "\"off\"", "\"auto\"", "[]"]
+                .iter()
+                .any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
             assert!(accepted, "{key}");
         }
     }

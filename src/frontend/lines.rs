@@ -152,6 +152,7 @@ fn alone(event: &Event) -> String {
         Event::Session(info) => session(info),
         Event::Delta { .. }
         | Event::Block { .. }
+        | Event::Reading { .. }
         | Event::ReplyFinished { .. }
         | Event::Version { .. }
         | Event::Usage(_)
@@ -242,10 +243,10 @@ fn diffstat(lines: Option<LineCount>) -> String {
     }
 }
 
-/// How a run ended and what it cost.
-fn outcome(report: &RunReport) -> String {
+/// How a run ended. What stopped it counts before a code or a signal, which only follow from that.
+pub fn ending(report: &RunReport) -> String {
     let exit = report.exit;
-    let end = match exit.kind {
+    match exit.kind {
         ExitKind::Exited => format!("exit {}", exit.code.unwrap_or_default()),
         ExitKind::Signaled => format!("signal {}", exit.signal.unwrap_or_default()),
         ExitKind::WallLimit => "stopped: it took too long".to_owned(),
@@ -257,7 +258,12 @@ fn outcome(report: &RunReport) -> String {
         ExitKind::DiskLimit => "stopped: it wrote too much".to_owned(),
         ExitKind::Cancelled => "stopped by you".to_owned(),
         ExitKind::SetupFailed => "not started: the sandbox could not be set up".to_owned(),
-    };
+    }
+}
+
+/// How a run ended and what it cost.
+fn outcome(report: &RunReport) -> String {
+    let end = ending(report);
     let network = match report.network {
         Network::Off => "no network",
         Network::Full => "full network",

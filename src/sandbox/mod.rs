@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::backend::{ALL as BACKENDS, Capabilities, Choice, capabilities};
 use self::host::{Channels, Told};
-pub use self::own::told_by;
+pub use self::own::{edit_with, told_by};
 pub use self::self_test::{Findings, Tool, Tried};
 use self::wire::{Bounds, Ended, Folder, Layer, Order, Outcome};
 use crate::base::fs;

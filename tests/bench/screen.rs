@@ -69,7 +69,8 @@ pub fn show(kind: &str, times: usize) -> Outcome<()> {
         other => return Err(format!("no such material: `{other}`").into()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut pane = Pane::new(Look { color: true, motion: true }, Size { columns: 80, rows: 40 });
+    let mut pane =
+        Pane::new(Look { color: true, motion: true, folds: true, ..Look::default() }, Size { columns: 80, rows: 40 });
     let mut out = io::stdout().lock();
     for number in 0..times {
         pane.live(Some(format!("writing, for the {number}. time")));

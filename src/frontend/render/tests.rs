@@ -5,12 +5,12 @@ use std::num::NonZero;
 use proptest::prelude::*;
 use vt100::Parser;
 
-use super::{Look, Pane, Size, Style};
+use super::{Ground, Look, Pane, Signs, Size, Style};
 use crate::base::printable::Printable;
 
-const FULL: Look = Look { color: true, motion: true };
-const MOVES: Look = Look { color: false, motion: true };
-const PLAIN: Look = Look { color: false, motion: false };
+const FULL: Look = Look { color: true, motion: true, folds: false, ground: Ground::Unknown, signs: Signs::Unicode };
+const MOVES: Look = Look { color: false, ..FULL };
+const PLAIN: Look = Look { color: false, motion: false, ..FULL };
 
 /// A pane and the terminal that it is on.
 struct Screen {
@@ -102,7 +102,7 @@ fn shown(text: &str) -> String {
 
 /// The sequences that are this module's own, taken out.
 fn without_ours(text: &str) -> String {
-    let ours = regex::Regex::new(r"\x1b\[(\?(2026|7)[hl]|[0-9]*[ABC]|J|3[1-6]m|[12]?m)|\r").unwrap();
+    let ours = regex::Regex::new(r"\x1b\[(\?(2026|7)[hl]|[0-9]*[ABC]|J|3[1-6]m|38;5;[0-9]+m|[1-4]?m)|\r").unwrap();
     ours.replace_all(text, "").into_owned()
 }
 

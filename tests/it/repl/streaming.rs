@@ -25,18 +25,27 @@ fn a_file_is_named_with_its_lines_while_it_is_written() {
     let (reply, gate) = held(["Here it is.\n\ntodo.py\n```python\n", "import sys\n", "\nprint(sys.argv)\n", "```\n"]);
     let mut chat = Chat::new([reply]);
     chat.say("write todo.py");
-    chat.terminal.wait_for_text("writing todo.py");
+    chat.terminal.wait_for_text("todo.py ▸ 0 lines");
     gate.open();
-    chat.terminal.wait_for_text("writing todo.py, 1 line");
-    chat.assert_shown("import sys");
+    chat.terminal.wait_for_text("todo.py ▸ 1 line,");
     gate.open();
-    chat.terminal.wait_for_text("writing todo.py, 3 lines");
+    chat.terminal.wait_for_text("todo.py ▸ 3 lines");
+    let shown = chat.terminal.text();
+    assert!(!shown.contains("import sys") && !shown.contains("```"), "it is folded:\n{shown}");
+    assert_eq!(shown.matches("todo.py").count(), 2, "what was asked, and one line:\n{shown}");
     assert!(!chat.env.workspace().join("todo.py").exists(), "a file that is not complete is not written");
     gate.open();
     gate.open();
     chat.terminal.wait_for_text("wrote todo.py");
     chat.wait_for_prompt();
-    assert!(!chat.terminal.text().contains("writing todo.py"), "the line below the text is gone");
+    chat.assert_shown("Here it is.\n\ntodo.py ▸ 3 lines · /show unfolds it\n");
+    assert_eq!(chat.terminal.text().matches("todo.py ▸").count(), 1, "the line below the text is gone");
+    for command in ["/show", "/show 1", "/show todo.py"] {
+        chat.ask(command);
+        chat.assert_answered(command, "import sys\n\nprint(sys.argv)\n");
+    }
+    chat.ask("/show 2");
+    chat.assert_shown("the last answer has no 2. file");
     assert_eq!(chat.env.read("workspace/todo.py"), "import sys\n\nprint(sys.argv)\n");
     chat.quit();
 }
@@ -216,18 +225,18 @@ fn a_paste_meanwhile_is_one_message_too() {
 
 #[test]
 fn a_killed_program_has_kept_what_came() {
-    let (reply, gate) = held(["one.txt\n```\nfirst\n```\n\n", "two.txt\n```\nsec"]);
+    let (reply, gate) = held(["one.txt\n```\nfirst\n```\n\n", "two.txt\n```\nsec\nond"]);
     let mut chat = Chat::new([reply, Reply::text("two.txt\n```\nsecond\n```\n")]);
     chat.say("two files");
     gate.open();
-    chat.terminal.wait_for_text("sec");
+    chat.terminal.wait_for_text("two.txt ▸ 1 line");
     // What is on the screen is in the log a moment later.
-    chat.env.session().wait_for_log("\nsec");
+    chat.env.session().wait_for_log("\nsec\nond");
     chat.terminal.kill();
 
     chat.resume_last();
     chat.assert_shown("› two files");
-    chat.assert_shown("sec");
+    chat.assert_shown("sec\nond");
     chat.assert_shown("[the reply was interrupted: /retry goes on with it, or say something else]");
     chat.ask("/retry");
     assert_eq!(chat.env.read("workspace/one.txt"), "first\n");

@@ -48,6 +48,8 @@ pub struct Terminal {
 pub struct Screen {
     /// From the oldest line on; a line that the terminal wrapped is one line here.
     pub text: String,
+    /// The same up to the cursor: what is typed, without the hint behind it.
+    pub typed: String,
     /// The row that the cursor is in, up to its end.
     pub cursor_row: String,
     /// Row and column, from 0.
@@ -150,8 +152,11 @@ impl Terminal {
         let cursor = self.emulator.screen().cursor_position();
         let (bracketed_paste, cursor_hidden) =
             (self.emulator.screen().bracketed_paste(), self.emulator.screen().hide_cursor());
+        let behind = self.behind_cursor();
+        let text = self.text();
+        let typed = text.strip_suffix(behind.as_str()).unwrap_or(&text).trim_end().to_owned();
         let cursor_row = self.rows().nth(usize::from(cursor.0)).unwrap_or_default().trim_end().to_owned();
-        Screen { text: self.text(), cursor_row, cursor, bracketed_paste, cursor_hidden }
+        Screen { text, typed, cursor_row, cursor, bracketed_paste, cursor_hidden }
     }
 
     /// Everything that is on the screen or was scrolled off it.
@@ -174,6 +179,18 @@ impl Terminal {
         let length = out.trim_end_matches('\n').len();
         out.truncate(length);
         out
+    }
+
+    /// From the cursor to the end of its row.
+    fn behind_cursor(&self) -> String {
+        let screen = self.emulator.screen();
+        let ((row, column), columns) = (screen.cursor_position(), screen.size().1.get());
+        screen
+            .rows(column, columns - column.min(columns))
+            .nth(usize::from(row))
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
     }
 
     /// Rows of the screen as they are, from the top.
