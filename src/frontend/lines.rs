@@ -336,6 +336,9 @@ fn cost(usage: &Usage) -> String {
         (0, 0) => format!(" · {requests}"),
         (read, 0) => format!(" · {requests}, {read} tokens in"),
         (0, written) => format!(" · {requests}, {written} tokens out"),
+        (read, written) if usage.cached_tokens > 0 => {
+            format!(" · {requests}, {read} tokens in ({} reused), {written} out", usage.cached_tokens)
+        }
         (read, written) => format!(" · {requests}, {read} tokens in, {written} out"),
     }
 }
@@ -398,6 +401,8 @@ mod tests {
             " · 2 requests, 7 tokens in, 8 out",
         ];
         assert_eq!(told, wanted);
+        let usage = Usage { requests: 1, prompt_tokens: 7, cached_tokens: 5, completion_tokens: 8, ..Usage::default() };
+        assert_eq!(cost(&usage), " · 1 request, 7 tokens in (5 reused), 8 out");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::support::terminal::{Screen, Terminal};
 
 mod back;
 mod commands;
+mod editor;
 mod guide;
 mod hostile;
 mod leaving;
@@ -20,7 +21,9 @@ mod prompt;
 mod questions;
 mod recorded;
 mod saved;
+mod screen;
 mod scripts;
+mod signals;
 mod streaming;
 mod theme;
 

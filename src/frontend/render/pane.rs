@@ -308,6 +308,11 @@ impl Pane {
         out
     }
 
+    /// Of the window.
+    pub fn columns(&self) -> usize {
+        self.cursor.size().columns
+    }
+
     /// Waits until [`Pane::take`] has colours to write. Safe to drop at any time.
     pub async fn recoloured(&self) {
         self.highlighter.ready().await;

@@ -32,10 +32,10 @@ impl Repl {
     async fn changed(&mut self, file: &Path, text: &str, open: OpenEditor) -> Result<String, String> {
         fs::replace(file, text.as_bytes()).map_err(|error| error.to_string())?;
         let named = file.to_owned();
-        let editor = tokio::task::spawn_blocking(move || open(&named));
         let stopped = &mut self.signals.stopped;
         let ended = terminal::lend(async move {
-            let mut editor = std::pin::pin!(editor);
+            // Not before the terminal is lent.
+            let mut editor = std::pin::pin!(tokio::task::spawn_blocking(move || open(&named)));
             loop {
                 tokio::select! {
                     ended = &mut editor => return ended,

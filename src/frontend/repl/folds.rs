@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::base::printable::printable;
 use crate::frontend::render::{Look, Pane, Style};
 use crate::frontend::slash::Which;
@@ -99,12 +101,15 @@ impl Folds {
             End::Whole => fold.text = fold.text.split_inclusive('\n').take(lines).collect(),
             End::Cut => lines = fold.text.lines().count(),
         }
-        let mut line = self::line(look, &printable(&fold.label), &counted(lines));
+        let (label, what) = (printable(&fold.label), counted(lines));
+        let mut line = self::line(look, &label, &what);
         if end == End::Cut {
             line.push_str(&look.paint(Style::Warn, ", not complete"));
         }
-        if !std::mem::replace(&mut self.told, true) {
-            line.push_str(&look.paint(Style::Dim, " · /show unfolds it"));
+        const WAY: &str = " · /show unfolds it";
+        let is_short = label.width() + what.width() + WAY.width() + " ▸ , not complete".width() <= pane.columns();
+        if is_short && !std::mem::replace(&mut self.told, true) {
+            line.push_str(&look.paint(Style::Dim, WAY));
         }
         pane.lines(&line);
         self.keep(fold);
@@ -135,8 +140,6 @@ impl Folds {
         if look.folds {
             let what = format!("about {} tokens, {} s", text.chars().count() / TOKEN, seconds(since.elapsed()));
             pane.lines(&look.paint(Style::Dim, &format!("thought ▸ {what}")));
-        } else if look.motion {
-            pane.lines("");
         }
         self.keep(Fold { label: Which::THOUGHT.to_owned(), text });
     }

@@ -212,6 +212,10 @@ impl Repl {
             }
         }
         loop {
+            // A prompt that opens now would take the terminal back when it was given up.
+            if self.ends.interrupt.is_ended() {
+                return Leave::Quit;
+            }
             let line = match self.draft.next() {
                 Some(line) => {
                     self.echo(&line);

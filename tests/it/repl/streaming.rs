@@ -61,12 +61,12 @@ fn the_first_block_of_a_short_reply_has_its_colours() {
     chat.quit();
 }
 
-/// Ctrl-C and Escape at ten moments; every other one races with the next piece.
+/// Ctrl-C and Escape at twenty moments; every other one races with the next piece.
 #[test]
 fn an_interruption_keeps_what_came_and_retry_goes_on() {
     let pieces: Vec<String> = (0..20).map(|n| format!("word{n} ")).collect();
     let (mut replies, mut gates) = (Vec::new(), Vec::new());
-    for round in 0..10 {
+    for round in 0..20 {
         let (reply, gate) = held(pieces.iter().map(String::as_str));
         replies.extend([reply, Reply::text(&format!("End of {round}.\n"))]);
         gates.push(gate);
@@ -102,6 +102,40 @@ fn an_interruption_keeps_what_came_and_retry_goes_on() {
 
 fn since_last_message(text: &str) -> &str {
     &text[text.rfind("› round").unwrap_or_default()..]
+}
+
+/// Where the server tells how far it is with the prompt, so does the line below the text.
+#[test]
+fn reading_is_told_in_percent() {
+    let progress = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}],\
+                    \"prompt_progress\":{\"total\":2048,\"cache\":0,\"processed\":512,\"time_ms\":4}}\n\n";
+    let (mut reply, gate) = held(["Read.\n"]);
+    reply.steps.splice(0..0, [Step::Bytes(progress.into()), Step::Wait(gate.clone())]);
+    let mut chat = Chat::new([reply]);
+    chat.say("read this");
+    chat.terminal.wait_for_text("the model reads, 25 %, ");
+    gate.open();
+    gate.open();
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert!(!chat.terminal.text().contains("25 %"), "it leaves nothing");
+    chat.quit();
+}
+
+/// A run that prints more than is shown is seen going on below.
+#[test]
+fn what_a_run_printed_last_stands_below() {
+    let run = "```run\nseq 1 250; echo so far; exec tail -f /dev/null\n```\n";
+    let mut chat = Chat::new([Reply::text(run), Reply::text("I see.\n")]);
+    chat.say("run it");
+    chat.terminal.wait_for("the last line", |screen| {
+        let below = screen.text.lines().last().unwrap_or_default();
+        below.contains("run 1, ") && below.contains(" s · so far · Esc stops")
+    });
+    assert!(!chat.terminal.text().contains("| so far"), "the lines above it are as many as are shown");
+    chat.terminal.send("\x1b");
+    chat.wait_for_prompt();
+    chat.quit();
 }
 
 #[test]

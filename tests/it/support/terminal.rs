@@ -161,12 +161,21 @@ impl Terminal {
 
     /// Everything that is on the screen or was scrolled off it.
     pub fn text(&mut self) -> String {
+        self.all_of_it("")
+    }
+
+    /// The same, row by row.
+    pub fn text_in_rows(&mut self) -> String {
+        self.all_of_it("\n")
+    }
+
+    fn all_of_it(&mut self, at_a_wrap: &str) -> String {
         let screen = self.emulator.screen_mut();
         let columns = screen.size().1.get();
         let mut out = String::new();
         let mut push = |row: &str, wrapped: bool| {
-            out.push_str(if wrapped { row } else { row.trim_end() });
-            out.push_str(if wrapped { "" } else { "\n" });
+            out.push_str(if wrapped && at_a_wrap.is_empty() { row } else { row.trim_end() });
+            out.push_str(if wrapped { at_a_wrap } else { "\n" });
         };
         for above in (1..=screen.scrollback_len()).rev() {
             screen.set_scrollback(above);
