@@ -15,6 +15,7 @@ use crate::base::report::RunReport;
 
 mod archive;
 mod catalog;
+mod ending;
 mod fork;
 mod identity;
 mod lock;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use archive::{Imported, export, import};
 pub use catalog::{Summary, find, list, newest, summary, workspace_of};
+pub use ending::last_records;
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
 pub use opening::rename;

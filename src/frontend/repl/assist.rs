@@ -22,6 +22,9 @@ use crate::frontend::slash::{self, Added, Argument};
 /// Candidates that are offered at once.
 const MOST: usize = 200;
 
+/// Characters of a session's title.
+const TITLE: usize = 40;
+
 /// How long a Tab waits for names that have to be asked for first.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -221,7 +224,13 @@ impl Completer for Assist {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let (start, names) = self.candidates(&line[..at]);
-        let pair = |name: String| Pair { display: printable(&name), replacement: name };
+        let titles = self.known.with(|names| names.sessions.clone());
+        let pair = |name: String| {
+            let title = titles.iter().find(|(id, _)| *id == name).map(|(_, title)| printable(title));
+            let title =
+                title.map(|title| format!("  {}", title.chars().take(TITLE).collect::<String>().replace('\n', " ")));
+            Pair { display: format!("{}{}", printable(&name), title.unwrap_or_default()), replacement: name }
+        };
         Ok((start, names.into_iter().map(pair).collect()))
     }
 }

@@ -63,6 +63,10 @@ impl Draft {
         &self.line
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty() && self.queued.is_empty()
+    }
+
     pub fn waiting(&self) -> usize {
         self.queued.len()
     }

@@ -19,7 +19,7 @@ impl Repl {
         let file = self.folder.join(format!("message-{}.md", std::process::id()));
         let text = self.pastes.unfold(&line);
         match self.changed(&file, &text, open).await {
-            Ok(changed) => self.draft.begin_with(self.pastes.fold(changed.trim_end_matches('\n'))),
+            Ok(changed) => self.draft.begin_with(self.pastes.fold_to_edit(changed.trim_end_matches('\n'))),
             Err(problem) => {
                 self.draft.begin_with(line);
                 self.say(&format!("{problem}\n"));

@@ -226,7 +226,11 @@ impl Repl {
                     Prompted::Leave(leave) => return leave,
                 },
             };
-            let leave = match line::step(&line, &self.known.added(), &self.pastes) {
+            let step = line::step(&line, &self.known.added(), &self.pastes);
+            if self.draft.is_empty() {
+                self.pastes.forget();
+            }
+            let leave = match step {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {

@@ -14,8 +14,22 @@ pub struct Pastes(Arc<Mutex<Vec<(String, String)>>>);
 impl Pastes {
     /// What is put into the line for it.
     pub fn fold(&self, text: &str) -> String {
+        self.fold_beyond((LINES, BYTES), text)
+    }
+
+    /// The same for what comes back to the prompt to be changed: only what no prompt has room for is a mark there.
+    pub fn fold_to_edit(&self, text: &str) -> String {
+        self.fold_beyond((5 * LINES, 5 * BYTES), text)
+    }
+
+    /// Nothing stands for anything any more.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn fold_beyond(&self, (most, bytes): (usize, usize), text: &str) -> String {
         let lines = text.lines().count();
-        if lines <= LINES && text.len() <= BYTES {
+        if lines <= most && text.len() <= bytes {
             return text.to_owned();
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -149,7 +149,7 @@ impl Repl {
     }
 
     fn put_back(&mut self, text: &str) {
-        let dropped = self.draft.put_back(text);
+        let dropped = self.draft.put_back(&self.pastes.fold_to_edit(text));
         self.not_done(&dropped);
     }
 
@@ -256,6 +256,9 @@ impl Repl {
     fn finished(&mut self, finished: Box<Finished>) {
         // A reply that should have gone on, and did not.
         self.folds.end(End::Cut, self.look, &mut self.pane);
+        if std::mem::take(&mut self.in_reply) {
+            self.pane.finish_reply();
+        }
         let changes = wrapped(&self.turn.changes(&finished), size().columns);
         if !changes.is_empty() {
             let changes: Vec<String> = changes.lines().map(|line| self.look.paint(Style::Path, line)).collect();
