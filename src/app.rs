@@ -14,9 +14,9 @@ use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
     chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, replay, resume, sandbox, scripts,
-    sessions,
+    sessions, signals,
 };
-use crate::core::op::{Interrupt, Stop};
+use crate::core::op::Interrupt;
 use crate::frontend::headless;
 
 /// Parses, runs, and returns the exit code.
@@ -99,7 +99,7 @@ fn run(mut job: Job) -> u8 {
     let code = key::fetch(&mut job.settings).and_then(|()| {
         runtime.block_on(async {
             let interrupt = Interrupt::default();
-            watch_signals(&interrupt)?;
+            signals::watch(&interrupt)?;
             match job.manner {
                 Manner::AtOnce => at_once::converse(job, interrupt).await,
                 Manner::AtKeyboard => keyboard::converse(job, interrupt).await,
@@ -113,27 +113,4 @@ fn run(mut job: Job) -> u8 {
     // A thread that waits for stdin cannot be joined.
     runtime.shutdown_background();
     code
-}
-
-fn watch_signals(interrupt: &Interrupt) -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Failure {
-        message: format!("cannot watch for signals: {error}"),
-        hints: Vec::new(),
-        exit_code: 1,
-    };
-    for (kind, why) in [
-        (SignalKind::interrupt(), Stop::Interrupted),
-        (SignalKind::terminate(), Stop::Terminated),
-        (SignalKind::hangup(), Stop::Terminated),
-    ] {
-        let mut signals = signal(kind).map_err(failed)?;
-        let interrupt = interrupt.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                interrupt.stop(why);
-            }
-        });
-    }
-    Ok(())
 }

@@ -92,7 +92,7 @@ pub enum SessionsCommand {
         session: String,
         title: String,
     },
-    /// Write a session as a document or an archive; what looks like a key is masked in documents
+    /// Write a session as a document or an archive; what looks like a key is masked
     Export {
         /// The session's id, its beginning, or its title; without it the newest one
         session: Option<String>,
@@ -102,6 +102,9 @@ pub enum SessionsCommand {
         /// Where to; `-` or nothing is stdout
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// In an archive for yourself: leave what looks like a key as it is
+        #[arg(long)]
+        keep_keys: bool,
     },
     /// Take in a session from an archive
     Import {

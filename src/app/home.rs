@@ -38,14 +38,25 @@ impl Home {
         let mut passing = None;
         // A folder that is in use is told before a session is made for it.
         let lock = match place {
-            Place::New { workspace: Some(workspace) } | Place::Passing { workspace: Some(workspace) } => {
+            Place::New { workspace: Some(workspace) }
+            | Place::Passing { workspace: Some(workspace) }
+            | Place::Saved { workspace: Some(workspace), .. } => {
                 Some(session::lock_workspace(&settings.folders.state, workspace)?)
             }
-            Place::New { workspace: None } | Place::Passing { workspace: None } | Place::Saved { .. } => None,
+            Place::New { workspace: None }
+            | Place::Passing { workspace: None }
+            | Place::Saved { workspace: None, .. } => None,
         };
-        let is_missing = matches!(place, Place::Saved { folder } if !fs::exists(&folder.join("workspace")));
+        let is_bare = match place {
+            Place::Saved { folder, workspace: Some(workspace) } => {
+                session::move_to(folder, workspace)?;
+                fs::is_empty(workspace)?
+            }
+            Place::Saved { folder, workspace: None } => !fs::exists(&folder.join("workspace")),
+            Place::New { .. } | Place::Passing { .. } => false,
+        };
         let Opened { session, records, mut repaired } = match place {
-            Place::Saved { folder } => Session::open(folder)?,
+            Place::Saved { folder, .. } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
                 let made = passing.insert(Passing::make()?);
@@ -59,7 +70,8 @@ impl Home {
         let workspace = Workspace::open(session.workspace())?;
         let mut versions = Versions::open(&session.folder().join("versions"))?;
         let is_own = session.workspace().starts_with(session.folder());
-        if let (true, true, Some(newest)) = (is_own, is_missing, versions.newest()) {
+        let is_chosen = matches!(place, Place::Saved { workspace: Some(_), .. });
+        if let (true, true, Some(newest)) = (is_own || is_chosen, is_bare, versions.newest()) {
             versions.restore(&workspace, newest)?;
             repaired.push(format!("its files are those of version {newest} again"));
         }
@@ -76,13 +88,14 @@ fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
 /// Where a new conversation about the same files is held. The files of a session's own workspace are copied from its
 /// newest version: two sessions never share one.
 pub fn anew(sessions: &Path, place: &Place) -> Result<Place, Failure> {
-    let Place::Saved { folder } = place else { return Ok(place.clone()) };
+    let Place::Saved { folder, .. } = place else { return Ok(place.clone()) };
     let workspace = session::workspace_of(folder).unwrap_or_else(|| folder.join("workspace"));
     if !workspace.starts_with(folder) {
         return Ok(Place::New { workspace: Some(workspace) });
     }
+    let old = Workspace::open(&workspace)?;
     let session = Session::create(sessions, None)?;
-    let (old, new) = (Workspace::open(&workspace)?, Workspace::open(session.workspace())?);
+    let new = Workspace::open(session.workspace())?;
     let mut versions = Versions::open(&folder.join("versions"))?;
     versions.keep(&old, "before a new conversation")?;
     if let Some(newest) = versions.newest() {
@@ -90,7 +103,7 @@ pub fn anew(sessions: &Path, place: &Place) -> Result<Place, Failure> {
     }
     let folder = session.folder().to_owned();
     session.close()?;
-    Ok(Place::Saved { folder })
+    Ok(Place::saved(folder))
 }
 
 /// The same place, with a workspace that may be worked in. Asked before anything else is.
@@ -102,7 +115,10 @@ pub fn checked(place: &Place, settings: &Settings, mode: Mode) -> Result<Place, 
         Place::Passing { workspace: Some(workspace) } => {
             Place::Passing { workspace: Some(allowed(workspace, settings, mode)?) }
         }
-        Place::Saved { folder } => {
+        Place::Saved { folder, workspace: Some(workspace) } => {
+            Place::Saved { folder: folder.clone(), workspace: Some(allowed(workspace, settings, mode)?) }
+        }
+        Place::Saved { folder, workspace: None } => {
             // Its own workspace is made again where it is missing.
             let elsewhere = session::workspace_of(folder).filter(|named| !named.starts_with(folder));
             if let Some(named) = elsewhere {
@@ -118,14 +134,15 @@ pub fn checked(place: &Place, settings: &Settings, mode: Mode) -> Result<Place, 
 
 /// A session outlives its workspace, and holds its files.
 fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
-    Failure::usage(
-        format!("the session's workspace is not there: {error}"),
-        format!(
-            "bring it back, its last version with: git clone {}/versions {}",
-            session.display(),
-            workspace.display()
-        ),
-    )
+    let id = session.file_name().unwrap_or_default().to_string_lossy();
+    Failure {
+        message: format!("the session's workspace `{}` is not there: {error}", workspace.display()),
+        hints: vec![
+            format!("where it is now: faos resume {id} -w FOLDER"),
+            "in an empty folder the files of the last version come back".to_owned(),
+        ],
+        exit_code: 2,
+    }
 }
 
 /// The folder, made where it is missing, unless it is one that no program should be let into.

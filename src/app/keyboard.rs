@@ -67,16 +67,17 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
 
 /// Where the user goes from here, and what is said there; `None` is out.
 fn next(leave: Leave, here: &Place, sessions: &Path) -> Option<(Result<Place, Failure>, Option<String>)> {
-    let saved = |folder| Place::Saved { folder };
     Some(match (leave, here) {
         (Leave::Quit, _) => return None,
-        (Leave::Resume(prefix), _) => (crate::session::find(sessions, &prefix).map(saved).map_err(Failure::from), None),
-        (Leave::Fork(at), Place::Saved { folder }) => (fork(sessions, folder, at).map(saved), None),
+        (Leave::Resume(prefix), _) => {
+            (crate::session::find(sessions, &prefix).map(Place::saved).map_err(Failure::from), None)
+        }
+        (Leave::Fork(at), Place::Saved { folder, .. }) => (fork(sessions, folder, at).map(Place::saved), None),
         (Leave::Fork(_), Place::New { .. } | Place::Passing { .. }) => {
             let message = "nothing was said yet, or nothing is kept: there is nothing to fork".to_owned();
             (Err(Failure { message, hints: Vec::new(), exit_code: 2 }), None)
         }
-        (Leave::Anew, Place::Saved { folder }) => {
+        (Leave::Anew, Place::Saved { folder, .. }) => {
             let id = folder.file_name().unwrap_or_default().to_string_lossy();
             let notice = format!("a new conversation about the same files; the one before is {id}");
             (home::anew(sessions, here), Some(notice))
@@ -145,7 +146,7 @@ async fn session(job: &mut Job, interrupt: &Interrupt) -> Result<(Left, Place), 
         let _ = fs::remove_folder(&folder);
     }
     let (_, server) = ended?;
-    Ok((Left { leave, exit_code, server }, if is_empty { place } else { Place::Saved { folder } }))
+    Ok((Left { leave, exit_code, server }, if is_empty { place } else { Place::saved(folder) }))
 }
 
 /// The question is asked on another thread: a signal has to end the program while nobody answers.
@@ -238,4 +239,29 @@ fn greeting(workspace: &Path, notices: &[String]) -> String {
         out.push_str(&format!("{}\n", printable(notice)));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::next;
+    use crate::command::job::Place;
+    use crate::frontend::slash::Leave;
+
+    /// Each way to another conversation may fail, and then the user is where they were, and is told.
+    #[test]
+    fn a_conversation_that_cannot_be_gone_over_to_is_no_end() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let sessions = nowhere.path().join("sessions");
+        let here = Place::saved(sessions.join("20261126-010203-abcd"));
+        for leave in [Leave::Anew, Leave::Fork(None), Leave::Resume("2026".to_owned())] {
+            let Some((Err(failure), _)) = next(leave.clone(), &here, &sessions) else { panic!("{leave:?}") };
+            assert!(!failure.message.is_empty(), "{leave:?}");
+        }
+        let new = Place::New { workspace: None };
+        assert!(matches!(next(Leave::Fork(Some(1)), &new, Path::new("/")), Some((Err(_), _))));
+        assert!(matches!(next(Leave::Anew, &new, Path::new("/")), Some((Ok(Place::New { .. }), Some(_)))));
+        assert!(next(Leave::Quit, &here, &sessions).is_none());
+    }
 }

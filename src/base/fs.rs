@@ -132,14 +132,19 @@ pub fn is_writable(folder: &Path) -> bool {
 
 /// The folders directly in a folder, in no order; links to folders count.
 pub fn folders(path: &Path) -> Result<Vec<PathBuf>, FsError> {
-    let mut found = Vec::new();
-    for entry in WalkDir::new(path).min_depth(1).max_depth(1) {
-        let entry = entry.map_err(|error| at("list", path)(error.into()))?;
-        if entry.file_type().is_dir() || entry.path_is_symlink() && entry.path().is_dir() {
-            found.push(entry.into_path());
+    // A walk would open each of them to look into it.
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {
+                found.push(entry.path());
+            }
         }
-    }
-    Ok(found)
+        Ok(found)
+    };
+    list().map_err(at("list", path))
 }
 
 /// A folder, no link to one, that this user owns and nobody else may enter.

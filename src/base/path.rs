@@ -1,5 +1,6 @@
 //! Paths inside a workspace: relative, normalised, and unable to leave it by their text alone.
 
+use std::ffi::OsStr;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -73,11 +74,16 @@ impl RelPath {
     }
 }
 
+/// Whether a name is one that programs obey, in any case: not for models and runs to write, wherever it stands.
+pub fn is_reserved(name: &OsStr) -> bool {
+    [".git", ".faos"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+}
+
 fn check(component: &str) -> Result<&str, PathRefusal> {
     if component == ".." {
         return Err(PathRefusal::Parent);
     }
-    if component.eq_ignore_ascii_case(".git") || component.eq_ignore_ascii_case(".faos") {
+    if is_reserved(OsStr::new(component)) {
         return Err(PathRefusal::Reserved(component.to_owned()));
     }
     if component.len() > 255 {

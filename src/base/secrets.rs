@@ -25,25 +25,37 @@ static KEYS: LazyLock<Vec<Regex>> =
 
 /// The text with [`MASK`] for each key.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(text);
-    for key in KEYS.iter() {
-        if key.is_match(&text) {
-            text = Cow::Owned(key.replace_all(&text, mask).into_owned());
-        }
-    }
-    text
+    replaced(text, |_| MASK.to_owned())
+}
+
+/// The text with a star for each byte of a key: nothing else changes its place.
+pub fn blotted(text: &str) -> Cow<'_, str> {
+    replaced(text, |key| "*".repeat(key.len()))
 }
 
 /// Whether there is something to mask.
 pub fn holds_a_key(text: &str) -> bool {
-    masked(text) != text
+    matches!(masked(text), Cow::Owned(_))
 }
 
-fn mask(found: &Captures<'_>) -> String {
-    let whole = &found[0];
-    let Some(key) = found.get(1).filter(|key| is_secret(key.as_str())) else { return whole.to_owned() };
-    let start = key.start() - found.get(0).map_or(0, |whole| whole.start());
-    format!("{}{MASK}{}", &whole[..start], &whole[start + key.len()..])
+/// Borrowed where there is no key.
+fn replaced(text: &str, instead: impl Fn(&str) -> String) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for pattern in KEYS.iter() {
+        let with = |found: &Captures<'_>| {
+            let whole = &found[0];
+            let Some(key) = found.get(1).filter(|key| is_secret(key.as_str())) else { return whole.to_owned() };
+            let start = key.start() - found.get(0).map_or(0, |whole| whole.start());
+            format!("{}{}{}", &whole[..start], instead(key.as_str()), &whole[start + key.len()..])
+        };
+        if pattern.is_match(&text) {
+            let new = pattern.replace_all(&text, with).into_owned();
+            if new != text {
+                text = Cow::Owned(new);
+            }
+        }
+    }
+    text
 }
 
 /// Code that reads a key is none: `token = next_token` and `password: String` stay.

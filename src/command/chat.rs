@@ -165,7 +165,7 @@ fn place(options: &Options, settings: &Settings) -> Result<Place, Failure> {
         let folder = workspace.unwrap_or_else(|| absolute(Path::new(".")));
         let newest = session::newest(&settings.folders.sessions, Some(&folder))?;
         return match newest {
-            Some(folder) => Ok(Place::Saved { folder }),
+            Some(folder) => Ok(Place::saved(folder)),
             None => Err(Failure::usage(
                 format!("no session has the workspace `{}`", folder.display()),
                 "`faos sessions list` shows them all",
@@ -194,7 +194,7 @@ pub fn refuse_dry_run(options: &Options) -> Result<(), Failure> {
     ))
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

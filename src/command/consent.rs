@@ -80,7 +80,8 @@ fn left_out(why: &str) -> String {
 pub fn workspace_of(place: &Place) -> Option<PathBuf> {
     match place {
         Place::New { workspace } | Place::Passing { workspace } => workspace.clone(),
-        Place::Saved { folder } => session::workspace_of(folder),
+        Place::Saved { workspace: Some(workspace), .. } => Some(workspace.clone()),
+        Place::Saved { folder, workspace: None } => session::workspace_of(folder),
     }
 }
 
@@ -88,7 +89,10 @@ pub fn workspace_of(place: &Place) -> Option<PathBuf> {
 fn foreign(place: &Place) -> Option<PathBuf> {
     match place {
         Place::New { workspace } | Place::Passing { workspace } => workspace.clone(),
-        Place::Saved { folder } => session::workspace_of(folder).filter(|workspace| !workspace.starts_with(folder)),
+        Place::Saved { workspace: Some(workspace), .. } => Some(workspace.clone()),
+        Place::Saved { folder, workspace: None } => {
+            session::workspace_of(folder).filter(|workspace| !workspace.starts_with(folder))
+        }
     }
 }
 

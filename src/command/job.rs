@@ -57,10 +57,17 @@ pub enum Asking {
 pub enum Place {
     /// A new one; `None` is its own workspace.
     New { workspace: Option<PathBuf> },
-    /// The folder of one that is on disk.
-    Saved { folder: PathBuf },
+    /// The folder of one that is on disk, and the workspace in which it goes on from now on, where that is another.
+    Saved { folder: PathBuf, workspace: Option<PathBuf> },
     /// Nothing is kept; `None` is an empty folder that goes with it.
     Passing { workspace: Option<PathBuf> },
+}
+
+impl Place {
+    /// A session as it is on disk.
+    pub fn saved(folder: PathBuf) -> Self {
+        Self::Saved { folder, workspace: None }
+    }
 }
 
 pub enum Words {

@@ -23,4 +23,5 @@ pub mod resume;
 pub mod sandbox;
 pub mod scripts;
 pub mod sessions;
+pub mod signals;
 pub mod trust;

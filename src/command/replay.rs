@@ -5,7 +5,7 @@
 //! verdict, the files behind it, and what the model was told. Times and sizes of runs are no difference.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,17 +23,18 @@ use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::job::{Asking, Plan};
 use crate::command::output;
+use crate::command::signals;
 use crate::core::conversation::{Conversation, Limits, Mode, Parts};
 use crate::core::counting;
 use crate::core::event::Event;
-use crate::core::op::{Ask, Interrupt, Source, Stop};
+use crate::core::op::{Ask, Interrupt, Source};
 use crate::gateway::{self, Gateway};
 use crate::playback::{Player, Reply, Step};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::Scripts;
 use crate::session::record::{DeltaKind, Entry, Finish, GoesOn, Record};
-use crate::session::{self, Session};
+use crate::session::{self, Passing, Session};
 use crate::settings::Settings;
 use crate::workspace::{FileOp, Versions, Workspace, diff};
 
@@ -182,24 +183,14 @@ fn plain(feedback: &str) -> String {
     measured.replace_all(feedback, "N $1").into_owned()
 }
 
-/// A folder that goes with the replay.
-struct Passing(PathBuf);
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary folder; there is nobody left to tell.
-        let _ = fs::remove_folder(&self.0);
-    }
-}
-
 fn replayed(
     settings: &Settings,
     options: &Options,
     before: &[FileOp],
     recorded: &[Recorded],
 ) -> Result<Vec<Outcome>, Failure> {
-    let passing = Passing(fs::make_temporary_folder("faos-replay-")?);
-    let session = Session::create(&passing.0, None)?;
+    let passing = Passing::make()?;
+    let session = Session::create(passing.folder(), None)?;
     let workspace = Workspace::open(session.workspace())?;
     workspace.apply(before)?;
     let versions = Arc::new(Mutex::new(Versions::open(&session.folder().join("versions"))?));
@@ -231,10 +222,10 @@ fn replayed(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
     runtime.block_on(async {
         tokio::spawn(listen(shown));
-        tokio::spawn(stop_by_key(interrupt.clone()));
+        signals::watch(&interrupt)?;
         converse(parts, recorded).await?;
         if interrupt.token().is_cancelled() {
-            let (message, exit_code) = ("interrupted".to_owned(), interrupt.exit_code());
+            let (message, exit_code) = ("stopped before its end".to_owned(), interrupt.exit_code());
             return Err(Failure { message, hints: Vec::new(), exit_code });
         }
         let versions = versions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -245,12 +236,6 @@ fn replayed(
 /// What is told of a replay is told at its end.
 async fn listen(mut shown: mpsc::Receiver<Event>) {
     while shown.recv().await.is_some() {}
-}
-
-async fn stop_by_key(interrupt: Interrupt) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        interrupt.stop(Stop::Interrupted);
-    }
 }
 
 /// Says each message, with a model that has its recorded replies and no other.

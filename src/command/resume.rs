@@ -37,7 +37,8 @@ pub fn run(resume: &Resume, options: &Options) -> Result<Plan, Failure> {
     };
     let input = input::read(prompt)?;
     let folder = if resume.fork { fork(sessions, &folder, resume.at)? } else { folder };
-    Ok(Plan::Converse(Box::new(chat::job(options, settings, Place::Saved { folder }, input))))
+    let workspace = options.workspace.as_deref().map(chat::absolute);
+    Ok(Plan::Converse(Box::new(chat::job(options, settings, Place::Saved { folder, workspace }, input))))
 }
 
 /// The newest ones, by number.

@@ -3,11 +3,8 @@
 //! The workspace is `--workspace`, or the folder that the user is in. A command that a limit stopped ends with 124, as
 //! with `timeout`; one that could not be started for want of a sandbox with 5.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
-
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::base::fs;
 use crate::base::printable::Printable;
@@ -15,7 +12,8 @@ use crate::base::report::{ExitKind, RunReport};
 use crate::cli::{self, Options};
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
-use crate::command::{chat, input, output};
+use crate::command::{chat, input, output, signals};
+use crate::core::op::{Interrupt, Stop};
 use crate::sandbox::{Finished, Limits, Sandbox, Spec, Stream, View};
 use crate::settings::{Folders, Settings};
 use crate::workspace::{self, Workspace};
@@ -96,15 +94,16 @@ fn workspace(options: &Options, folders: &Folders) -> Result<Workspace, Failure>
     }
 }
 
-/// Runs it; with the exit code where the user's signal or a closed stdout ended it.
+/// Runs it; with the exit code where a signal, or stdout that takes nothing more, ended it.
 fn to_its_end(sandbox: Sandbox, order: Order) -> Result<(Finished, Option<u8>), Failure> {
     let internal = |what: String| Failure { message: what, hints: Vec::new(), exit_code: 1 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| internal(format!("cannot start the runtime: {error}")))?;
     let protected = order.workspace.protected()?;
     runtime.block_on(async {
-        let cancel = CancellationToken::new();
-        let inner = cancel.clone();
+        let interrupt = Interrupt::default();
+        signals::watch(&interrupt)?;
+        let mut through = Through::new(interrupt.clone());
         let running = tokio::task::spawn_blocking(move || {
             let limits = &order.settings.sandbox.limits;
             let spec = Spec {
@@ -118,61 +117,49 @@ fn to_its_end(sandbox: Sandbox, order: Order) -> Result<(Finished, Option<u8>), 
                 network: order.settings.sandbox.network,
                 packages: None,
             };
-            let mut through = Through::new(inner.clone());
-            let finished = sandbox.run(&spec, &inner, &mut |stream, bytes| through.take(stream, bytes));
-            (finished, through.is_closed)
+            let stop = through.interrupt.token();
+            sandbox.run(&spec, &stop, &mut |stream, bytes| through.take(stream, bytes))
         });
-        let mut signals = Vec::new();
-        for (kind, code) in
-            [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 143)]
-        {
-            let mut watched = signal(kind).map_err(|error| internal(format!("cannot watch for signals: {error}")))?;
-            let cancel = cancel.clone();
-            signals.push((
-                code,
-                tokio::spawn(async move {
-                    watched.recv().await;
-                    cancel.cancel();
-                }),
-            ));
-        }
-        let (finished, is_closed) =
-            running.await.map_err(|error| internal(format!("a worker thread ended: {error}")))?;
-        let signalled = signals.iter().find(|(_, task)| task.is_finished()).map(|(code, _)| *code);
-        Ok((finished?, signalled.or(is_closed.then_some(141))))
+        let finished = running.await.map_err(|error| internal(format!("a worker thread ended: {error}")))?;
+        Ok((finished?, interrupt.token().is_cancelled().then(|| interrupt.exit_code())))
     })
 }
 
 /// The command's output on this program's own: as it is for a program, printable for a person.
 struct Through {
-    filters: Option<[Printable; 2]>,
-    is_closed: bool,
-    cancel: CancellationToken,
+    /// Of stdout and of stderr.
+    filters: [Option<Printable>; 2],
+    interrupt: Interrupt,
 }
 
 impl Through {
-    fn new(cancel: CancellationToken) -> Self {
-        let person = io::stdout().is_terminal() || io::stderr().is_terminal();
-        Self { filters: person.then(Default::default), is_closed: false, cancel }
+    fn new(interrupt: Interrupt) -> Self {
+        let are_terminals = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+        Self { filters: are_terminals.map(|is_terminal| is_terminal.then(Printable::default)), interrupt }
     }
 
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         let mut text = String::new();
-        let bytes = match &mut self.filters {
-            Some(filters) => {
-                filters[usize::from(stream == Stream::Stderr)].push_bytes(bytes, &mut text);
+        let bytes = match &mut self.filters[usize::from(stream == Stream::Stderr)] {
+            Some(filter) => {
+                filter.push_bytes(bytes, &mut text);
                 text.as_bytes()
             }
             None => bytes,
         };
-        let written = match stream {
-            Stream::Stdout => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
-            Stream::Stderr => io::stderr().write_all(bytes),
-        };
-        // Nobody reads stdout any more: the command is stopped, as a closed pipe would.
-        if written.is_err() && stream == Stream::Stdout {
-            self.is_closed = true;
-            self.cancel.cancel();
+        match stream {
+            Stream::Stdout => match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.interrupt.stop(Stop::OutputClosed),
+                Err(error) => {
+                    if !self.interrupt.token().is_cancelled() {
+                        output::say(&format!("error: cannot write to stdout: {error}"));
+                    }
+                    self.interrupt.stop(Stop::OutputFailed);
+                }
+            },
+            // There is no other place to tell of it.
+            Stream::Stderr => drop(io::stderr().write_all(bytes)),
         }
     }
 }

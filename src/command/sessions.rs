@@ -14,7 +14,7 @@ use crate::command::chat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
 use crate::command::output;
-use crate::session::{self, Summary};
+use crate::session::{self, Keys, Summary};
 use crate::settings::Settings;
 
 pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
@@ -29,8 +29,9 @@ pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
         Some(SessionsCommand::Show { session }) => show::run(&named(folder, session.as_deref())?),
         Some(SessionsCommand::Search { words }) => search::run(folder, words),
         Some(SessionsCommand::Rename { session, title }) => rename(folder, session, title),
-        Some(SessionsCommand::Export { session, format, output }) => {
-            export::run(&named(folder, session.as_deref())?, *format, output.as_deref())
+        Some(SessionsCommand::Export { session, format, output, keep_keys }) => {
+            let keys = if *keep_keys { Keys::Kept } else { Keys::Masked };
+            export::run(&named(folder, session.as_deref())?, *format, output.as_deref(), keys)
         }
         Some(SessionsCommand::Import { archive }) => import(folder, archive),
         Some(SessionsCommand::Rm { sessions, dry_run }) => remove::rm(folder, sessions, *dry_run),

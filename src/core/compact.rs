@@ -72,6 +72,8 @@ impl Conversation {
     }
 
     pub(super) async fn compact(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
+        // A summary is a request, too, and may take minutes: what the user said is on the disk before it.
+        self.parts.session.sync().await?;
         let kept = self.kept();
         turn.compacted = true;
         let (summary, usage) = match self.summary_of_the_model(kept).await? {

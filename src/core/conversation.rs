@@ -17,7 +17,7 @@ use crate::sandbox::Sandbox;
 use crate::scripting::{Scripts, SessionStart};
 use crate::session::Session;
 use crate::session::record::{Entry, Finish, Record, Started};
-use crate::workspace::{Versions, Workspace};
+use crate::workspace::{Progress, Versions, Workspace};
 
 /// The error is one line for the user.
 pub type KeepModel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -90,9 +90,13 @@ impl Conversation {
         let resumed = !records.is_empty();
         let opening = Some(SessionStart { resumed, forked_from: forked_from(records) });
         let (events, interrupt) = (parts.events.clone(), parts.interrupt.clone());
-        let watch = move |done: usize, all: usize| {
+        let watch = move |progress: Progress| {
+            let text = match progress {
+                Progress::Found(entries) => format!("looking for files to keep a version of: {entries} so far"),
+                Progress::Read { done, all } => format!("keeping a version of the files: {done} of {all}"),
+            };
             // Told for the wait alone: where the front end is behind, it is not told.
-            let _ = events.try_send(Event::Notice(format!("keeping a version of the files: {done} of {all}")));
+            let _ = events.try_send(Event::Notice(text));
             !interrupt.token().is_cancelled()
         };
         parts.versions.lock().unwrap_or_else(PoisonError::into_inner).watched_by(Box::new(watch));

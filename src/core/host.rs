@@ -80,8 +80,7 @@ impl Host for ScriptHost {
             stdin: request.stdin.as_bytes(),
             limits: tightened(&base, &request.limits)?,
         };
-        let ran = runner.run(&order).map_err(|error| error.to_string())?;
-        runner.keep(&ran, "");
+        let ran = runner.run_for_script(&order).map_err(|error| error.to_string())?;
         Ok(RunResult { cmd: request.cmd.clone(), report: ran.report, stdout: ran.stdout, stderr: ran.stderr })
     }
 

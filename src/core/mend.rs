@@ -18,8 +18,11 @@ impl Conversation {
     /// Logs what the files are about to be.
     pub(super) async fn files_are_changing(&mut self, files: Vec<(RelPath, Option<Vec<u8>>)>) -> Result<(), Stopped> {
         let changing = |(path, content): (RelPath, Option<Vec<u8>>)| {
-            // What is written through a link is what it leads to.
-            let path = self.parts.workspace.real(&path);
+            // What is written through a link is what it leads to; what goes is the link itself.
+            let path = match content {
+                Some(_) => self.parts.workspace.real(&path),
+                None => self.parts.workspace.itself(&path),
+            };
             let was = self.parts.workspace.entry(&path) != workspace::Entry::Absent;
             FileChanging { path: path.into(), was, sha256: content.as_deref().map(sha256) }
         };

@@ -44,6 +44,18 @@ pub struct Order<'a> {
     pub limits: Limits,
 }
 
+/// A run that is about to be.
+pub struct Begun {
+    number: u32,
+    folder: PathBuf,
+}
+
+impl Begun {
+    fn record(&self, source: RunSource, command: &str) -> Entry {
+        Entry::RunStarted { run: self.number, source, command: command.to_owned() }
+    }
+}
+
 pub struct Ran {
     pub number: u32,
     pub source: RunSource,
@@ -55,11 +67,26 @@ pub struct Ran {
 }
 
 impl Runner {
-    /// Blocks until the run has ended. A validation's is on a scratch copy and is not shown live.
-    pub fn run(&self, order: &Order<'_>) -> Result<Ran, Stopped> {
+    /// Makes the run's folder. It has begun once there is a record of it, which is the caller's to make.
+    pub fn begin(&self) -> Result<Begun, Stopped> {
         let (number, folder) = self.session.new_run()?;
-        let started = Entry::RunStarted { run: number, source: order.source, command: order.command.to_owned() };
-        self.session.append(self.turn, started);
+        Ok(Begun { number, folder })
+    }
+
+    /// A script's run, with its records.
+    pub fn run_for_script(&self, order: &Order<'_>) -> Result<Ran, Stopped> {
+        let begun = self.begin()?;
+        self.session.append(self.turn, begun.record(order.source, order.command));
+        let ran = self.run(&begun, order)?;
+        let report = Box::new(ran.report.clone());
+        self.session.append(self.turn, Entry::RunFinished { run: ran.number, report, feedback: String::new() });
+        Ok(ran)
+    }
+
+    /// Blocks until the run has ended. A validation's is on a scratch copy and is not shown live.
+    pub fn run(&self, begun: &Begun, order: &Order<'_>) -> Result<Ran, Stopped> {
+        let Begun { number, folder } = begun;
+        let number = *number;
         let scratch = order.source == RunSource::Validation;
         let cache = self.cache("builds")?;
         let packages = self.packages()?;
@@ -72,7 +99,7 @@ impl Runner {
             workspace: self.workspace.root(),
             view: if scratch { View::Scratch { cache: &cache } } else { View::Direct },
             protected: &protected,
-            output: Some(&folder),
+            output: Some(folder),
             limits: &order.limits,
             network: self.network,
             packages: packages.as_deref(),
@@ -96,12 +123,6 @@ impl Runner {
         }
         self.session.keep_report(number, &report)?;
         Ok(Ran { number, source: order.source, report, stdout: finished.stdout, stderr: finished.stderr, version })
-    }
-
-    /// The record of a run that the model is not told of.
-    pub fn keep(&self, ran: &Ran, feedback: &str) {
-        let entry = Entry::RunFinished { run: ran.number, report: ran.report.clone(), feedback: feedback.to_owned() };
-        self.session.append(self.turn, entry);
     }
 
     /// Where packages are kept that were fetched; made for a run that may fetch some.
@@ -163,13 +184,7 @@ impl Conversation {
             }
         };
         self.run_event(&command, ActionOutcome::Applied, None).await;
-        self.run_begins(RunSource::Model);
-        let ran = blocking(move || {
-            let order = Order { source: RunSource::Model, command: &command, stdin: &[], limits };
-            runner.run(&order)
-        })
-        .await?;
-        let ran = ran?;
+        let ran = self.execute(runner, RunSource::Model, command, limits).await?;
         let body = self.shaped(turn, &ran).await?;
         let outcome = feedback::run_outcome(number, &ran.report, &body);
         if self.parts.interrupt.token().is_cancelled() {
@@ -209,12 +224,7 @@ impl Conversation {
                 return Ok(());
             }
         };
-        self.run_begins(RunSource::User);
-        let ran = blocking(move || {
-            let order = Order { source: RunSource::User, command: &command, stdin: &[], limits };
-            runner.run(&order)
-        })
-        .await??;
+        let ran = self.execute(runner, RunSource::User, command, limits).await?;
         let feedback = match told {
             Told::Model => {
                 let body = self.shaped(&mut turn, &ran).await?;
@@ -279,7 +289,7 @@ impl Conversation {
         let Ran { number, source, report, version, .. } = ran;
         turn.evidence.last_run = Some(report.succeeded());
         turn.runs.push(report.clone());
-        self.record(Entry::RunFinished { run: number, report: report.clone(), feedback });
+        self.record(Entry::RunFinished { run: number, report: Box::new(report.clone()), feedback });
         if !report.quarantined.is_empty() {
             let (made, folder) = (report.quarantined.join("`, `"), self.parts.session.folder().display());
             let kept = format!("{folder}/runs/{number:04}/quarantine");
@@ -293,10 +303,17 @@ impl Conversation {
         Ok(())
     }
 
-    /// The record is the runner's, on a thread of its own; the history has to know too.
-    fn run_begins(&mut self, source: RunSource) {
-        let started = Entry::RunStarted { run: 0, source, command: String::new() };
-        self.history.apply(self.history.turn, &started);
+    /// Runs it on a thread of its own, from its record on.
+    async fn execute(
+        &mut self,
+        runner: Runner,
+        source: RunSource,
+        command: String,
+        limits: Limits,
+    ) -> Result<Ran, Stopped> {
+        let begun = runner.begin()?;
+        self.record(begun.record(source, &command));
+        blocking(move || runner.run(&begun, &Order { source, command: &command, stdin: &[], limits })).await?
     }
 
     /// Something beside the outcomes that the model is told.

@@ -103,7 +103,8 @@ impl Conversation {
         let Ok(path) = RelPath::parse(name.split(':').next().unwrap_or(name)) else { return Ok(()) };
         let Some(version) = self.history.version else { return Ok(()) };
         let now = self.parts.workspace.read(&path, LARGEST_FILE).ok().flatten();
-        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, &path)?;
+        let real = self.parts.workspace.real(&path);
+        let before = self.parts.versions.lock().unwrap_or_else(PoisonError::into_inner).read(version, &real)?;
         if now.is_some() && now != before {
             self.keep_version("before it is shown").await?;
         }

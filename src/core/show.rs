@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use crate::base::clock;
 use crate::base::message::Role;
-use crate::base::{clock, fs};
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::head::{message_of, version_before};
@@ -19,7 +19,7 @@ use crate::core::view::{
 };
 use crate::gateway::Gateway;
 use crate::session::record::{Entry, Record};
-use crate::session::{self};
+use crate::session::{self, Keys};
 
 /// Files whose differences are shown; the rest is named.
 const LARGEST: u64 = 1024 * 1024;
@@ -66,12 +66,10 @@ impl Conversation {
         self.parts.session.sync().await?;
         let folder = self.parts.session.folder().to_owned();
         let text = format!("everything of this session is in `{}`", file.display());
-        blocking(move || {
-            let mut out = fs::create_new(&file, 0o600)?;
-            session::export(&folder, &mut out).map(drop)
-        })
-        .await??;
-        self.emit(Event::Notice(text)).await;
+        let exported = blocking(move || session::export_to(&folder, &file, Keys::Masked)).await??;
+        for notice in std::iter::once(text).chain(exported.notices()) {
+            self.emit(Event::Notice(notice)).await;
+        }
         Ok(())
     }
 

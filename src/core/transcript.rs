@@ -83,7 +83,7 @@ fn piece(entry: &Entry, commands: &[(u32, String)], versions: Option<&Versions>)
             let command = commands.iter().rev().find(|(number, _)| number == run).map(|(_, command)| command.clone());
             let command = command.unwrap_or_else(|| clean(&report.command));
             let output = first_lines(&clean(feedback), OUTPUT_LINES);
-            Piece::Run(Box::new(Run { number: *run, command, report: report.clone(), output }))
+            Piece::Run(Box::new(Run { number: *run, command, report: (**report).clone(), output }))
         }
         Entry::Validated { version, outcome, script, feedback } => Piece::Check {
             version: *version,

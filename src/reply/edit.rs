@@ -1,11 +1,11 @@
 //! One section against one file: the matching steps in their order, each taken only where the one before found nothing
 //! and only where it finds exactly one place. What is not touched keeps its bytes.
 
-use crate::base::path::RelPath;
-
-use super::elision::is_placeholder;
+use super::MARK;
+use super::elision::{is_crlf, is_placeholder};
 use super::find::{self, Found, Place, Section};
 use super::similar_lines;
+use crate::base::path::RelPath;
 
 /// A section that found its one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,6 @@ pub struct EditRefusal {
 const MOST_PLACES: usize = 5;
 /// Places that are counted of very many.
 const MOST_COUNTED: usize = 1_000;
-
-const MARK: char = '\u{feff}';
 
 /// Applies one section to a file's text (`None`: the file is absent).
 pub fn apply_edit(path: &RelPath, text: Option<&str>, search: &str, replace: &str) -> Result<Edited, EditRefusal> {
@@ -135,8 +133,7 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     fn new(text: &'a str) -> Self {
-        let is_crlf = text.matches("\r\n").count() * 2 > text.matches('\n').count();
-        let eol = if is_crlf { "\r\n" } else { "\n" };
+        let eol = if is_crlf(text) { "\r\n" } else { "\n" };
         let mut starts = Vec::new();
         let mut lines = Vec::new();
         let mut at = 0;

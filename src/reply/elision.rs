@@ -1,6 +1,7 @@
 //! A whole-file block over an existing file: what it leaves out is the file's own, where that is plain, and its line
 //! ends and byte order mark stay.
 
+use super::MARK;
 use super::pattern::Pattern;
 
 static PLACEHOLDER: Pattern = Pattern::new(concat!(
@@ -25,17 +26,22 @@ pub fn is_placeholder(line: &str) -> bool {
 /// `Err` says why it was refused: something is left out, and where the file's own lines go is not plain.
 pub fn apply_write(old: Option<&str>, content: &str) -> Result<String, String> {
     let Some(old) = old else { return Ok(content.to_owned()) };
-    let plain = old.strip_prefix('\u{feff}').unwrap_or(old).replace("\r\n", "\n");
+    let plain = old.strip_prefix(MARK).unwrap_or(old).replace("\r\n", "\n");
     let filled = filled(&plain, content)?;
     Ok(dressed(old, &filled))
 }
 
 /// The new text with the old file's line ends and byte order mark.
 fn dressed(old: &str, new: &str) -> String {
-    let crlf = old.matches("\r\n").count() * 2 > old.matches('\n').count();
-    let new = new.strip_prefix('\u{feff}').unwrap_or(new);
-    let text = if crlf { new.replace('\n', "\r\n") } else { new.to_owned() };
-    if old.starts_with('\u{feff}') { format!("\u{feff}{text}") } else { text }
+    let new = new.strip_prefix(MARK).unwrap_or(new);
+    // The reply's own line ends may be either.
+    let text = if is_crlf(old) { new.replace("\r\n", "\n").replace('\n', "\r\n") } else { new.to_owned() };
+    if old.starts_with(MARK) { format!("{MARK}{text}") } else { text }
+}
+
+/// Whether most lines end so.
+pub fn is_crlf(text: &str) -> bool {
+    text.matches("\r\n").count() * 2 > text.matches('\n').count()
 }
 
 fn filled(old: &str, content: &str) -> Result<String, String> {
@@ -181,5 +187,6 @@ mod tests {
         assert_eq!(apply_write(None, "# ... existing code ...\n").as_deref(), Ok("# ... existing code ...\n"));
         let crlf = apply_write(Some("\u{feff}a\r\nb\r\n"), "a\n# ... existing code ...\n");
         assert_eq!(crlf.as_deref(), Ok("\u{feff}a\r\nb\r\n"));
+        assert_eq!(apply_write(Some("a\r\n"), "b\r\nc\r\n").as_deref(), Ok("b\r\nc\r\n"));
     }
 }

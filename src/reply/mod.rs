@@ -33,6 +33,9 @@ pub use elision::apply_write;
 pub use parser::Parser;
 pub use tool::from_tool_call;
 
+/// A byte order mark: it is a file's, and no part of its first line.
+const MARK: char = '\u{feff}';
+
 /// What the parser may ask about the workspace, as it was before the reply (core's virtual tree).
 pub trait Files {
     fn state(&self, path: &RelPath) -> FileState;

@@ -6,7 +6,7 @@ use super::fence::{self, Fence, Open, Turn};
 use super::path::Meant;
 use super::place::{self, Around};
 use super::thought::{self, Mark, Thought};
-use super::{BlockEvent, BlockLabel, Ending, Files, Parsed, RelPath, language, section, tool};
+use super::{BlockEvent, BlockLabel, Ending, Files, MARK, Parsed, RelPath, language, section, tool};
 
 /// Lines of prose that may stand between a heading with a path and its fence.
 const HEADING_REACH: usize = 12;
@@ -16,8 +16,6 @@ const HEADING_REACH: usize = 12;
 const PATIENCE: usize = 4;
 /// Bytes for short texts.
 const LEAST_PATIENCE: usize = 64 * 1024;
-
-const MARK: char = '\u{feff}';
 
 #[derive(Default)]
 pub struct Parser {
@@ -276,10 +274,15 @@ impl<'a> Walk<'a> {
             self.builder.block(&Block { around, ending });
             self.done = self.at;
         }
-        match turn {
-            Some(Turn::CloseAndOpen(next)) => Some(next),
-            _ => None,
+        let Some(Turn::CloseAndOpen(next)) = turn else { return None };
+        if self.done == self.at {
+            // What of the line opens the next block is not done yet.
+            let glued = self.at - 1;
+            let line = self.lines[glued];
+            self.lines[glued] = &line[line.find(fence.sign).unwrap_or(0) + fence.length..];
+            self.done = glued;
         }
+        Some(next)
     }
 
     fn content(&mut self, fence: &Fence, quoted: bool) -> (Vec<&'a str>, Option<Turn>) {

@@ -1,7 +1,7 @@
 //! What has the shape of a path. Safety is another matter: a text that is plainly meant as a path and is unsafe is
 //! still one here, and refused later with its reason.
 
-use crate::base::path::{PathRefusal, RelPath};
+use crate::base::path::{PathRefusal, RelPath, is_reserved};
 
 use super::{FileState, Files};
 
@@ -138,8 +138,7 @@ fn is_dot_file(name: &str) -> bool {
 fn is_plainly_meant(text: &str) -> bool {
     let name = text.rsplit('/').next().unwrap_or(text);
     let looks = has_extension(name) || WELL_KNOWN.contains(&name) || is_dot_file(name);
-    let inside_reserved =
-        text.split('/').any(|part| part.eq_ignore_ascii_case(".git") || part.eq_ignore_ascii_case(".faos"));
+    let inside_reserved = text.split('/').any(|part| is_reserved(part.as_ref()));
     let leaves = text.starts_with('/')
         || text.starts_with("~/")
         || text.contains("../")

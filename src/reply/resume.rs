@@ -4,6 +4,8 @@
 //! words begins its fence anew, says a sentence before, repeats a line, or sends the whole block again. [`join`] undoes
 //! that, from the texts alone, so that the log gives the same reply on every reading.
 
+use std::collections::{HashMap, HashSet};
+
 use super::fence::{self, Fence, Open, Turn};
 use super::path::Meant;
 use super::place::{self, Around};
@@ -345,10 +347,15 @@ fn sends_all(content: &[&str], new: &[&str], named: bool) -> bool {
     if repeated(&content, &new) > 0 {
         return false;
     }
-    let once = |line: &&String| content.iter().filter(|other| other == line).count() == 1;
-    let tells = |line: &&String| line.chars().filter(|c| c.is_alphanumeric()).count() >= TELLING;
-    let telling: Vec<&String> = content.iter().filter(tells).filter(once).collect();
-    let again = telling.iter().filter(|line| new.contains(line)).count();
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    for line in &content {
+        *times.entry(line).or_default() += 1;
+    }
+    let is_telling = |line: &str| line.chars().filter(|c| c.is_alphanumeric()).count() >= TELLING;
+    let telling: Vec<&str> =
+        times.into_iter().filter(|(line, times)| *times == 1 && is_telling(line)).map(|(line, _)| line).collect();
+    let new: HashSet<&str> = new.iter().map(String::as_str).collect();
+    let again = telling.iter().filter(|line| new.contains(*line)).count();
     named && content.len() < LONG || telling.len() > 1 && again * 2 >= telling.len()
 }
 
@@ -430,6 +437,18 @@ mod tests {
             let joined = join(CUT, rest);
             assert_eq!((files(&joined.text), joined.left), (vec![("app.py".into(), WANTED.into())], None), "{rest}");
         }
+    }
+
+    #[test]
+    fn a_block_that_opens_on_the_line_of_the_last_closer_waits_with_its_fence() {
+        let text = "a.py\n```python\na = 1\n``````python b.py\nb = 2\nb2";
+        let mut parser = Parser::new();
+        parser.push(text, &Nowhere);
+        let cut = parser.finish(Ending::Cut, &Nowhere);
+        let waiting = &text[cut.whole_until..];
+        assert_eq!((cut.actions.len(), waiting), (1, "```python b.py\nb = 2\nb2"));
+        let joined = join(waiting, "b2 = 3\n```\n");
+        assert_eq!(files(&joined.text), vec![("b.py".into(), "b = 2\nb2 = 3\n".into())]);
     }
 
     #[test]

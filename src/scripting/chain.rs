@@ -199,9 +199,10 @@ impl Call<'_> {
             return Err(self.wrong(&format!("left a `this` of {size} bytes; at most {MAX_STATE} are kept")));
         }
         let mut state = self.ledger.state();
-        if value.as_object().is_none_or(serde_json::Map::is_empty) {
-            state.remove(&self.script.label);
-        } else if state.get(&self.script.label) != Some(&value) {
+        let before = state.get(&self.script.label);
+        // One that was emptied stays, empty: the log would bring the old one back.
+        let is_new = before.is_none() && value.as_object().is_none_or(serde_json::Map::is_empty);
+        if !is_new && before != Some(&value) {
             state.insert(self.script.label.clone(), value);
         }
         Ok(())

@@ -11,14 +11,21 @@ use std::path::{Path, PathBuf};
 use super::identity::{self, Identity};
 use super::lock::Lock;
 use super::tar::{self, Header, Kind, Reader};
-use super::{LOG, SessionError, opening, recovery};
+use super::{LOG, SessionError, blotted, opening, recovery};
 use crate::base::fs::{self, FsError};
 use crate::base::ids::SessionId;
+use crate::base::path::is_reserved;
+use crate::base::secrets;
 
 /// More than this is no session of ours.
 const MOST_BYTES: u64 = 8 << 30;
 const MOST_ENTRIES: u64 = 500_000;
 const DEEPEST: usize = 64;
+
+/// Bytes of a file that is looked at for keys.
+const LARGEST_LOOKED_AT: u64 = 1 << 20;
+
+const VERSIONS: &str = "versions";
 
 /// What `versions/config` says; an archive's own could name programs.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
@@ -31,13 +38,57 @@ pub struct Imported {
     pub notices: Vec<String>,
 }
 
-/// Writes everything but the lock and what can be made again. Tells how many links were left out.
-pub fn export(folder: &Path, out: &mut impl Write) -> Result<u32, SessionError> {
+/// What becomes of what looks like a key in the records and outputs of an archive. The files and their versions are what
+/// they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Masked,
+    Kept,
+}
+
+/// What an archive holds otherwise than the session does.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Links that were left out.
+    pub links: u32,
+    /// Records or outputs were masked.
+    pub masked: bool,
+    /// A file of the session's own workspace that looks like it holds a key, and how many more do.
+    pub with_a_key: Option<(String, u32)>,
+}
+
+impl Exported {
+    /// What the user should know, a sentence each.
+    pub fn notices(&self) -> Vec<String> {
+        let links = (self.links > 0)
+            .then(|| format!("{} links are left out; the versions hold those of the workspace", self.links));
+        let masked = self.masked.then(|| {
+            "what looks like a key is masked in the records; files and versions hold what they hold".to_owned()
+        });
+        let files = self.with_a_key.as_ref().map(|(path, more)| {
+            let more = if *more > 0 { format!(" and {more} more files") } else { String::new() };
+            format!("`{path}`{more} may hold a key, and go in as they are")
+        });
+        [links, masked, files].into_iter().flatten().collect()
+    }
+}
+
+/// Writes an archive into a new file, which is there whole or not at all.
+pub fn export_to(folder: &Path, file: &Path, keys: Keys) -> Result<Exported, SessionError> {
+    let mut out = fs::create_new(file, 0o600)?;
+    export(folder, &mut out, keys).inspect_err(|_| {
+        // Half an archive helps nobody.
+        let _ = fs::remove_file(file);
+    })
+}
+
+/// Writes everything but the lock and what can be made again.
+pub fn export(folder: &Path, out: &mut impl Write, keys: Keys) -> Result<Exported, SessionError> {
     opening::known(folder)?;
     let top = PathBuf::from(folder.file_name().unwrap_or_default());
     let written = |source| FsError { operation: "write the archive of", path: folder.to_owned(), source };
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    let mut links = 0;
+    let mut exported = Exported::default();
     for entry in fs::below(folder)? {
         let first = entry.path.iter().next().unwrap_or_default();
         if first == opening::LOCK || first == opening::CACHE {
@@ -47,7 +98,7 @@ pub fn export(folder: &Path, out: &mut impl Write) -> Result<u32, SessionError> 
             fs::Kind::File => Kind::File,
             fs::Kind::Folder => Kind::Folder,
             fs::Kind::Link => {
-                links += 1;
+                exported.links += 1;
                 continue;
             }
             fs::Kind::Other => continue,
@@ -58,18 +109,57 @@ pub fn export(folder: &Path, out: &mut impl Write) -> Result<u32, SessionError> 
             tar::write_header(&mut out, &header).map_err(written)?;
             continue;
         }
-        // The log may grow meanwhile: what is there now goes in.
-        let file = fs::open_to_read(&folder.join(&entry.path))?;
-        header.size = file.metadata().map_err(written)?.len();
-        tar::write_header(&mut out, &header).map_err(written)?;
-        let copied = io::copy(&mut file.take(header.size), &mut out).map_err(written)?;
-        if copied < header.size {
-            return Err(written(io::Error::other(format!("`{}` was cut meanwhile", entry.path.display()))).into());
+        if let Some(content) = masked(folder, &entry, keys, &mut exported)? {
+            header.size = content.len() as u64;
+            tar::write_header(&mut out, &header).and_then(|()| out.write_all(&content)).map_err(written)?;
+        } else {
+            // The log may grow meanwhile: what is there now goes in.
+            let file = fs::open_to_read(&folder.join(&entry.path))?;
+            header.size = file.metadata().map_err(written)?.len();
+            tar::write_header(&mut out, &header).map_err(written)?;
+            let copied = io::copy(&mut file.take(header.size), &mut out).map_err(written)?;
+            if copied < header.size {
+                return Err(written(io::Error::other(format!("`{}` was cut meanwhile", entry.path.display()))).into());
+            }
         }
         out.write_all(tar::padding(header.size)).map_err(written)?;
     }
     tar::write_end(&mut out).and_then(|()| out.flush()).map_err(written)?;
-    Ok(links)
+    Ok(exported)
+}
+
+/// A file's content with its keys masked, where it has some and is not the user's own to keep.
+fn masked(
+    folder: &Path,
+    entry: &fs::Below,
+    keys: Keys,
+    exported: &mut Exported,
+) -> Result<Option<Vec<u8>>, SessionError> {
+    let first = entry.path.iter().next().unwrap_or_default();
+    if keys == Keys::Kept || first == VERSIONS {
+        return Ok(None);
+    }
+    if first == identity::OWN_WORKSPACE {
+        let is_text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+        let text = if entry.size <= LARGEST_LOOKED_AT { is_text(fs::read(&folder.join(&entry.path))?) } else { None };
+        if text.is_some_and(|text| secrets::holds_a_key(&text)) {
+            match &mut exported.with_a_key {
+                Some((_, more)) => *more += 1,
+                none => *none = Some((entry.path.display().to_string(), 0)),
+            }
+        }
+        return Ok(None);
+    }
+    let bytes = fs::read(&folder.join(&entry.path))?;
+    let is_json = entry.path.extension().is_some_and(|extension| extension == "json");
+    let new = match std::str::from_utf8(&bytes) {
+        Ok(text) if entry.path == Path::new(LOG) => blotted::log(text).into_owned().into_bytes(),
+        Ok(text) if is_json => blotted::json(text).into_owned().into_bytes(),
+        Ok(_) | Err(_) => blotted::output(&bytes),
+    };
+    let is_masked = new != bytes;
+    exported.masked |= is_masked;
+    Ok(is_masked.then_some(new))
 }
 
 /// Makes a session from an archive. It keeps its id where that is free here.
@@ -113,7 +203,7 @@ fn adopt(making: &Path) -> Result<(), SessionError> {
     // The folder that it named is another machine's; its files come back from its versions.
     let identity = Identity::load(making)?.unwrap_or_else(|| Identity::rebuild(making, &found.records));
     Identity { workspace: None, ..identity }.store(making)?;
-    match fs::write_new(&making.join("versions/config"), CONFIG.as_bytes()) {
+    match fs::write_new(&making.join(VERSIONS).join("config"), CONFIG.as_bytes()) {
         Err(error) if !error.is_not_found() => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -214,11 +304,10 @@ fn fate(inside: &Path) -> Fate {
         identity::FILE | LOG | recovery::TORN if is_bare => Fate::Taken,
         identity::OWN_WORKSPACE => {
             // Programs that the user starts there would act on them.
-            let acted_on = |name: &std::ffi::OsStr| [".git", ".faos"].iter().any(|own| name.eq_ignore_ascii_case(own));
-            if inside.iter().any(acted_on) { Fate::LeftOut } else { Fate::Taken }
+            if inside.iter().any(is_reserved) { Fate::LeftOut } else { Fate::Taken }
         }
         "runs" => Fate::Taken,
-        "versions" => match second.as_ref() {
+        VERSIONS => match second.as_ref() {
             "" | "HEAD" | "packed-refs" | "refs" => Fate::Taken,
             // `info/alternates` would name another repository.
             "objects" if third != "info" => Fate::Taken,
@@ -237,7 +326,7 @@ fn refused(why: String) -> SessionError {
 mod tests {
     use std::path::Path;
 
-    use super::{export, import};
+    use super::{Exported, Keys, export, import};
     use crate::base::fs;
     use crate::session::record::Entry;
     use crate::session::tar::{Header, Kind, padding, write_end, write_header};
@@ -272,6 +361,35 @@ mod tests {
     }
 
     #[test]
+    fn keys_stay_at_home_unless_they_are_asked_for() {
+        let home = tempfile::tempdir().unwrap();
+        let session = Session::create(home.path(), None).unwrap();
+        // Put together here, so that no tool takes this file for a leak.
+        let key = ["gh", "p_", "0123456789abcdefABCDEF0123456789abcd"].concat();
+        session.append(1, Entry::UserMessage { text: format!("use \"{key}\"") });
+        let folder = session.folder().to_owned();
+        let config = format!("TOKEN = \"{key}\"\n");
+        fs::write_new(&session.workspace().join("config.py"), config.as_bytes()).unwrap();
+        session.close().unwrap();
+        fs::make_folders(&folder.join("runs/0001")).unwrap();
+        fs::write_new(&folder.join("runs/0001/stdout.log"), key.as_bytes()).unwrap();
+        for (keys, times) in [(Keys::Masked, 1), (Keys::Kept, 3)] {
+            let mut bytes = Vec::new();
+            let exported = export(&folder, &mut bytes, keys).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(text.matches(&key).count(), times, "{keys:?}");
+            let is_masked = keys == Keys::Masked;
+            let with_a_key = is_masked.then(|| ("workspace/config.py".to_owned(), 0));
+            assert_eq!(exported, Exported { links: 0, masked: is_masked, with_a_key });
+            let sessions = home.path().join(format!("{times}"));
+            let imported = import(&sessions, bytes.as_slice()).unwrap();
+            let records = read(&sessions.join(imported.id.as_str())).unwrap().0;
+            let said = if is_masked { "*".repeat(key.len()) } else { key.clone() };
+            assert_eq!(records[0].entry, Entry::UserMessage { text: format!("use \"{said}\"") });
+        }
+    }
+
+    #[test]
     fn a_session_comes_back_from_its_archive_for_its_owner_alone() {
         let home = tempfile::tempdir().unwrap();
         let session = Session::create(&home.path().join("a"), None).unwrap();
@@ -280,7 +398,7 @@ mod tests {
         let folder = session.folder().to_owned();
         session.close().unwrap();
         let mut bytes = Vec::new();
-        assert_eq!(export(&folder, &mut bytes).unwrap(), 0);
+        assert_eq!(export(&folder, &mut bytes, Keys::Masked).unwrap(), Exported::default());
         let sessions = home.path().join("b");
         let first = import(&sessions, bytes.as_slice()).unwrap();
         let second = import(&sessions, bytes.as_slice()).unwrap();

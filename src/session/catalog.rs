@@ -150,11 +150,8 @@ fn choices(several: &mut [(SessionId, PathBuf)]) -> String {
 /// `None` where there is neither an identity nor a record.
 pub(super) fn summarize(id: &SessionId, folder: &Path) -> Result<Option<Summary>, FsError> {
     let Some(identity) = identify(folder)? else { return Ok(None) };
-    let end = End::read(folder, End::knows_all)?;
-    let title = match &identity.title {
-        Some(title) => title.clone(),
-        None => first_words(folder)?,
-    };
+    let Log { end, words } = Log::read(folder, identity.title.is_none())?;
+    let title = identity.title.clone().unwrap_or(words);
     Ok(Some(Summary {
         id: id.clone(),
         title,
@@ -175,15 +172,37 @@ fn identify(folder: &Path) -> Result<Option<Identity>, FsError> {
     Ok((!found.records.is_empty()).then(|| Identity::rebuild(folder, &found.records)))
 }
 
-/// The beginning of the first user message, which stands before the first request.
-fn first_words(folder: &Path) -> Result<String, FsError> {
-    let Some(file) = open_log(folder)? else { return Ok(String::new()) };
-    let mut reader = BufReader::new(file);
+/// What a log's two ends tell.
+#[derive(Default)]
+struct Log {
+    end: End,
+    /// The beginning of the first user message.
+    words: String,
+}
+
+impl Log {
+    /// A small log is read once, of a large one its ends are.
+    fn read(folder: &Path, with_words: bool) -> Result<Self, FsError> {
+        let Some((mut file, length)) = recovery::open_log(folder)? else { return Ok(Self::default()) };
+        let failed = |source| at(folder, source);
+        if length <= BLOCK {
+            // With its end in sight no more is asked of the file system than its bytes.
+            let mut whole = Vec::with_capacity(BLOCK as usize);
+            (&file).take(BLOCK).read_to_end(&mut whole).map_err(failed)?;
+            let words = if with_words { first_words(&whole[..]).map_err(failed)? } else { String::new() };
+            return Ok(Self { end: End::gather(&whole, End::knows_all), words });
+        }
+        let words = if with_words { first_words(BufReader::new(&file)).map_err(failed)? } else { String::new() };
+        Ok(Self { end: End::read_of(&mut file, length, End::knows_all).map_err(failed)?, words })
+    }
+}
+
+/// The first user message stands before the first request.
+fn first_words(mut reader: impl BufRead) -> io::Result<String> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line).map_err(|source| at(folder, source))?;
-        if read == 0 || is_of_type(&line, "request_sent") {
+        if reader.read_until(b'\n', &mut line)? == 0 || is_of_type(&line, "request_sent") {
             return Ok(String::new());
         }
         if is_of_type(&line, "user_message")
@@ -217,14 +236,17 @@ struct End {
 }
 
 impl End {
-    /// Reads blocks from the back, each time larger, until the records tell enough or there are no more.
     fn read(folder: &Path, enough: fn(&Self) -> bool) -> Result<Self, FsError> {
-        let Some(mut file) = open_log(folder)? else { return Ok(Self::default()) };
-        let length = file.metadata().map_err(|source| at(folder, source))?.len();
+        let Some((mut file, length)) = recovery::open_log(folder)? else { return Ok(Self::default()) };
+        Self::read_of(&mut file, length, enough).map_err(|source| at(folder, source))
+    }
+
+    /// Reads blocks from the back, each time larger, until the records tell enough or there are no more.
+    fn read_of(file: &mut File, length: u64, enough: fn(&Self) -> bool) -> io::Result<Self> {
         let mut size = BLOCK;
         loop {
             let start = length.saturating_sub(size);
-            let block = read_from(&mut file, start).map_err(|source| at(folder, source))?;
+            let block = read_from(file, start)?;
             let end = Self::gather(whole_lines(&block, start > 0), enough);
             if enough(&end) || start == 0 {
                 return Ok(end);
@@ -301,15 +323,6 @@ fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
     let mut block = Vec::new();
     file.read_to_end(&mut block)?;
     Ok(block)
-}
-
-fn open_log(folder: &Path) -> Result<Option<File>, FsError> {
-    match fs::open_to_read(&folder.join(LOG)) {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(Some(file)),
-        Ok(_) => Err(at(folder, io::Error::other("it is no regular file"))),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn at(folder: &Path, source: io::Error) -> FsError {

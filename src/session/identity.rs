@@ -16,6 +16,8 @@ use crate::base::ids::SessionId;
 
 pub const FILE: &str = "session.json";
 pub const OWN_WORKSPACE: &str = "workspace";
+/// The setting that changes where a session goes on; its value is an absolute path.
+pub const WORKSPACE: &str = "workspace";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
@@ -57,13 +59,22 @@ impl Identity {
         });
         let id = id_of(folder).or_else(|| started.map(|started| started.session.clone()));
         let id = id.unwrap_or_else(SessionId::generate);
-        let elsewhere = started.map(|started| started.workspace.clone()).filter(|path| {
+        let moved = records.iter().rev().find_map(|record| moved_to(&record.entry));
+        let elsewhere = moved.or_else(|| started.map(|started| started.workspace.clone())).filter(|path| {
             let own = Path::new(id.as_str()).join(OWN_WORKSPACE);
             !folder.join(OWN_WORKSPACE).is_dir() && !path.ends_with(own)
         });
         let identity = Self::new(id, elsewhere);
         let created = records.first().map(|first| first.time.clone()).unwrap_or(identity.created);
         Self { created, title: title_of(records), ..identity }
+    }
+
+    /// Takes in what a record changes of it.
+    pub fn follow(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Renamed { title } => self.title = Some(title.clone()),
+            entry => self.workspace = moved_to(entry).or(self.workspace.take()),
+        }
     }
 
     fn text(&self) -> Result<String, serde_json::Error> {
@@ -105,6 +116,13 @@ pub fn title_of(records: &[Record]) -> Option<String> {
         Entry::Renamed { title } => Some(title.clone()),
         _ => None,
     })
+}
+
+fn moved_to(entry: &Entry) -> Option<PathBuf> {
+    match entry {
+        Entry::SettingChanged { key, value } if key == WORKSPACE => value.as_str().map(PathBuf::from),
+        _ => None,
+    }
 }
 
 pub fn id_of(folder: &Path) -> Option<SessionId> {

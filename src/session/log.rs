@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::identity::Identity;
-use super::record::{Entry, Record};
+use super::record::Record;
 use crate::base::fs;
 
 pub struct Log {
@@ -22,7 +22,7 @@ pub struct Log {
     pub dirty: bool,
     /// Folders whose entries have to last before the first record can.
     pub new_entries: Vec<PathBuf>,
-    /// Kept beside the log, to follow its title.
+    /// Kept beside the log, to follow it.
     pub identity: Identity,
     pub pending: Pending,
 }
@@ -36,8 +36,8 @@ pub struct Pending {
     fault: Option<String>,
     /// A part of a line stands behind `length` and has to go first.
     torn: bool,
-    /// `session.json` does not have the log's title yet.
-    title: bool,
+    /// `session.json` does not say what the log does yet.
+    identity: bool,
     /// Why nothing can be made to last any more.
     lost: Option<String>,
 }
@@ -53,10 +53,9 @@ impl Log {
                 continue;
             }
             self.pending.lines.push(b'\n');
-            if let Entry::Renamed { title } = &record.entry {
-                self.identity.title = Some(title.clone());
-                self.pending.title = true;
-            }
+            let before = self.identity.clone();
+            self.identity.follow(&record.entry);
+            self.pending.identity |= self.identity != before;
         }
         self.flush();
     }
@@ -81,10 +80,10 @@ impl Log {
                 Ok(()) | Err(_) => self.new_entries.remove(0),
             };
         }
-        if self.pending.title {
+        if self.pending.identity {
             // After the log: a title that is seen is one that was said.
             self.identity.store(&self.folder).map_err(|error| error.to_string())?;
-            self.pending.title = false;
+            self.pending.identity = false;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::base::ids::SessionId;
 use crate::base::report::RunReport;
 
 mod archive;
+mod blotted;
 mod catalog;
 mod ending;
 mod fork;
@@ -32,12 +33,12 @@ mod tar;
 mod tests;
 mod writer;
 
-pub use archive::{Imported, export, import};
+pub use archive::{Exported, Imported, Keys, export, export_to, import};
 pub use catalog::{Summary, find, list, newest, summary, workspace_of};
 pub use ending::last_records;
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
-pub use opening::rename;
+pub use opening::{move_to, rename};
 pub use passing::Passing;
 pub use removal::{Leftover, collect, leftovers, remove, size_of};
 pub use search::{Author, Hit, search};
@@ -159,15 +160,6 @@ impl Session {
 /// The log alone, without a lock or a repair: for showing.
 pub fn read(folder: &Path) -> Result<(Vec<Record>, Vec<String>), SessionError> {
     opening::read(folder)
-}
-
-/// The log's own text, damaged or not; `None` where there is none.
-pub fn log_text(folder: &Path) -> Result<Option<String>, SessionError> {
-    match fs::read(&folder.join(LOG)) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn acknowledged(outcome: Option<Result<(), String>>) -> Result<(), SessionError> {

@@ -88,6 +88,18 @@ pub fn rename(folder: &Path, title: &str) -> Result<(), SessionError> {
     session.close()
 }
 
+/// Has a session that nobody has open go on in another workspace.
+pub fn move_to(folder: &Path, workspace: &Path) -> Result<(), SessionError> {
+    let workspace = named_in_json(workspace)?;
+    let Opened { session, records, .. } = open(folder)?;
+    if session.workspace() != workspace {
+        let turn = records.iter().map(|record| record.turn).max().unwrap_or(0);
+        let value = workspace.to_string_lossy().into_owned().into();
+        session.append(turn, Entry::SettingChanged { key: identity::WORKSPACE.to_owned(), value });
+    }
+    session.close()
+}
+
 fn start(log: Log, lock: Lock, next_seq: u64) -> Result<Session, SessionError> {
     let (id, folder) = (log.identity.id.clone(), log.folder.clone());
     let workspace = log.identity.workspace_in(&folder);

@@ -45,7 +45,12 @@ impl Drop for Passing {
 fn sweep(temporary: &Path) {
     for folder in fs::folders(temporary).unwrap_or_default() {
         let is_passing = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-        if is_passing && fs::is_ours_alone(&folder) && Lock::take(&folder.join(opening::LOCK)).is_ok() {
+        if !is_passing || !fs::is_ours_alone(&folder) {
+            continue;
+        }
+        let Ok(lock) = Lock::take(&folder.join(opening::LOCK)) else { continue };
+        // Where the storage knows no locks, its owner may be alive.
+        if lock.notice().is_none() {
             // One that cannot be removed hinders nobody.
             let _ = fs::remove_folder(&folder);
         }

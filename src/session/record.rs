@@ -174,7 +174,8 @@ pub enum Entry {
     },
     RunFinished {
         run: u32,
-        report: RunReport,
+        /// Boxed, since most records are small and there are many.
+        report: Box<RunReport>,
         feedback: String,
     },
     Validated {

@@ -43,19 +43,26 @@ impl Tail {
     }
 }
 
-/// Reads the whole log, line by line. A missing log is an empty one.
-pub fn scan(folder: &Path) -> Result<Found, FsError> {
-    let path = folder.join(LOG);
-    let at = |source| FsError { operation: "read", path: path.clone(), source };
-    let file = match fs::open_to_read(&path) {
+/// The log and its length.
+pub fn open_log(folder: &Path) -> Result<Option<(File, u64)>, FsError> {
+    let at = |source| FsError { operation: "read", path: folder.join(LOG), source };
+    let file = match fs::open_to_read(&folder.join(LOG)) {
         Ok(file) => file,
-        Err(error) if error.is_not_found() => return Ok(Found::default()),
+        Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error),
     };
     // A device in its place could be read for ever.
-    if !file.metadata().map_err(at)?.is_file() {
-        return Err(at(io::Error::other("it is no regular file")));
+    match file.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(Some((file, metadata.len()))),
+        Ok(_) => Err(at(io::Error::other("it is no regular file"))),
+        Err(source) => Err(at(source)),
     }
+}
+
+/// Reads the whole log, line by line. A missing log is an empty one.
+pub fn scan(folder: &Path) -> Result<Found, FsError> {
+    let Some((file, _)) = open_log(folder)? else { return Ok(Found::default()) };
+    let at = |source| FsError { operation: "read", path: folder.join(LOG), source };
     scan_lines(BufReader::with_capacity(1 << 16, file)).map_err(at)
 }
 

@@ -2,12 +2,13 @@
 //!
 //! A message is the user's, or all text of one reply. It is found where it holds all words, in whatever case.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::catalog::{self, folders};
 use super::record::{DeltaKind, Entry, Record};
-use super::{LOG, SessionError};
-use crate::base::fs::{self, FsError};
+use super::{LOG, SessionError, recovery};
+use crate::base::fs::FsError;
 use crate::base::ids::SessionId;
 
 /// Characters of a line that are shown around what was found.
@@ -51,11 +52,10 @@ pub fn search(sessions: &Path, words: &[String]) -> Result<(Vec<Hit>, Vec<String
 }
 
 fn in_session(id: &SessionId, folder: &Path, words: &[String]) -> Result<Vec<Hit>, FsError> {
-    let log = match fs::read(&folder.join(LOG)) {
-        Ok(log) => log,
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some((mut file, _)) = recovery::open_log(folder)? else { return Ok(Vec::new()) };
+    let mut log = Vec::new();
+    let failed = |source| FsError { operation: "read", path: folder.join(LOG), source };
+    file.read_to_end(&mut log).map_err(failed)?;
     let mut found: Vec<(u32, Author, String)> = Vec::new();
     for (turn, author, text) in messages(&log) {
         found.extend(line_with(&text, words).map(|line| (turn, author, line)));

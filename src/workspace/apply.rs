@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
 
+use crate::base::faults::{self, Step};
 use crate::base::path::RelPath;
 use crate::workspace::{Workspace, WorkspaceError, at};
 
@@ -75,17 +76,18 @@ impl Workspace {
             match step {
                 FileOp::Write { path, .. } | FileOp::Put { path, .. } | FileOp::Link { path, .. } => {
                     let Some(mut file) = staged.next() else { continue };
-                    self.dir.rename(&file.beside, &self.dir, &file.target).map_err(at("write", path))?;
+                    self.moved(&file.beside, &file.target).map_err(at("write", path))?;
                     file.renamed = true;
                     touched.insert(folder_of(&file.target));
                 }
                 FileOp::Delete { path } => {
+                    self.check(Step::Rename, path.as_str().as_ref()).map_err(at("delete", path))?;
                     self.dir.remove_file(path.as_str()).map_err(at("delete", path))?;
                     touched.insert(self.prune(path));
                 }
                 FileOp::Move { from, to } => {
                     self.make_folder_of(to)?;
-                    self.dir.rename(from.as_str(), &self.dir, to.as_str()).map_err(at("move", from))?;
+                    self.moved(from.as_str().as_ref(), to.as_str().as_ref()).map_err(at("move", from))?;
                     touched.insert(folder_of(Path::new(to.as_str())));
                     touched.insert(self.prune(from));
                 }
@@ -130,6 +132,7 @@ impl Workspace {
             FileOp::Link { path, target } => {
                 let staged = self.beside(number, path, PathBuf::from(path.as_str()))?;
                 let target = Path::new(OsStr::from_bytes(target));
+                self.check(Step::Write, &staged.beside).map_err(at("write", path))?;
                 self.dir.symlink_contents(target, &staged.beside).map_err(at("write", path))?;
                 Some(staged)
             }
@@ -156,15 +159,32 @@ impl Workspace {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = self.dir.open_with(&staged.beside, &options)?;
-        file.write_all(content)?;
+        let most = self.check(Step::Write, &staged.beside)?.unwrap_or(content.len());
+        file.write_all(&content[..most.min(content.len())])?;
+        if most < content.len() {
+            self.check(Step::Write, &staged.beside)?;
+        }
         file.set_permissions(mode)?;
+        self.check(Step::Sync, &staged.beside)?;
         file.sync_all()
+    }
+
+    fn moved(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check(Step::Rename, to)?;
+        self.dir.rename(from, &self.dir, to)
+    }
+
+    fn check(&self, step: Step, path: &Path) -> io::Result<Option<usize>> {
+        faults::check(step, &self.root.join(path))
     }
 
     fn make_folder_of(&self, path: &RelPath) -> Result<(), WorkspaceError> {
         match path.parent() {
-            Some(folder) => self.dir.create_dir_all(folder.as_str()).map_err(at("make the folder of", path)),
-            None => Ok(()),
+            Some(folder) if !self.dir.is_dir(folder.as_str()) => self
+                .check(Step::Write, folder.as_str().as_ref())
+                .and_then(|_| self.dir.create_dir_all(folder.as_str()))
+                .map_err(at("make the folder of", path)),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -183,6 +203,7 @@ impl Workspace {
 
     fn sync_folder(&self, folder: &Path) -> Result<(), WorkspaceError> {
         let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        self.check(Step::Sync, folder).map_err(at("sync", folder.display()))?;
         // Opened as a file: a folder handle of cap-std cannot be synced.
         let opened = match self.dir.open(path) {
             Ok(opened) => opened,

@@ -15,8 +15,8 @@ use crate::base::path::RelPath;
 
 mod apply;
 mod diff;
-mod inflate;
 mod map;
+mod pace;
 mod pack;
 mod restore;
 mod root;
@@ -28,9 +28,10 @@ mod walk;
 pub use apply::FileOp;
 pub use diff::{changed_lines, diff};
 pub use map::{map, map_with_signatures};
+pub use pace::{Progress, Watch};
 pub use restore::Restored;
 pub use root::{Own, refuse_as_root};
-pub use versions::{Version, Versions, Watch};
+pub use versions::{Version, Versions};
 pub use walk::{Listed, Listing};
 
 #[derive(Debug, Error)]
@@ -97,14 +98,18 @@ impl Workspace {
 
     /// The path without links in it, as far as it leads somewhere inside; itself where it does not.
     pub fn real(&self, path: &RelPath) -> RelPath {
-        let canonical =
-            |path: &str| self.dir.canonicalize(path).ok()?.to_str().and_then(|path| RelPath::parse(path).ok());
-        if let Some(real) = canonical(path.as_str()) {
-            return real;
-        }
+        self.canonical(path).unwrap_or_else(|| self.itself(path))
+    }
+
+    fn canonical(&self, path: &RelPath) -> Option<RelPath> {
+        self.dir.canonicalize(path.as_str()).ok()?.to_str().and_then(|path| RelPath::parse(path).ok())
+    }
+
+    /// The same for what stands there itself, which may be a link.
+    pub fn itself(&self, path: &RelPath) -> RelPath {
         let mut parent = path.parent();
         while let Some(folder) = parent {
-            if let Some(real) = canonical(folder.as_str()) {
+            if let Some(real) = self.canonical(&folder) {
                 let rest = &path.as_str()[folder.as_str().len()..];
                 return RelPath::parse(&format!("{real}{rest}")).unwrap_or_else(|_| path.clone());
             }

@@ -1,6 +1,6 @@
 //! A version's files come back into the workspace. What no version holds is left as it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use git2::{FileMode, Oid};
@@ -46,26 +46,24 @@ impl Versions {
         let mut steps = self.steps(now, then)?;
         steps.retain(|step| is_wanted(&step.path));
         let mut restored = Restored::default();
-        // Deletes first: a folder may have to give way to a file, and a file to a folder.
+        // All that is to come is read before anything goes: what cannot be read changes nothing.
+        let modes = self.private_modes(number)?;
         let is_delete = |step: &&Step| step.kind == ChangeKind::Deleted;
+        let coming = steps.iter().filter(|step| !is_delete(step)).map(|step| Ok((step, self.put(step, &modes)?)));
+        let coming = coming.collect::<Result<Vec<_>, WorkspaceError>>()?;
+        // Deletes first: a folder may have to give way to a file, and a file to a folder.
         let deletes: Vec<_> =
             steps.iter().filter(is_delete).map(|step| FileOp::Delete { path: step.path.clone() }).collect();
         workspace.apply(&deletes)?;
-        let modes = self.private_modes(number)?;
-        let mut writes = Vec::new();
-        for step in &steps {
-            let Step { path, kind, .. } = step;
-            if *kind == ChangeKind::Created && workspace.entry(path) != Entry::Absent {
-                restored.left.push(path.to_string());
-                continue;
-            }
-            restored.changes.push(FileChange { path: path.to_string(), kind: *kind });
-            if *kind == ChangeKind::Deleted {
-                continue;
-            }
-            writes.push(self.put(step, &modes)?);
-        }
+        let is_in_the_way =
+            |step: &Step| step.kind == ChangeKind::Created && workspace.entry(&step.path) != Entry::Absent;
+        let (left, coming): (Vec<_>, Vec<_>) = coming.into_iter().partition(|(step, _)| is_in_the_way(step));
+        let writes: Vec<FileOp> = coming.into_iter().map(|(_, put)| put).collect();
         workspace.apply(&writes)?;
+        restored.left = left.iter().map(|(step, _)| step.path.to_string()).collect();
+        let left: HashSet<&RelPath> = left.iter().map(|(step, _)| &step.path).collect();
+        let changed = steps.iter().filter(|step| !left.contains(&step.path));
+        restored.changes = changed.map(|step| FileChange { path: step.path.to_string(), kind: step.kind }).collect();
         Ok(restored)
     }
 
@@ -76,11 +74,8 @@ impl Versions {
         let Ok(entry) = tree.get_path(Path::new(path.as_str())) else {
             return workspace.apply(&[FileOp::Delete { path: path.clone() }]);
         };
-        let mode = if entry.filemode() == i32::from(FileMode::BlobExecutable) {
-            FileMode::BlobExecutable
-        } else {
-            FileMode::Blob
-        };
+        let is = |mode: &FileMode| entry.filemode() == i32::from(*mode);
+        let mode = [FileMode::BlobExecutable, FileMode::Link].into_iter().find(is).unwrap_or(FileMode::Blob);
         let step = Step { path: path.clone(), kind: ChangeKind::Modified, blob: entry.id(), mode };
         workspace.apply(&[self.put(&step, &self.private_modes(number)?)?])
     }

@@ -2,7 +2,7 @@
 //!
 //! No parser: a pattern that misses something odd costs nothing, and one that is wrong costs a line of the map.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use regex::Regex;
 
@@ -36,14 +36,12 @@ const LANGUAGES: [(&[&str], &str); 10] = [
     (&["lua"], r"^((?:local )?function [\w.:]+\([^)]*\)?)"),
 ];
 
-static PATTERNS: LazyLock<Vec<(&[&str], Regex)>> = LazyLock::new(|| {
-    let compiled = LANGUAGES.iter().map(|(extensions, pattern)| Some((*extensions, Regex::new(pattern).ok()?)));
-    compiled.flatten().collect()
-});
+/// Each is compiled when the first file of its language comes: all of them take longer than a first answer should wait.
+static PATTERNS: [OnceLock<Option<Regex>>; LANGUAGES.len()] = [const { OnceLock::new() }; LANGUAGES.len()];
 
 /// Whether files of this name have a row in the table.
 pub fn is_known(path: &str) -> bool {
-    pattern_of(path).is_some()
+    language_of(path).is_some()
 }
 
 /// What the text offers, in its order.
@@ -54,17 +52,24 @@ pub fn signatures(path: &str, text: &str) -> Vec<String> {
 }
 
 fn pattern_of(path: &str) -> Option<&'static Regex> {
+    let language = language_of(path)?;
+    PATTERNS[language].get_or_init(|| Regex::new(LANGUAGES[language].1).ok()).as_ref()
+}
+
+fn language_of(path: &str) -> Option<usize> {
     let (_, extension) = path.rsplit_once('.')?;
-    PATTERNS.iter().find(|(extensions, _)| extensions.contains(&extension)).map(|(_, pattern)| pattern)
+    LANGUAGES.iter().position(|(extensions, _)| extensions.contains(&extension))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LANGUAGES, PATTERNS, signatures};
+    use super::{LANGUAGES, pattern_of, signatures};
 
     #[test]
     fn every_pattern_is_one() {
-        assert_eq!(PATTERNS.len(), LANGUAGES.len());
+        for extension in LANGUAGES.iter().flat_map(|(extensions, _)| *extensions) {
+            assert!(pattern_of(&format!("a.{extension}")).is_some(), "{extension}");
+        }
     }
 
     #[test]

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 use rustix::fs::{FileType, Mode, mknodat};
 use tempfile::{TempDir, tempdir};
 
-use super::{Entry, FileOp, Own, Versions, Workspace, WorkspaceError, diff, map, map_with_signatures, refuse_as_root};
+use super::{
+    Entry, FileOp, Own, Progress, Versions, Workspace, WorkspaceError, diff, map, map_with_signatures, refuse_as_root,
+};
+use crate::base::faults::{self, Fault};
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
 
@@ -402,10 +405,12 @@ fn slow_work_is_told_of_and_can_be_stopped() {
     let (_folder, workspace) = open();
     let (_repository, mut versions) = open_versions();
     workspace.apply(&[write("a", "x"), write("b", "x")]).unwrap();
-    versions.watched_by(Box::new(|done, all| (done, all) != (1, 2)));
-    assert!(matches!(versions.keep(&workspace, "begin"), Err(WorkspaceError::Stopped)));
-    assert_eq!(versions.newest(), None, "a version is whole or not there");
-    versions.watched_by(Box::new(|_, _| true));
+    for stop in [Progress::Found(2), Progress::Read { done: 1, all: 2 }] {
+        versions.watched_by(Box::new(move |progress| progress != stop));
+        assert!(matches!(versions.keep(&workspace, "begin"), Err(WorkspaceError::Stopped)));
+        assert_eq!(versions.newest(), None, "a version is whole or not there");
+    }
+    versions.watched_by(Box::new(|_| true));
     assert!(versions.keep(&workspace, "begin").unwrap().is_some());
 }
 
@@ -500,4 +505,44 @@ fn many_new_files_become_one_pack_and_few_stay_single() {
     assert_eq!(count("pack", ".pack"), 1);
     let mut again = Versions::open(repository.path()).unwrap();
     assert!(again.keep(&workspace, "the same").unwrap().is_none(), "what is packed is not new");
+}
+
+#[test]
+fn a_fault_at_any_step_leaves_each_file_as_it_was_or_as_it_is_to_be() {
+    for fault in [Fault::ShortThenFull, Fault::Full, Fault::Broken] {
+        let mut struck = 0;
+        for step in 0.. {
+            let (folder, workspace) = open();
+            workspace.apply(&[write("a", "old a"), write("b", "old b"), write("c/d", "old d")]).unwrap();
+            let plan = faults::plan(workspace.root(), fault, step);
+            let moving = FileOp::Move { from: path("b"), to: path("n/b") };
+            let applied = workspace.apply(&[
+                write("a", "new a"),
+                write("new/e", "new e"),
+                moving,
+                FileOp::Delete { path: path("c/d") },
+            ]);
+            let has_struck = plan.has_struck();
+            drop(plan);
+            assert_eq!(applied.is_err(), has_struck, "{fault:?} at {step}");
+            let read = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
+            let place = format!("{fault:?} at {step}: {applied:?}");
+            let a = read("a").unwrap();
+            assert!(a == "old a" || a == "new a", "{place}: {a}");
+            assert!(read("new/e").is_none_or(|text| text == "new e"), "{place}");
+            assert!(read("b").is_some() != read("n/b").is_some(), "{place}");
+            assert!(read("c/d").is_none_or(|text| text == "old d"), "{place}");
+            // Nothing is begun before all is there.
+            assert!(a == "new a" || [read("new/e"), read("n/b")].iter().all(Option::is_none), "{place}");
+            let left = workspace.files().unwrap().files.into_iter().any(|file| file.path.as_str().contains(".faos-"));
+            assert!(!left, "{place}");
+            if !has_struck {
+                assert_eq!((a.as_str(), read("new/e").as_deref()), ("new a", Some("new e")));
+                assert_eq!((read("n/b").as_deref(), read("c/d")), (Some("old b"), None));
+                break;
+            }
+            struck += 1;
+        }
+        assert!(struck > 10, "{fault:?}: only {struck} steps");
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Metadata, MetadataExt};
 use git2::{FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature, TreeWalkMode, TreeWalkResult};
@@ -14,13 +14,12 @@ use rustix::io::Errno;
 use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::{ChangeKind, FileChange};
+use crate::workspace::pace::{Pace, Progress, Watch};
 use crate::workspace::pack;
 use crate::workspace::sound::Sound;
 use crate::workspace::walk::{Found, LARGEST_VERSIONED};
 use crate::workspace::{Workspace, WorkspaceError, failed};
 
-/// How long a version may take without a word.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
 /// A file that changed less than this before it was looked at may change again within the same time stamp.
 const RACY: Duration = Duration::from_millis(50);
 /// With less room than this a disk is full, whatever else is said of a write that failed.
@@ -46,9 +45,6 @@ pub struct Versions {
     /// Files of the tree that was built last that not everybody may read, with their modes, which git does not keep.
     private: Vec<(RelPath, u32)>,
 }
-
-/// Is told how many files of how many were looked at, every [`PATIENCE`]; a `false` stops the work.
-pub type Watch = Box<dyn Fn(usize, usize) -> bool + Send + Sync>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -298,26 +294,21 @@ impl Versions {
         let looked = SystemTime::now();
         let mut known = HashMap::new();
         let mut root = Folder::default();
-        let walk = workspace.walk()?;
+        let walk = workspace.walk(Pace::new(self.watch.as_ref()))?;
         self.untold |= walk.is_too_large() && !self.partial;
         self.partial = walk.is_too_large();
         let mut files = if self.partial { Vec::new() } else { walk.files };
         let walked = files.iter().map(|found| found.path.clone()).collect();
         files.extend(self.held(workspace, &walked)?);
-        self.private.clear();
         self.pack_new(workspace, &files)?;
-        let (all, mut told) = (files.len(), Instant::now());
+        let (all, mut pace) = (files.len(), Pace::new(self.watch.as_ref()));
+        let mut private = Vec::new();
         for (done, found) in files.into_iter().enumerate() {
-            if told.elapsed() > PATIENCE {
-                told = Instant::now();
-                if self.watch.as_ref().is_some_and(|watch| !watch(done, all)) {
-                    return Err(WorkspaceError::Stopped);
-                }
-            }
+            pace.step(Progress::Read { done, all })?;
             let Some((blob, mode)) = self.blob_of(workspace, &found)? else { continue };
             let bits = found.metadata.mode() & 0o777;
             if !found.metadata.is_symlink() && bits & EVERYBODY_READS != EVERYBODY_READS {
-                self.private.push((found.path.clone(), bits));
+                private.push((found.path.clone(), bits));
             }
             let stamp = Stamp::of(&found.metadata);
             if stamp.settled_before(looked) {
@@ -325,7 +316,7 @@ impl Versions {
             }
             root.add(found.path.as_str(), blob, mode);
         }
-        self.known = known;
+        (self.known, self.private) = (known, private);
         root.write(&self.repository)
     }
 
@@ -341,17 +332,12 @@ impl Versions {
         if new.len() <= pack::MANY {
             return Ok(());
         }
-        let (all, mut done, mut told) = (new.len(), 0, Instant::now());
+        let (all, mut done, mut pace) = (new.len(), 0, Pace::new(self.watch.as_ref()));
         let mut rest = new.into_iter();
         let written = pack::blobs(self.repository.path(), || {
             for found in rest.by_ref() {
                 done += 1;
-                if told.elapsed() > PATIENCE {
-                    told = Instant::now();
-                    if self.watch.as_ref().is_some_and(|watch| !watch(done, all)) {
-                        return Err(WorkspaceError::Stopped);
-                    }
-                }
+                pace.step(Progress::Read { done, all })?;
                 // What is gone meanwhile is passed over.
                 if let Some(bytes) = workspace.read(&found.path, LARGEST_VERSIONED)? {
                     return Ok(Some(((found.path.clone(), Stamp::of(&found.metadata)), bytes)));
@@ -421,11 +407,7 @@ impl Versions {
 
     /// Everything written so far lasts: one call for all loose objects and refs.
     fn sync(&self) -> Done<()> {
-        let sync = || -> Result<(), String> {
-            let folder = fs::open_to_read(self.repository.path()).map_err(|error| error.to_string())?;
-            rustix::fs::syncfs(&folder).map_err(|error| error.to_string())
-        };
-        sync().map_err(WorkspaceError::Versions)
+        fs::sync_all_of(self.repository.path()).map_err(|error| WorkspaceError::Versions(error.to_string()))
     }
 }
 

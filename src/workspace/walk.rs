@@ -8,7 +8,8 @@ use cap_std::fs::{Dir, Metadata, ReadDir};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::base::path::RelPath;
+use crate::base::path::{RelPath, is_reserved};
+use crate::workspace::pace::{Pace, Progress};
 use crate::workspace::{Workspace, WorkspaceError, at};
 
 /// Folders deeper than this and entries past this are not looked at, and said.
@@ -48,9 +49,6 @@ const CACHES: [&str; 18] = [
     "zig-cache",
 ];
 
-/// Not for programs and models to write, wherever they stand.
-const RESERVED: [&str; 2] = [".git", ".faos"];
-
 /// The files of a workspace that are versioned, sorted by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -68,8 +66,7 @@ pub struct Listed {
 }
 
 /// Everything that one walk found.
-#[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'a> {
     pub files: Vec<Found>,
     /// Topmost paths that no version holds, caches excepted.
     pub protected: Vec<PathBuf>,
@@ -77,6 +74,7 @@ pub(super) struct Walk {
     pub truncated: bool,
     entries: usize,
     bytes: u64,
+    pace: Pace<'a>,
 }
 
 pub(super) struct Found {
@@ -87,7 +85,7 @@ pub(super) struct Found {
 impl Workspace {
     /// Every regular file that is versioned: ignore files and known cache folders honoured.
     pub fn files(&self) -> Result<Listing, WorkspaceError> {
-        let walk = self.walk()?;
+        let walk = self.walk(Pace::new(None))?;
         let files = walk.files.into_iter().filter(|found| found.metadata.is_file());
         let files = files.map(|found| Listed { size: found.metadata.len(), path: found.path }).collect();
         Ok(Listing { files, unnamed: walk.unnamed, truncated: walk.truncated })
@@ -96,7 +94,7 @@ impl Workspace {
     /// Existing paths that no version holds and a run must not be able to destroy, with `.git` and `.faos`. In a
     /// workspace that is too large for versions this is all that there is.
     pub fn protected(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
-        let walk = self.walk()?;
+        let walk = self.walk(Pace::new(None))?;
         if !walk.is_too_large() {
             return Ok(walk.protected);
         }
@@ -107,7 +105,7 @@ impl Workspace {
 
     /// Existing paths that versions leave out: what is ignored, and what they cannot hold.
     pub fn left_out(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
-        Ok(self.walk()?.protected)
+        Ok(self.walk(Pace::new(None))?.protected)
     }
 
     /// A file or link by its path alone, ignored or not.
@@ -117,8 +115,8 @@ impl Workspace {
     }
 
     /// Files and links, sorted by path.
-    pub(super) fn walk(&self) -> Result<Walk, WorkspaceError> {
-        let mut walk = Walk::default();
+    pub(super) fn walk<'a>(&self, pace: Pace<'a>) -> Result<Walk<'a>, WorkspaceError> {
+        let mut walk = Walk::new(pace);
         let mut ignores = Vec::new();
         let entries = self.dir.entries().map_err(at("list", self.root.display()))?;
         walk.folder(&self.dir, entries, Path::new(""), &mut ignores)?;
@@ -137,7 +135,12 @@ fn is_cache(name: &OsStr) -> bool {
     CACHES.iter().any(|cache| name == OsStr::new(cache))
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
+    fn new(pace: Pace<'a>) -> Self {
+        let (files, protected, unnamed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { files, protected, unnamed, truncated: false, entries: 0, bytes: 0, pace }
+    }
+
     pub fn is_too_large(&self) -> bool {
         self.truncated || self.files.len() > MOST_FILES || self.bytes > MOST_BYTES
     }
@@ -158,6 +161,7 @@ impl Walk {
         for entry in entries {
             let entry = entry.map_err(at("list", below.display()))?;
             self.entries += 1;
+            self.pace.step(Progress::Found(self.entries))?;
             if self.entries > MOST_ENTRIES {
                 self.truncated = true;
                 break;
@@ -183,8 +187,7 @@ impl Walk {
         if is_folder && is_cache(name) {
             return Ok(());
         }
-        let reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
-        if reserved || is_ignored(path, is_folder, ignores) {
+        if is_reserved(name) || is_ignored(path, is_folder, ignores) {
             self.protected.push(path.to_owned());
             return Ok(());
         }

@@ -7,6 +7,7 @@ use faos::{prompting, scripting};
 
 use crate::support::env::TestEnv;
 use crate::support::model_server::{capture, serve_with_pages};
+use crate::support::terminal::Terminal;
 
 /// A llama.cpp server as it was recorded.
 fn llama() -> Player {
@@ -437,4 +438,27 @@ fn a_command_tells_the_key() {
         assert!(output.stderr.contains(wanted), "{}", output.stderr);
     }
     env.run(["sessions"]).assert_code(0);
+}
+
+#[test]
+fn a_full_disk_is_no_closed_pipe_and_a_pipe_gets_every_byte() {
+    let env = TestEnv::new();
+    let shell = |script: &str| env.start(env.command("bash").args(["-c", script])).finish();
+    let faos = env!("CARGO_BIN_EXE_faos");
+    let full = shell(&format!("{faos} sandbox -- bash -c 'yes | head -c 1000000' > /dev/full"));
+    full.assert_code(1);
+    assert_eq!(
+        full.stderr.matches("error: cannot write to stdout: No space left on device").count(),
+        1,
+        "{}",
+        full.stderr
+    );
+    let closed = shell(&format!("{faos} sandbox -- yes | head -n 1; exit ${{PIPESTATUS[0]}}"));
+    closed.assert_code(141);
+    // Only what a person looks at is made printable: here stderr is the terminal, and stdout a file.
+    let mut command = env.command("bash");
+    command.args(["-c", &format!("{faos} sandbox -- printf '\\033[2Jx' > out; echo written")]);
+    let mut terminal = Terminal::start(command, (80, 24));
+    terminal.wait_for_text("written");
+    assert_eq!(env.read("cwd/out"), "\u{1b}[2Jx");
 }

@@ -77,3 +77,33 @@ fn a_first_message_that_is_too_long_is_an_error_with_its_numbers() {
     assert!(output.stderr.contains("longer than the model's context window"), "{}", output.stderr);
     assert!(output.stderr.contains("the window 8192"), "{}", output.stderr);
 }
+
+#[test]
+fn kill_9_in_a_compaction_costs_no_word() {
+    let model = SmallWindow { words: 1_500, ..MODEL };
+    let (env, _server) = talk(model, 8);
+    let turn = env.session().records_of("compacted")[0]["turn"].as_u64().unwrap() as usize;
+    let rounds = std::env::var("FAOS_TEST_ROUNDS").map_or(6, |rounds| rounds.parse::<usize>().unwrap() / 10);
+    for round in 0..rounds {
+        let (env, server) = talk(model, turn - 1);
+        let mut running =
+            env.spawn(["resume", "--last", "--no-scripts", "--output-format", "stream-json", "more of it"]);
+        // While it is summed up, and when it has been.
+        running.wait_for_stdout(["the conversation is summed up", "goes on from its summary"][round % 2]);
+        running.signal(rustix::process::Signal::KILL);
+        running.finish();
+        // There may be nothing left to go on with.
+        let gone_on = env.run(["resume", "--last", "--no-scripts"]).code;
+        assert!(matches!(gone_on, Some(0 | 2)), "round {round}: {gone_on:?}");
+        env.run(["resume", "--last", "--no-scripts", "and the end"]).assert_code(0);
+        let records = env.session().records();
+        let said = |kind: &str| records.iter().filter(|record| record["type"] == kind).count();
+        assert_eq!(said("user_message"), turn + 1, "round {round}");
+        assert!((1..=2).contains(&said("compacted")), "round {round}");
+        let seqs: Vec<u64> = records.iter().map(|record| record["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (0..seqs.len() as u64).collect::<Vec<_>>(), "round {round}: no gap");
+        assert_eq!(server.too_long(), 0, "round {round}");
+        let last = server.answered().pop().unwrap();
+        assert!(messages(&last)[1]["content"].as_str().unwrap().contains(SUMMARY), "round {round}: {last}");
+    }
+}

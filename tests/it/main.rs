@@ -7,6 +7,7 @@
 )]
 
 mod attacks;
+mod broken_disk;
 mod by_lines;
 mod captures;
 mod commands;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::support::corpus::{Recorded, tree};
 use crate::support::env::TestEnv;
@@ -104,6 +103,6 @@ pub fn in_order(mut actions: Vec<String>) -> Vec<String> {
 
 /// The SHA-256 of every file, by path.
 fn sums(env: &TestEnv) -> BTreeMap<String, String> {
-    let sum = |content: Vec<u8>| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = |content: Vec<u8>| faos::base::digest::sha256(&content);
     tree(&env.workspace()).into_iter().map(|(path, content)| (path, sum(content))).collect()
 }

@@ -87,3 +87,19 @@ fn what_cannot_be_replayed_is_said() {
     output.assert_code(2);
     assert!(output.stderr.contains("hint: `--accept` writes it anew"), "{}", output.stderr);
 }
+
+#[test]
+fn a_replay_that_is_ended_leaves_nothing() {
+    let (mut env, id) = recorded();
+    env.write("faos/scripts/60-wait.rhai", "fn on_validate(ev) { run(\"sleep 100\"); }");
+    env.write("tmp/.keep", "");
+    let temporary = env.root().join("tmp");
+    env.set("TMPDIR", &temporary);
+    let mut running = env.spawn(["-v", "replay", &id]);
+    running.wait_for_stderr("server found");
+    running.signal(rustix::process::Signal::TERM);
+    let ended = running.finish();
+    ended.assert_code(143);
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".keep"]);
+}

@@ -143,8 +143,11 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         if round % 2 == 1 {
             // The kill races with the end of the reply, its files, versions and validation.
             gate.open();
-            if round % 4 == 3 {
-                running.wait_for_stdout("\"action\"");
+            match round % 8 {
+                3 => running.wait_for_stdout("\"action\""),
+                5 => env.session().wait_for_log("files_changing"),
+                7 => running.wait_for_stdout("\"version\":1"),
+                _ => {}
             }
         }
         running.signal(Signal::KILL);
@@ -349,5 +352,27 @@ fn files_that_were_half_written_through_a_link_are_set_back() {
         assert_eq!(env.read(&format!("workspace/{path}")), "one\ntwo\n");
     }
     assert!(env.workspace().join("link.txt").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(env.session().records_of("action_refused").len(), 0);
+}
+
+#[test]
+fn a_link_that_was_deleted_in_a_half_written_reply_is_set_back() {
+    let server = serve([Reply::text("```delete\nlink.txt\n```\n\n```delete\ndir/a.txt\n```\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    env.write("workspace/real.txt", "one\n");
+    env.write("workspace/real/a.txt", "one\n");
+    env.write("workspace/real/b.txt", "two\n");
+    std::os::unix::fs::symlink("real.txt", env.workspace().join("link.txt")).unwrap();
+    std::os::unix::fs::symlink("real", env.workspace().join("dir")).unwrap();
+    let workspace = env.workspace().to_str().unwrap().to_owned();
+    env.run(["-w", &workspace, "--no-scripts", "go"]).assert_code(0);
+    assert!(!env.workspace().join("link.txt").exists() && !env.workspace().join("real/a.txt").exists());
+    cut_log_behind(&env, "\"files_changing\"");
+    let output = env.run(["resume", "--last", "--no-scripts"]);
+    output.assert_code(0);
+    assert!(output.stderr.contains("2 were set back"), "{}", output.stderr);
+    assert_eq!(env.read("workspace/real.txt"), "one\n");
+    assert!(!env.workspace().join("link.txt").exists() && !env.workspace().join("real/a.txt").exists());
     assert_eq!(env.session().records_of("action_refused").len(), 0);
 }

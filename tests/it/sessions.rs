@@ -138,3 +138,82 @@ fn a_fork_goes_on_from_a_version_and_leaves_the_other_alone() {
     assert!(none.stderr.contains("has no version 9"), "{}", none.stderr);
     env.run(["resume", "--at", "1", origin.id(), "x"]).assert_code(2);
 }
+
+#[test]
+fn a_session_goes_on_in_another_workspace_with_another_model() {
+    let (mut env, _server) = saved();
+    let origin = env.session();
+    let own = origin.path().join("workspace/calc.py");
+    let server = serve(["calc.py\n```python\nprint(3 * 3)\n```\n", "Fine.\n", "Fine.\n"].map(Reply::text));
+    env.set_endpoint(server.url());
+    // An empty folder gets the files of the last version.
+    let first = env.root().join("first").to_str().unwrap().to_owned();
+    env.run(["--no-scripts", "resume", "--last", "-w", &first, "-m", "another", "more"]).assert_code(0);
+    assert_eq!(env.read("first/calc.py"), "print(3 * 3)\n");
+    assert_eq!(std::fs::read_to_string(&own).unwrap(), "print(2 * 2)\n");
+    assert_eq!((messages(&server.requests()[0]).len(), &server.requests()[0]["model"]), (6, &Value::from("another")));
+    assert_eq!(env.session().identity()["workspace"], first.as_str());
+    // From then on it is where the session works; a folder that was moved is named anew.
+    std::fs::rename(&first, env.root().join("second")).unwrap();
+    let gone = env.run(["--no-scripts", "resume", "--last", "and?"]);
+    gone.assert_code(2);
+    assert!(
+        gone.stderr.contains(&format!("hint: where it is now: faos resume {} -w FOLDER", origin.id())),
+        "{}",
+        gone.stderr
+    );
+    env.write("second/mine.txt", "mine\n");
+    let second = env.root().join("second").to_str().unwrap().to_owned();
+    env.run(["--no-scripts", "resume", "--last", "-w", &second, "and?"]).assert_code(0);
+    env.run(["--no-scripts", "-w", &second, "-c", "and?"]).assert_code(0);
+    let kept = origin.records_of("version_kept");
+    assert_eq!(kept.last().unwrap()["files"], serde_json::json!([{"path": "mine.txt", "kind": "created"}]));
+    // What is no place to work in is refused before anything changes.
+    let home = env.home().to_str().unwrap().to_owned();
+    env.run(["--no-scripts", "resume", "--last", "-w", &home, "x"]).assert_code(2);
+    assert_eq!(env.session().identity()["workspace"], second.as_str());
+}
+
+#[test]
+fn an_archive_never_names_where_it_works() {
+    let (env, _server) = saved();
+    let elsewhere = env.root().join("elsewhere").to_str().unwrap().to_owned();
+    env.run(["--no-scripts", "resume", "--last", "-w", &elsewhere, "more"]).assert_code(0);
+    env.run(["sessions", "export", "-o", "a.tar"]).assert_code(0);
+    let archive = env.root().join("cwd/a.tar").to_str().unwrap().to_owned();
+    let other = TestEnv::new();
+    other.run(["sessions", "import", &archive]).assert_code(0);
+    assert_eq!(other.session().identity()["workspace"], Value::Null);
+    let fork = env.run(["--no-scripts", "resume", "--fork", "--last", "another way"]);
+    fork.assert_code(0);
+    let fork = env.sessions().into_iter().find(|session| session.records()[0]["forked_from"].is_string()).unwrap();
+    assert_eq!(fork.identity()["workspace"], Value::Null);
+    // Nor where the log has to tell.
+    std::fs::remove_file(other.session().path().join("session.json")).unwrap();
+    std::fs::create_dir_all(other.session().path().join("workspace")).unwrap();
+    other.run(["sessions", "rename", other.session().id(), "a title"]).assert_code(0);
+    assert_eq!(other.session().identity()["workspace"], Value::Null);
+}
+
+#[test]
+fn kill_9_in_a_renaming_leaves_one_name_or_the_other() {
+    let (env, _server) = saved();
+    let (id, rounds) = (env.session().id().to_owned(), std::env::var("FAOS_TEST_ROUNDS"));
+    for round in 0..rounds.map_or(10, |rounds| rounds.parse::<usize>().unwrap() / 10) {
+        let title = format!("title {round}");
+        let running = env.spawn(["sessions", "rename", &id, &title]);
+        // The log and its copy in `session.json` are two steps: the kill comes before, between and after them.
+        (0..round % 20 * 200_000).for_each(|turn| {
+            std::hint::black_box(turn);
+        });
+        running.signal(rustix::process::Signal::KILL);
+        running.finish();
+        env.run(["sessions", "rename", &id, &format!("name {round}")]).assert_code(0);
+        let titles: Vec<String> =
+            env.session().records_of("renamed").iter().map(|record| record["title"].to_string()).collect();
+        assert_eq!(env.session().identity()["title"].to_string(), *titles.last().unwrap());
+        let listed = env.run(["sessions"]);
+        listed.assert_code(0);
+        assert!(listed.stdout.ends_with(&format!("name {round}\n")), "{}", listed.stdout);
+    }
+}

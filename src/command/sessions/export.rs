@@ -4,16 +4,15 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::path::Path;
 
 use crate::base::fs;
-use crate::base::secrets;
 use crate::cli::ExportFormat;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
 use crate::command::output;
 use crate::core::transcript;
 use crate::frontend::export::{html, markdown};
-use crate::session;
+use crate::session::{self, Keys, SessionError};
 
-pub fn run(folder: &Path, format: Option<ExportFormat>, file: Option<&Path>) -> Result<Plan, Failure> {
+pub fn run(folder: &Path, format: Option<ExportFormat>, file: Option<&Path>, keys: Keys) -> Result<Plan, Failure> {
     let file = file.filter(|file| *file != Path::new("-"));
     let by_name = file.and_then(|file| match file.extension()?.to_str()? {
         "html" | "htm" => Some(ExportFormat::Html),
@@ -22,7 +21,10 @@ pub fn run(folder: &Path, format: Option<ExportFormat>, file: Option<&Path>) -> 
     });
     let format = format.or(by_name).unwrap_or(ExportFormat::Md);
     if format == ExportFormat::Tar {
-        return archive(folder, file);
+        return archive(folder, file, keys);
+    }
+    if keys == Keys::Kept {
+        return Err(Failure::usage("a document never holds keys", "`--keep-keys` is for an archive: -f tar"));
     }
     let (transcript, problems) = transcript::of_session(folder)?;
     super::warn(&problems);
@@ -36,33 +38,23 @@ pub fn run(folder: &Path, format: Option<ExportFormat>, file: Option<&Path>) -> 
     }
 }
 
-fn archive(folder: &Path, file: Option<&Path>) -> Result<Plan, Failure> {
-    let links = match file {
-        Some(file) => {
-            let mut out = fs::create_new(file, 0o600).map_err(in_the_way)?;
-            session::export(folder, &mut out).inspect_err(|_| {
-                // Half an archive helps nobody.
-                let _ = fs::remove_file(file);
-            })?
-        }
+fn archive(folder: &Path, file: Option<&Path>, keys: Keys) -> Result<Plan, Failure> {
+    let exported = match file {
+        Some(file) => session::export_to(folder, file, keys).map_err(|error| match error {
+            SessionError::Fs(error) => in_the_way(error),
+            error => error.into(),
+        })?,
         None if io::stdout().is_terminal() => {
             return Err(Failure::usage("an archive is nothing for a terminal", "name a file with -o FILE.tar"));
         }
-        None => match session::export(folder, &mut io::stdout().lock()) {
-            Err(session::SessionError::Fs(error)) if error.source.kind() == ErrorKind::BrokenPipe => {
+        None => match session::export(folder, &mut io::stdout().lock(), keys) {
+            Err(SessionError::Fs(error)) if error.source.kind() == ErrorKind::BrokenPipe => {
                 return Ok(Plan::Done(141));
             }
             exported => exported?,
         },
     };
-    if links > 0 {
-        output::say(&format!("warning: {links} links are left out; the versions hold those of the workspace"));
-    }
-    if session::log_text(folder)?.is_some_and(|log| secrets::holds_a_key(&log)) {
-        output::say(
-            "warning: an archive holds everything as it is, and what was said in this session looks like it holds a key",
-        );
-    }
+    exported.notices().iter().for_each(|notice| output::say(&format!("warning: {notice}")));
     Ok(Plan::Done(0))
 }
 

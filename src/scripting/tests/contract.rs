@@ -312,6 +312,16 @@ fn state_is_kept_and_restored() {
 }
 
 #[test]
+fn a_state_that_is_emptied_does_not_come_back() {
+    let text = "fn on_prompt(ev) { if \"n\" in this { this.clear(); } else { this.n = 1; } }";
+    let (_folders, scripts) = load(&[(A, text)]);
+    prompt(&scripts);
+    assert_eq!(wait(scripts.state()).expect("lives"), [(A.to_owned(), json!({"n": 1}))]);
+    prompt(&scripts);
+    assert_eq!(wait(scripts.state()).expect("lives"), [(A.to_owned(), json!({}))]);
+}
+
+#[test]
 fn a_failed_call_leaves_the_state_alone() {
     let text = "fn on_prompt(ev) { this.n = 1; throw \"x\" }";
     let (_folders, scripts) = load(&[(A, text)]);

@@ -584,6 +584,10 @@ fn sql_is_read_where_its_dialect_is_known() {
     let (outcome, told) = of_sql(&[python, ("schema.sql", "CREATE TABLE a (x);\nSELEC 1;\n")]).expect("an opinion");
     assert_eq!(outcome, Opinion::Failed);
     assert!(told.contains("schema.sql:2: near \"SELEC\": syntax error"), "{told}");
+    let ends = "CREATE TABLE a (x); CREATE TABLE b (x);\nCREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END;\n-- the end; of it\n";
+    assert_eq!(of_sql(&[python, ("schema.sql", ends)]), None);
+    let (_, told) = of_sql(&[python, ("schema.sql", "SELECT 1; SELEC 2;\n")]).expect("an opinion");
+    assert!(told.contains("schema.sql:1: near \"SELEC\": syntax error"), "{told}");
     let needs = Some((Opinion::None, "needs a checker for this dialect of SQL".to_owned()));
     assert_eq!(of_sql(&[("schema.sql", schema)]), needs);
 }
