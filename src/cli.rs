@@ -424,6 +424,9 @@ pub struct Options {
     /// Colours: auto, always or never
     #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true, global = true, hide_short_help = true)]
     pub color: Option<Color>,
+    /// What the terminal's text stands on: auto (it is asked), dark or light
+    #[arg(long, value_enum, value_name = "GROUND", hide_possible_values = true, global = true, hide_short_help = true)]
+    pub theme: Option<Theme>,
     /// No movement of the cursor, for screen readers
     #[arg(long, global = true, hide_short_help = true)]
     pub plain: bool,
@@ -445,6 +448,13 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Theme {
+    Auto,
+    Dark,
+    Light,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

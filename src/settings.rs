@@ -21,11 +21,14 @@ use crate::base::report::Network;
 use crate::{gateway, prompting, sandbox, scripting};
 
 pub mod file;
+mod frontend;
 pub mod keys;
 pub mod project;
 pub mod reference;
 mod value;
 pub mod values;
+
+pub use frontend::{Frontend, TerminalWishes, Theme, When};
 
 /// What was typed, by flag; `None` where it was not.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +45,8 @@ pub struct Flags {
     pub backend: Option<sandbox::Choice>,
     pub network: Option<Network>,
     pub color: Option<When>,
+    pub theme: Option<Theme>,
     pub config: Option<PathBuf>,
-}
-
-/// For what a terminal may or may not want.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
-    #[default]
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Clone, Debug)]
@@ -70,12 +65,6 @@ pub struct Settings {
     pub frontend: Frontend,
     /// All of it by key, with its origins.
     pub values: Values,
-}
-
-/// How the user wants to see it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Frontend {
-    pub color: When,
 }
 
 /// Where the API key of the endpoint comes from. The settings never hold one, so that they can be shown and shared.
@@ -155,7 +144,7 @@ impl Settings {
             },
             max_turns: max_turns(&values),
             max_repairs: max_repairs(&values),
-            frontend: frontend(&values),
+            frontend: frontend::of(&values),
             folders,
             file: path,
             values,
@@ -210,21 +199,7 @@ impl Flags {
         put(&keys::BACKEND, backend.map(Into::into));
         put(&keys::NETWORK, network.map(Into::into));
         put(&keys::COLOR, self.color.map(|color| color.as_str().into()));
-    }
-}
-
-impl When {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Always => "always",
-            Self::Never => "never",
-        }
-    }
-
-    /// What the table lets through.
-    fn parse(name: Option<&str>) -> Self {
-        [Self::Always, Self::Never].into_iter().find(|when| Some(when.as_str()) == name).unwrap_or_default()
+        put(&keys::THEME, self.theme.map(|theme| theme.as_str().into()));
     }
 }
 
@@ -244,30 +219,6 @@ pub fn editor() -> Option<String> {
 /// Whether the user's `PATH` leads to a program of this name.
 pub fn is_on_path(name: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| fs::exists(&folder.join(name))))
-}
-
-/// What the environment says of the terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TerminalWishes {
-    /// `NO_COLOR` is set to something.
-    pub no_color: bool,
-    /// `TERM=dumb`, or none: a terminal that only prints.
-    pub dumb: bool,
-    /// The locale is UTF-8.
-    pub utf8: bool,
-}
-
-impl TerminalWishes {
-    pub fn find() -> Self {
-        let term = variable("TERM");
-        // The first of them that is set counts, as it does for the C library.
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default().to_lowercase();
-        Self {
-            no_color: variable("NO_COLOR").is_some(),
-            dumb: term.is_none_or(|term| term == "dumb"),
-            utf8: locale.ends_with("utf-8") || locale.ends_with("utf8"),
-        }
-    }
 }
 
 impl Folders {
@@ -374,10 +325,6 @@ fn sandbox_options(values: &Values) -> sandbox::Options {
         },
         ..base
     }
-}
-
-fn frontend(values: &Values) -> Frontend {
-    Frontend { color: When::parse(values.text(&keys::COLOR).as_deref()) }
 }
 
 fn max_turns(values: &Values) -> u32 {

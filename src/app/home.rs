@@ -93,8 +93,9 @@ pub fn anew(sessions: &Path, place: &Place) -> Result<Place, Failure> {
     if !workspace.starts_with(folder) {
         return Ok(Place::New { workspace: Some(workspace) });
     }
+    let old = Workspace::open(&workspace)?;
     let session = Session::create(sessions, None)?;
-    let (old, new) = (Workspace::open(&workspace)?, Workspace::open(session.workspace())?);
+    let new = Workspace::open(session.workspace())?;
     let mut versions = Versions::open(&folder.join("versions"))?;
     versions.keep(&old, "before a new conversation")?;
     if let Some(newest) = versions.newest() {

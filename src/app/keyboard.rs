@@ -1,6 +1,7 @@
 //! A conversation at a terminal: the prompt opens at once, and what takes time is made ready beside it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -15,10 +16,11 @@ use crate::command::job::{Job, Place, Words};
 use crate::core::conversation::{Conversation, Kept};
 use crate::core::event::Event;
 use crate::core::op::{Answers, Ask, Interrupt, Op, Source, Topic};
-use crate::frontend::repl::{self, Ends, Repl};
+use crate::frontend::repl::{self, Ends, OpenEditor, Repl};
 use crate::frontend::slash::Leave;
 use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
+use crate::sandbox;
 use crate::scripting::Scripts;
 use crate::settings::Settings;
 
@@ -45,46 +47,45 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
         job.words = Words::None;
         job.notices.clear();
         settings.gateway = left.server;
-        match left.leave {
-            Leave::Quit => return Ok(left.exit_code),
-            Leave::Resume(prefix) => match crate::session::find(&job.settings.folders.sessions, &prefix) {
-                Ok(folder) => {
-                    job.place = Place::saved(folder);
-                    from = Some(back);
-                }
-                Err(error) => {
-                    job.place = back;
-                    job.notices.push(error.to_string());
-                }
-            },
-            Leave::Fork(at) => match &back {
-                Place::Saved { folder, .. } => match fork(&job.settings.folders.sessions, folder, at) {
-                    Ok(folder) => {
-                        job.place = Place::saved(folder);
-                        from = Some(back);
-                    }
-                    Err(failure) => {
-                        job.place = back;
-                        job.notices = std::iter::once(failure.message).chain(failure.hints).collect();
-                    }
-                },
-                Place::New { .. } | Place::Passing { .. } => {
-                    job.place = back;
-                    job.notices.push("nothing was said yet, or nothing is kept: there is nothing to fork".to_owned());
-                }
-            },
-            Leave::Anew => {
-                job.place = home::anew(&job.settings.folders.sessions, &back)?;
-                job.notices.push(match &back {
-                    Place::Saved { folder, .. } => {
-                        let id = folder.file_name().unwrap_or_default().to_string_lossy();
-                        format!("a new conversation about the same files; the one before is {id}")
-                    }
-                    Place::New { .. } | Place::Passing { .. } => "a new conversation".to_owned(),
-                });
+        let Some((next, notice)) = next(left.leave, &back, &job.settings.folders.sessions) else {
+            return Ok(left.exit_code);
+        };
+        job.notices.extend(notice);
+        match next {
+            Ok(place) => {
+                job.place = place;
+                from = Some(back);
+            }
+            // A conversation that cannot be gone over to is no reason to leave this one.
+            Err(failure) => {
+                job.place = back;
+                job.notices = std::iter::once(failure.message).chain(failure.hints).collect();
             }
         }
     }
+}
+
+/// Where the user goes from here, and what is said there; `None` is out.
+fn next(leave: Leave, here: &Place, sessions: &Path) -> Option<(Result<Place, Failure>, Option<String>)> {
+    Some(match (leave, here) {
+        (Leave::Quit, _) => return None,
+        (Leave::Resume(prefix), _) => {
+            (crate::session::find(sessions, &prefix).map(Place::saved).map_err(Failure::from), None)
+        }
+        (Leave::Fork(at), Place::Saved { folder, .. }) => (fork(sessions, folder, at).map(Place::saved), None),
+        (Leave::Fork(_), Place::New { .. } | Place::Passing { .. }) => {
+            let message = "nothing was said yet, or nothing is kept: there is nothing to fork".to_owned();
+            (Err(Failure { message, hints: Vec::new(), exit_code: 2 }), None)
+        }
+        (Leave::Anew, Place::Saved { folder, .. }) => {
+            let id = folder.file_name().unwrap_or_default().to_string_lossy();
+            let notice = format!("a new conversation about the same files; the one before is {id}");
+            (home::anew(sessions, here), Some(notice))
+        }
+        (Leave::Anew, Place::New { .. } | Place::Passing { .. }) => {
+            (home::anew(sessions, here), Some("a new conversation".to_owned()))
+        }
+    })
 }
 
 /// How the user left.
@@ -111,9 +112,21 @@ async fn session(job: &mut Job, interrupt: &Interrupt) -> Result<(Left, Place), 
     let (answer, answers) = Answers::channel();
     let ends = Ends { events: shown, ops, answer, interrupt: interrupt.clone() };
     let ways = Ways { events, interrupt: interrupt.clone(), answers: Some(answers) };
-    let history = job.settings.folders.state.join("history.txt");
     fs::make_folders(&job.settings.folders.state)?;
-    let options = repl::Options { look: job.look, history: Some(history) };
+    let frontend = &job.settings.frontend;
+    let open_editor = frontend.editor.clone().map(|editor| -> OpenEditor {
+        Arc::new(move |file: &Path| {
+            sandbox::edit_with(&editor, file)
+                .map_err(|why| format!("`{editor}` failed ({why}); the message is as it was"))
+        })
+    });
+    let options = repl::Options {
+        look: job.look,
+        asks_ground: job.asks_ground,
+        folder: job.settings.folders.state.clone(),
+        open_editor,
+        ring_after: frontend.ring_after,
+    };
     let repl = Repl::new(ends, options).map_err(|error| Failure {
         message: format!("cannot use this terminal: {error}"),
         hints: vec!["`faos -p PROMPT` does one request without it".to_owned()],
@@ -229,4 +242,29 @@ fn greeting(workspace: &Path, notices: &[String]) -> String {
         out.push_str(&format!("{}\n", printable(notice)));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::next;
+    use crate::command::job::Place;
+    use crate::frontend::slash::Leave;
+
+    /// Each way to another conversation may fail, and then the user is where they were, and is told.
+    #[test]
+    fn a_conversation_that_cannot_be_gone_over_to_is_no_end() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let sessions = nowhere.path().join("sessions");
+        let here = Place::saved(sessions.join("20261126-010203-abcd"));
+        for leave in [Leave::Anew, Leave::Fork(None), Leave::Resume("2026".to_owned())] {
+            let Some((Err(failure), _)) = next(leave.clone(), &here, &sessions) else { panic!("{leave:?}") };
+            assert!(!failure.message.is_empty(), "{leave:?}");
+        }
+        let new = Place::New { workspace: None };
+        assert!(matches!(next(Leave::Fork(Some(1)), &new, Path::new("/")), Some((Err(_), _))));
+        assert!(matches!(next(Leave::Anew, &new, Path::new("/")), Some((Ok(Place::New { .. }), Some(_)))));
+        assert!(next(Leave::Quit, &here, &sessions).is_none());
+    }
 }

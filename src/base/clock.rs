@@ -21,6 +21,12 @@ pub fn until(date: &str) -> Option<Duration> {
     Some(Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
+/// Between two times as [`now`] tells them; none where the second one is not later.
+pub fn seconds_between(earlier: &str, later: &str) -> Option<f64> {
+    let [earlier, later]: [Timestamp; 2] = [earlier.parse().ok()?, later.parse().ok()?];
+    Some(later.duration_since(earlier).as_secs_f64().max(0.0))
+}
+
 /// `2026-11-22 20:00`, of a time as [`now`] tells it.
 pub fn to_the_minute(time: &str) -> String {
     time.get(..16).unwrap_or(time).replace('T', " ")
@@ -30,7 +36,15 @@ pub fn to_the_minute(time: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::until;
+    use super::{seconds_between, until};
+
+    #[test]
+    fn time_goes_by() {
+        let between = seconds_between("2026-11-22T20:00:59.500Z", "2026-11-22T20:01:01.000Z");
+        assert_eq!(between, Some(1.5));
+        assert_eq!(seconds_between("2026-11-22T20:01:01.000Z", "2026-11-22T20:00:59.500Z"), Some(0.0));
+        assert_eq!(seconds_between("t", "2026-11-22T20:00:59.500Z"), None);
+    }
 
     #[test]
     fn a_moment_as_http_writes_it_is_so_far_away() {

@@ -6,6 +6,7 @@ pub mod clip;
 pub mod clock;
 pub mod digest;
 pub mod faults;
+pub mod fences;
 pub mod fs;
 pub mod ids;
 pub mod message;

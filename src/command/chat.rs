@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fs;
 use crate::base::report::{self, Network};
-use crate::cli::{Backend, Color, Net, Options, OutputFormat};
+use crate::cli::{Backend, Color, Net, Options, OutputFormat, Theme};
 use crate::command::consent;
 use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
@@ -12,10 +12,10 @@ use crate::command::job::{Asking, Job, Manner, Place, Plan, Words};
 use crate::command::output;
 use crate::core::conversation::Mode;
 use crate::frontend::headless::{self, Format, Left};
-use crate::frontend::render::Look;
+use crate::frontend::render::{Ground, Look, Signs};
 use crate::sandbox::{self, Choice};
 use crate::session;
-use crate::settings::{Flags, Frontend, Settings, TerminalWishes, When};
+use crate::settings::{self, Flags, Frontend, Settings, TerminalWishes, When};
 
 pub fn run(prompt: Option<String>, options: &Options) -> Result<Plan, Failure> {
     let settings = Settings::resolve(&flags(options))?;
@@ -56,13 +56,13 @@ pub fn job(options: &Options, settings: Settings, place: Place, input: Input) ->
         Place::New { .. } | Place::Saved { .. } => Left::Session,
     };
     let show = headless::Options { left, ..show(options) };
-    let (scripts, look) = (!options.no_scripts, look(options, &settings.frontend));
+    let (scripts, (look, asks_ground)) = (!options.no_scripts, look(options, &settings.frontend));
     let asking = match (options.trust_scripts, manner) {
         (true, _) => Asking::Needless,
         (false, Manner::AtKeyboard) => Asking::AtTerminal,
         (false, Manner::AtOnce) => Asking::Nobody,
     };
-    Job { manner, settings, place, words, mode, scripts, asking, show, look, notices, player: None }
+    Job { manner, settings, place, words, mode, scripts, asking, show, look, asks_ground, notices, player: None }
 }
 
 /// A terminal on both sides is a conversation, unless one request was asked for.
@@ -75,15 +75,25 @@ fn manner(options: &Options) -> Manner {
     }
 }
 
-/// What may be written to the terminal beside text.
-pub fn look(options: &Options, wanted: &Frontend) -> Look {
+/// What may be written to the terminal beside text, and whether it is asked what that stands on.
+pub fn look(options: &Options, wanted: &Frontend) -> (Look, bool) {
     let wishes = TerminalWishes::find();
     let color = match wanted.color {
         When::Auto => !wishes.no_color && !wishes.dumb,
         When::Always => true,
         When::Never => false,
     };
-    Look { color, motion: !options.plain && !wishes.dumb }
+    let ground = match wanted.theme {
+        // With its own sixteen colours a terminal knows best.
+        settings::Theme::Auto => Ground::Unknown,
+        settings::Theme::Dark | settings::Theme::Light if !wishes.many_colors => Ground::Unknown,
+        settings::Theme::Dark => Ground::Dark,
+        settings::Theme::Light => Ground::Light,
+    };
+    let motion = !options.plain && !wishes.dumb;
+    let signs = if wishes.not_utf8 { Signs::Ascii } else { Signs::Unicode };
+    let asks = wanted.theme == settings::Theme::Auto && color && motion && wishes.many_colors && wishes.answers;
+    (Look { color, motion, folds: motion && !wanted.unfolded, ground, signs }, asks)
 }
 
 pub fn show(options: &Options) -> headless::Options {
@@ -121,6 +131,11 @@ pub fn flags(options: &Options) -> Flags {
             Color::Auto => When::Auto,
             Color::Always => When::Always,
             Color::Never => When::Never,
+        }),
+        theme: options.theme.map(|theme| match theme {
+            Theme::Auto => settings::Theme::Auto,
+            Theme::Dark => settings::Theme::Dark,
+            Theme::Light => settings::Theme::Light,
         }),
         config: options.config.clone(),
     }

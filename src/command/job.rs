@@ -27,6 +27,8 @@ pub struct Job {
     pub asking: Asking,
     pub show: headless::Options,
     pub look: Look,
+    /// Whether the terminal is asked what its text stands on.
+    pub asks_ground: bool,
     /// Said before anything else.
     pub notices: Vec<String>,
     /// The recorded model, where that is whom it talks to: it lives as long as the job.

@@ -62,10 +62,10 @@ fn pick(sessions: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The beginning of what was said last.
+/// The beginning of what was said last, where the end of the log tells.
 fn preview(folder: &Path) -> Option<String> {
     const WIDTH: usize = 70;
-    let transcript = transcript::of("", &session::read(folder).ok()?.0, None);
+    let transcript = transcript::of("", &session::last_records(folder).ok()?, None);
     let said = transcript.pieces.iter().rev().find_map(|piece| match piece {
         Piece::Message(text) => Some(("you", text)),
         Piece::Reply(text) => Some(("reply", text)),

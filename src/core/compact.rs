@@ -125,6 +125,7 @@ impl Conversation {
                 Delta::Text(piece) => text.push_str(&piece),
                 Delta::Finished { usage, .. } => return Ok((said(text), usage)),
                 Delta::Notice(notice) => self.emit(Event::Notice(notice)).await,
+                Delta::Reading { processed, total } => self.emit(Event::Reading { processed, total }).await,
                 Delta::Reasoning(_) | Delta::ToolCall { .. } | Delta::Retry { .. } => {}
             }
         }

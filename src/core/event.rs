@@ -12,12 +12,19 @@ use crate::core::view::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Ver
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Session(SessionInfo),
+    /// How many tokens of the prompt the server has read, of how many; for display only.
+    Reading {
+        processed: u64,
+        total: u64,
+    },
     Delta {
         kind: DeltaKind,
         text: String,
     },
-    /// The open block of the reply, while it is written; for display only.
+    /// The open block of the reply, while it is written; for display only. Its first and its last line end the delta
+    /// before it, so that what stands between can be shown otherwise.
     Block {
+        kind: BlockKind,
         label: String,
         lines: usize,
         closed: bool,
@@ -91,6 +98,14 @@ pub enum Event {
     Finished(Box<Finished>),
     /// At the keyboard: the next thing can be asked for.
     Ready,
+}
+
+/// What a block is for those who watch it grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// A file's text, or what is to be changed in it. The label is its path.
+    File,
+    Other,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::base::message::Message;
 use crate::base::usage::Usage;
 use crate::core::conversation::Conversation;
-use crate::core::event::Event;
+use crate::core::event::{BlockKind, Event};
 use crate::core::history::State;
 use crate::core::joined::{Joined, ending_of};
 use crate::core::repeats::SAME_REPLY;
@@ -36,6 +36,8 @@ struct Incoming {
     reasoning: String,
     /// A tool was called in the server's own way.
     called: bool,
+    /// Of the block that opened last.
+    kind: BlockKind,
     label: String,
     /// It is the rest of a reply, and this is what waits for it.
     goes_on: Option<GoesOn>,
@@ -170,11 +172,10 @@ impl Conversation {
         match delta {
             Delta::Text(text) => {
                 self.record(Entry::ReplyDelta { kind: DeltaKind::Text, text: text.clone() });
-                let blocks = incoming.parser.push(&text, &Tree::new(&self.parts.workspace));
                 incoming.wrote = true;
-                self.emit(Event::Delta { kind: DeltaKind::Text, text }).await;
-                for block in blocks {
-                    self.emit(incoming.block(block)).await;
+                let events = incoming.take(&text, &Tree::new(&self.parts.workspace));
+                for event in events {
+                    self.emit(event).await;
                 }
             }
             Delta::Reasoning(text) => {
@@ -193,6 +194,7 @@ impl Conversation {
                 self.record(Entry::Retry { attempt, wait_s, reason: reason.clone() });
                 self.emit(Event::Retry { attempt, wait_s, reason }).await;
             }
+            Delta::Reading { processed, total } => self.emit(Event::Reading { processed, total }).await,
             Delta::Notice(text) => self.emit(Event::Notice(text)).await,
             // Taken by the caller, which ends the reply.
             Delta::Finished { .. } => {}
@@ -298,6 +300,7 @@ impl Incoming {
             reasoning: String::new(),
             called: false,
             label: String::new(),
+            kind: BlockKind::Other,
             goes_on: reply.is_going_on(),
             before: reply.waiting().to_owned(),
         };
@@ -323,14 +326,47 @@ impl Incoming {
         }
     }
 
-    fn block(&mut self, event: BlockEvent) -> Event {
-        match event {
-            BlockEvent::Opened(label) => {
-                self.label = label_of(&label);
-                Event::Block { label: self.label.clone(), lines: 0, closed: false }
+    /// The text, taken apart where a block begins or ends, and what becomes of its blocks. How far one grew is told once.
+    fn take(&mut self, text: &str, files: &Tree<'_>) -> Vec<Event> {
+        let (mut events, mut rest, mut grew) = (Vec::new(), String::new(), None);
+        let delta = |text: &mut String| Event::Delta { kind: DeltaKind::Text, text: std::mem::take(text) };
+        for line in text.split_inclusive('\n') {
+            rest.push_str(line);
+            for block in self.parser.push(line, files) {
+                match block {
+                    BlockEvent::Grew(_) => grew = Some(block),
+                    BlockEvent::Opened(_) | BlockEvent::Closed { .. } => {
+                        if !rest.is_empty() {
+                            events.push(delta(&mut rest));
+                        }
+                        grew = None;
+                        events.push(self.block(block));
+                    }
+                }
             }
-            BlockEvent::Grew(lines) => Event::Block { label: self.label.clone(), lines, closed: false },
-            BlockEvent::Closed { lines } => Event::Block { label: self.label.clone(), lines, closed: true },
         }
+        if !rest.is_empty() {
+            events.push(delta(&mut rest));
+        }
+        events.extend(grew.map(|block| self.block(block)));
+        events
+    }
+
+    fn block(&mut self, event: BlockEvent) -> Event {
+        let (lines, closed) = match event {
+            BlockEvent::Opened(label) => {
+                self.kind = match label {
+                    BlockLabel::File(_) | BlockLabel::Edit(_) => BlockKind::File,
+                    BlockLabel::Run | BlockLabel::Read | BlockLabel::Delete | BlockLabel::Move | BlockLabel::Shown => {
+                        BlockKind::Other
+                    }
+                };
+                self.label = label_of(&label);
+                (0, false)
+            }
+            BlockEvent::Grew(lines) => (lines, false),
+            BlockEvent::Closed { lines } => (lines, true),
+        };
+        Event::Block { kind: self.kind, label: self.label.clone(), lines, closed }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use crate::base::clock;
 use crate::base::message::Role;
 use crate::core::conversation::Conversation;
 use crate::core::event::Event;
@@ -244,10 +245,24 @@ fn kept_versions(records: &[Record]) -> Vec<KeptVersion> {
 pub fn stats(records: &[Record]) -> Stats {
     let mut stats = Stats::default();
     let mut verdicts: BTreeMap<&str, u32> = BTreeMap::new();
+    // When the open request was sent, and when the first of its reply came.
+    let (mut sent, mut came): (Option<&str>, Option<&str>) = (None, None);
+    let since = |from: Option<&str>, record: &Record| {
+        from.and_then(|from| clock::seconds_between(from, &record.time)).unwrap_or(0.0)
+    };
     for record in records {
         match &record.entry {
             Entry::UserMessage { .. } => stats.messages += 1,
-            Entry::ReplyFinished { usage, .. } | Entry::Compacted { usage, .. } => stats.usage.add(usage),
+            Entry::RequestSent { .. } => (sent, came) = (Some(record.time.as_str()), None),
+            Entry::ReplyDelta { .. } if came.is_none() => {
+                stats.prefill_s += since(sent, record);
+                came = Some(record.time.as_str());
+            }
+            Entry::ReplyFinished { usage, .. } => {
+                stats.generation_s += since(came.take(), record);
+                stats.usage.add(usage);
+            }
+            Entry::Compacted { usage, .. } => stats.usage.add(usage),
             Entry::RunFinished { report, .. } => {
                 stats.runs += 1;
                 stats.run_s += report.wall_s;

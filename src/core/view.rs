@@ -136,6 +136,11 @@ pub struct Stats {
     pub runs: u32,
     /// Of all runs together.
     pub run_s: f64,
+    /// From requests to the first that came of them, and from there to their ends.
+    #[serde(skip)]
+    pub prefill_s: f64,
+    #[serde(skip)]
+    pub generation_s: f64,
     pub versions: u32,
     pub verdicts: Vec<(String, u32)>,
 }

@@ -7,6 +7,7 @@ mod markdown;
 
 use crate::base::report::RunReport;
 use crate::core::view::{Transcript, Verdict};
+use crate::frontend::lines;
 
 pub use html::html;
 pub use markdown::markdown;
@@ -28,7 +29,7 @@ fn facts(transcript: &Transcript) -> Vec<(&'static str, String)> {
 /// What a run has cost, in one line.
 fn telemetry(report: &RunReport) -> String {
     let mut parts = vec![
-        ending(report),
+        lines::ending(report),
         format!("{:.2} s", report.wall_s),
         format!("{:.2} s of CPU", report.user_s + report.system_s),
         format!("{:.1} MiB at most", report.peak_memory_bytes as f64 / 1048576.0),
@@ -42,14 +43,6 @@ fn telemetry(report: &RunReport) -> String {
         parts.push(format!("{} processes left behind and ended", report.processes_left_killed));
     }
     parts.join(" · ")
-}
-
-fn ending(report: &RunReport) -> String {
-    match (report.exit.code, report.exit.signal) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("ended by signal {signal}"),
-        (None, None) => word(&report.exit.kind).replace('_', " "),
-    }
 }
 
 fn verdict(verdict: Verdict, exit_code: u8) -> String {

@@ -37,6 +37,7 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
         Event::Session(info) => ("session", session(info)),
         Event::Delta { kind, text } => ("delta", json!({ "kind": kind, "text": text })),
         Event::Block { .. }
+        | Event::Reading { .. }
         | Event::ReplyFinished { .. }
         | Event::Checking(_)
         | Event::Question(_)

@@ -153,6 +153,7 @@ fn alone(event: &Event) -> String {
         Event::Session(info) => session(info),
         Event::Delta { .. }
         | Event::Block { .. }
+        | Event::Reading { .. }
         | Event::ReplyFinished { .. }
         | Event::Version { .. }
         | Event::Usage(_)
@@ -243,10 +244,10 @@ fn diffstat(lines: Option<LineCount>) -> String {
     }
 }
 
-/// How a run ended and what it cost.
-fn outcome(report: &RunReport) -> String {
+/// How a run ended. What stopped it counts before a code or a signal, which only follow from that.
+pub fn ending(report: &RunReport) -> String {
     let exit = report.exit;
-    let end = match exit.kind {
+    match exit.kind {
         ExitKind::Exited => format!("exit {}", exit.code.unwrap_or_default()),
         ExitKind::Signaled => format!("signal {}", exit.signal.unwrap_or_default()),
         ExitKind::WallLimit => "stopped: it took too long".to_owned(),
@@ -258,7 +259,12 @@ fn outcome(report: &RunReport) -> String {
         ExitKind::DiskLimit => "stopped: it wrote too much".to_owned(),
         ExitKind::Cancelled => "stopped by you".to_owned(),
         ExitKind::SetupFailed => "not started: the sandbox could not be set up".to_owned(),
-    };
+    }
+}
+
+/// How a run ended and what it cost.
+fn outcome(report: &RunReport) -> String {
+    let end = ending(report);
     let network = match report.network {
         Network::Off => "no network",
         Network::Full => "full network",
@@ -331,6 +337,9 @@ fn cost(usage: &Usage) -> String {
         (0, 0) => format!(" · {requests}"),
         (read, 0) => format!(" · {requests}, {read} tokens in"),
         (0, written) => format!(" · {requests}, {written} tokens out"),
+        (read, written) if usage.cached_tokens > 0 => {
+            format!(" · {requests}, {read} tokens in ({} reused), {written} out", usage.cached_tokens)
+        }
         (read, written) => format!(" · {requests}, {read} tokens in, {written} out"),
     }
 }
@@ -394,6 +403,8 @@ mod tests {
             " · 2 requests, 7 tokens in, 8 out",
         ];
         assert_eq!(told, wanted);
+        let usage = Usage { requests: 1, prompt_tokens: 7, cached_tokens: 5, completion_tokens: 8, ..Usage::default() };
+        assert_eq!(cost(&usage), " · 1 request, 7 tokens in (5 reused), 8 out");
     }
 
     #[test]

@@ -213,7 +213,16 @@ fn prompts(prompts: &[Prompt]) -> String {
 
 fn stats(stats: &Stats) -> String {
     let usage = &stats.usage;
-    let rate = if usage.seconds > 0.0 { usage.completion_tokens as f64 / usage.seconds } else { 0.0 };
+    let rate = |tokens: u64, seconds: f64| match tokens {
+        0 => String::new(),
+        _ if seconds < 0.001 => String::new(),
+        tokens => format!(", {:.1} tokens a second", tokens as f64 / seconds),
+    };
+    let reused = match (usage.cached_tokens * 100).checked_div(usage.prompt_tokens) {
+        Some(percent) if percent > 0 => format!(" ({percent} %)"),
+        Some(_) | None => String::new(),
+    };
+    let fresh = usage.prompt_tokens.saturating_sub(usage.cached_tokens);
     let verdicts: Vec<String> = stats.verdicts.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let rows = [
         (
@@ -225,8 +234,13 @@ fn stats(stats: &Stats) -> String {
             ),
         ),
         ("requests", format!("{} in {:.1} s", usage.requests, usage.seconds)),
-        ("tokens read", format!("{}, {} of them from the server's cache", usage.prompt_tokens, usage.cached_tokens)),
-        ("tokens written", format!("{} ({rate:.1} a second, waiting included)", usage.completion_tokens)),
+        (
+            "tokens read",
+            format!("{}, {}{reused} of them from the server's cache", usage.prompt_tokens, usage.cached_tokens),
+        ),
+        ("tokens written", usage.completion_tokens.to_string()),
+        ("reading", format!("{:.1} s{}", stats.prefill_s, rate(fresh, stats.prefill_s))),
+        ("writing", format!("{:.1} s{}", stats.generation_s, rate(usage.completion_tokens, stats.generation_s))),
         ("runs", format!("{} in {:.1} s", stats.runs, stats.run_s)),
         ("versions", stats.versions.to_string()),
     ];
@@ -236,7 +250,8 @@ fn stats(stats: &Stats) -> String {
 #[cfg(test)]
 mod tests {
     use super::lines;
-    use crate::core::view::{Context, Recap, View};
+    use crate::base::usage::Usage;
+    use crate::core::view::{Context, Recap, Stats, View};
 
     #[test]
     fn a_full_context_says_what_is_left() {
@@ -264,5 +279,22 @@ mod tests {
             truncated: false,
         });
         assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown:?}");
+    }
+
+    #[test]
+    fn what_took_how_long_and_how_fast_it_was() {
+        let usage =
+            Usage { requests: 2, prompt_tokens: 3_000, cached_tokens: 2_000, completion_tokens: 500, seconds: 14.5 };
+        let stats = Stats { usage, prefill_s: 2.0, generation_s: 12.5, runs: 1, run_s: 0.25, ..Stats::default() };
+        let shown = lines(&View::Stats(stats));
+        for row in [
+            "tokens read      3000, 2000 (66 %) of them from the server's cache",
+            "tokens written   500",
+            "reading          2.0 s, 500.0 tokens a second",
+            "writing          12.5 s, 40.0 tokens a second",
+            "runs             1 in 0.2 s",
+        ] {
+            assert!(shown.contains(row), "{row}\n{shown}");
+        }
     }
 }

@@ -133,7 +133,7 @@ fn length_of(delta: &Delta) -> usize {
     match delta {
         Delta::Text(text) | Delta::Reasoning(text) => text.len(),
         Delta::ToolCall { name, arguments } => name.len() + arguments.len(),
-        Delta::Retry { .. } | Delta::Notice(_) | Delta::Finished { .. } => 0,
+        Delta::Retry { .. } | Delta::Reading { .. } | Delta::Notice(_) | Delta::Finished { .. } => 0,
     }
 }
 
@@ -288,6 +288,10 @@ impl Exchange {
         self.length += self.ready.iter().map(length_of).sum::<usize>();
         if self.length + held > LONGEST_REPLY {
             return Err(GatewayError::BrokenOff(format!("the reply is longer than {} MiB", LONGEST_REPLY >> 20)));
+        }
+        // This is no part of the reply, and no end of the silence.
+        if let Some(Progress { processed, total }) = reading.reply.take_progress() {
+            self.ready.push_back(Delta::Reading { processed, total });
         }
         match read {
             Ok(Flow::More) => Ok(()),

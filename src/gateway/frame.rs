@@ -23,6 +23,8 @@ pub(super) struct Reply {
     /// The beginning of the reply as it was sent, while the server may still repeat it.
     echo: String,
     progress: Option<Progress>,
+    /// It was told by the last frame.
+    progressed: bool,
     calls: Vec<Call>,
     /// Bytes of what calls were made from.
     held: usize,
@@ -119,6 +121,7 @@ impl Reply {
         }
         if let Some(progress) = chunk.prompt_progress {
             self.progress = Progress::deserialize(progress).ok();
+            self.progressed = self.progress.is_some();
         }
         if let Some(Choices(Some(choice))) = chunk.choices {
             self.choice(choice, out);
@@ -180,6 +183,11 @@ impl Reply {
     /// How far the server is with the prompt, where it tells.
     pub fn progress(&self) -> Option<Progress> {
         self.progress
+    }
+
+    /// The same, once for each time that it is told.
+    pub fn take_progress(&mut self) -> Option<Progress> {
+        self.progress.filter(|_| std::mem::take(&mut self.progressed))
     }
 
     /// Bytes that were read and are not handed on before the end.

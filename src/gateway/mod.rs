@@ -271,6 +271,11 @@ pub enum Delta {
         wait: Duration,
         reason: String,
     },
+    /// How many tokens of the prompt the server has read, of how many; where it tells.
+    Reading {
+        processed: u64,
+        total: u64,
+    },
     /// For the user: nothing has come for a while, the model is loading …
     Notice(String),
     Finished {

@@ -82,7 +82,7 @@ pub fn numbered(file: &[&str], from: usize, to: usize) -> String {
             }
             continue;
         }
-        let end = (0..=LONGEST.min(line.len())).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        let end = line.floor_char_boundary(LONGEST);
         let more = if end < line.len() { " [… the line goes on …]" } else { "" };
         let _ = writeln!(out, "{:>4} | {}{more}", at + 1, &line[..end]);
     }

@@ -58,10 +58,7 @@ pub fn channel(text: &str) -> Option<(&str, &str)> {
     if !["<|channel|>", "<|start|>"].iter().any(|sign| text.starts_with(sign)) {
         return None;
     }
-    let (mut near, message) = (text.len().min(LONGEST_HEADER), "<|message|>");
-    while !text.is_char_boundary(near) {
-        near -= 1;
-    }
+    let (near, message) = (text.floor_char_boundary(LONGEST_HEADER), "<|message|>");
     match text[..near].split_once(message) {
         Some((header, _)) => Some((header, &text[header.len() + message.len()..])),
         None => text[..near].contains("<|channel|>").then_some((&text[..near], &text[text.len()..])),

@@ -8,7 +8,7 @@ use super::{engine, location};
 
 /// The program's own commands: none of them can be taken.
 const TAKEN: &[&str] = &[
-    "help", "model", "context", "files", "diff", "run", "retry", "edit", "undo", "redo", "versions", "restore",
+    "help", "model", "context", "files", "diff", "run", "retry", "edit", "undo", "redo", "versions", "restore", "show",
     "sessions", "resume", "fork", "rename", "compact", "export", "copy", "scripts", "prompts", "install", "stats",
     "clear", "quit", "exit",
 ];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use similar::{Algorithm, TextDiff};
 
-use crate::base::clip;
+use crate::base::{clip, fences};
 
 /// At most that many characters of the beginning, cut at a line's end where there is one.
 pub(super) fn head(text: &str, characters: i64) -> &str {
@@ -29,30 +29,5 @@ pub(super) fn diff(old: &str, new: &str) -> String {
 
 /// The fenced blocks of a text, as language and content. A fence inside a longer one is content.
 pub(super) fn fences(text: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(usize, char, String, String)> = None;
-    for line in text.split_inclusive('\n') {
-        let (length, mark, info) = fence(line);
-        match &mut open {
-            Some((opener, own, _, _)) if length >= *opener && mark == *own && info.is_empty() => {
-                blocks.extend(open.take().map(|(_, _, lang, content)| (lang, content)));
-            }
-            Some((_, _, _, content)) => content.push_str(line),
-            None if length >= 3 => {
-                open = Some((length, mark, info.split_whitespace().next().unwrap_or("").to_owned(), String::new()));
-            }
-            None => {}
-        }
-    }
-    blocks.extend(open.map(|(_, _, lang, content)| (lang, content)));
-    blocks
-}
-
-/// How long the line's fence is (0: none), of which mark, and what stands behind it.
-fn fence(line: &str) -> (usize, char, &str) {
-    let line = line.trim();
-    let mark = line.chars().next().unwrap_or(' ');
-    let length = line.chars().take_while(|c| *c == mark).count();
-    let info = line[length * mark.len_utf8()..].trim();
-    if length < 3 || !matches!(mark, '`' | '~') || info.contains('`') { (0, mark, "") } else { (length, mark, info) }
+    fences::blocks(text).into_iter().map(|block| (block.word().to_owned(), block.text.to_owned())).collect()
 }

@@ -16,6 +16,7 @@ use crate::base::report::RunReport;
 mod archive;
 mod blotted;
 mod catalog;
+mod ending;
 mod fork;
 mod identity;
 mod lock;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use archive::{Exported, Imported, Keys, export, export_to, import};
 pub use catalog::{Summary, find, list, newest, summary, workspace_of};
+pub use ending::last_records;
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
 pub use opening::{move_to, rename};

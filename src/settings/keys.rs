@@ -78,7 +78,7 @@ macro_rules! keys {
     };
 }
 
-use Kind::{Number, OneOf, Seconds, SomeOf, Text, Texts, Whole};
+use Kind::{Flag, Number, OneOf, Seconds, SomeOf, Text, Texts, Whole};
 use Project::{Add, Lower, SwitchOff};
 use Usual::{Unset, Value as Is};
 
@@ -147,6 +147,11 @@ keys! {
         .example("\"~/faos-sessions\"").flag("--session-dir");
     COLOR = Key::new("frontend.color", OneOf(&["auto", "always", "never"]), Is(|| "auto".into()), "Colours; `auto` leaves them away for NO_COLOR and TERM=dumb")
         .flag("--color");
+    THEME = Key::new("frontend.theme", OneOf(&["auto", "dark", "light"]), Is(|| "auto".into()), "What the terminal's text stands on; `auto` asks the terminal")
+        .flag("--theme");
+    FOLD = Key::new("frontend.fold", Flag, Is(|| Value::Flag(true)), "Files and thoughts of a reply are a line each; `/show` unfolds them");
+    NOTIFY_S = Key::new("frontend.notify_s", Whole(0, MOST), Unset("never"), "The terminal rings after a turn of so many seconds or more")
+        .example("60");
 }
 
 fn required() -> Value {

@@ -13,6 +13,7 @@ pub enum Value {
     Whole(i64),
     Number(f64),
     Texts(Vec<String>),
+    Flag(bool),
 }
 
 /// What a key takes.
@@ -26,6 +27,7 @@ pub enum Kind {
     Whole(i64, i64),
     Seconds,
     Number,
+    Flag,
 }
 
 impl Kind {
@@ -49,8 +51,9 @@ impl Kind {
             (Self::Seconds | Self::Number, DeValue::Float(number)) => {
                 number.as_str().parse().ok().filter(|number| self.allows(*number)).map(Value::Number)
             }
+            (Self::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
             (Self::Text | Self::OneOf(_) | Self::Texts | Self::SomeOf(_), _)
-            | (Self::Whole(..) | Self::Seconds | Self::Number, _) => None,
+            | (Self::Whole(..) | Self::Seconds | Self::Number | Self::Flag, _) => None,
         };
         read.ok_or_else(|| self.to_string())
     }
@@ -58,16 +61,16 @@ impl Kind {
     fn knows(self, texts: &[String]) -> bool {
         match self {
             Self::SomeOf(known) => texts.iter().all(|text| known.contains(&text.as_str())),
-            Self::Text | Self::OneOf(_) | Self::Texts | Self::Whole(..) | Self::Seconds | Self::Number => true,
+            Self::Text | Self::OneOf(_) | Self::Texts => true,
+            Self::Whole(..) | Self::Seconds | Self::Number | Self::Flag => true,
         }
     }
 
     fn allows(self, number: f64) -> bool {
         match self {
             Self::Seconds => number > 0.0 && number <= MOST as f64,
-            Self::Text | Self::OneOf(_) | Self::Texts | Self::SomeOf(_) | Self::Whole(..) | Self::Number => {
-                number.is_finite()
-            }
+            Self::Text | Self::OneOf(_) | Self::Texts | Self::SomeOf(_) => number.is_finite(),
+            Self::Whole(..) | Self::Number | Self::Flag => number.is_finite(),
         }
     }
 }
@@ -85,6 +88,7 @@ impl fmt::Display for Kind {
             Self::Whole(least, most) => write!(f, "a whole number from {least} to {most}"),
             Self::Seconds => f.write_str("a number of seconds above 0"),
             Self::Number => f.write_str("a number"),
+            Self::Flag => f.write_str("true or false"),
         }
     }
 }
@@ -110,6 +114,7 @@ impl fmt::Display for Value {
             // Seconds are seldom broken; what is whole is shown so.
             Self::Number(number) => write!(f, "{number}"),
             Self::Texts(texts) => write!(f, "{}", toml::Value::from(texts.clone())),
+            Self::Flag(flag) => write!(f, "{flag}"),
         }
     }
 }
@@ -188,6 +193,8 @@ mod tests {
             (Kind::Seconds, "1e300", Err("a number of seconds above 0")),
             (Kind::Number, "-1", Ok(Value::Number(-1.0))),
             (Kind::Number, "inf", Err("a number")),
+            (Kind::Flag, "true", Ok(Value::Flag(true))),
+            (Kind::Flag, "1", Err("true or false")),
         ] {
             assert_eq!(read(kind, text), value.map_err(str::to_owned), "{text}");
         }
@@ -201,6 +208,7 @@ mod tests {
             (Kind::Seconds, "60"),
             (Kind::Whole(0, 9), "3"),
             (Kind::Texts, r#"["A", "B"]"#),
+            (Kind::Flag, "false"),
         ] {
             let shown = read(kind, text).unwrap().to_string();
             assert_eq!(read(kind, &shown), read(kind, text), "{shown}");

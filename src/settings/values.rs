@@ -68,28 +68,35 @@ impl Values {
     pub fn text(&self, key: &Key) -> Option<String> {
         match self.said(key) {
             Some(Value::Text(text)) => Some(text.clone()),
-            Some(Value::Whole(_) | Value::Number(_) | Value::Texts(_)) | None => None,
+            Some(Value::Whole(_) | Value::Number(_) | Value::Texts(_) | Value::Flag(_)) | None => None,
         }
     }
 
     pub fn whole<T: TryFrom<i64>>(&self, key: &Key) -> Option<T> {
         match self.said(key) {
             Some(Value::Whole(number)) => T::try_from(*number).ok(),
-            Some(Value::Text(_) | Value::Number(_) | Value::Texts(_)) | None => None,
+            Some(Value::Text(_) | Value::Number(_) | Value::Texts(_) | Value::Flag(_)) | None => None,
         }
     }
 
     pub fn number(&self, key: &Key) -> Option<f64> {
         match self.said(key) {
             Some(Value::Number(number)) => Some(*number),
-            Some(Value::Text(_) | Value::Whole(_) | Value::Texts(_)) | None => None,
+            Some(Value::Text(_) | Value::Whole(_) | Value::Texts(_) | Value::Flag(_)) | None => None,
         }
     }
 
     pub fn texts(&self, key: &Key) -> Option<&[String]> {
         match self.said(key) {
             Some(Value::Texts(texts)) => Some(texts),
-            Some(Value::Text(_) | Value::Whole(_) | Value::Number(_)) | None => None,
+            Some(Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Flag(_)) | None => None,
+        }
+    }
+
+    pub fn flag(&self, key: &Key) -> Option<bool> {
+        match self.said(key) {
+            Some(Value::Flag(flag)) => Some(*flag),
+            Some(Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Texts(_)) | None => None,
         }
     }
 

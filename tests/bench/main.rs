@@ -1,6 +1,6 @@
 //! What `faos` costs, beside `curl -N` on the same stream in the same run: the least that such a request can cost.
 //!
-//! `cargo bench -- [--runs N] [--program PATH] [--strict] [--sessions]`. The programs take turns, and medians are compared, since the
+//! `cargo bench -- [--runs N] [--program PATH] [--strict] [--sessions|--screen-alone]`. The programs take turns, and medians are compared, since the
 //! machine's own load moves every absolute number. Marks that are missed are named; `--strict` makes them an error.
 #![expect(
     clippy::print_stdout,
@@ -44,6 +44,7 @@ struct Options {
     program: PathBuf,
     strict: bool,
     only_sessions: bool,
+    only_screen: bool,
 }
 
 fn main() -> Outcome<ExitCode> {
@@ -64,7 +65,9 @@ fn main() -> Outcome<ExitCode> {
     }
     let bench = Bench { options: &options, folder: folder.path() };
     let mut rows = Vec::new();
-    if !options.only_sessions {
+    if options.only_screen {
+        rows.extend(screen::rows(options.runs)?);
+    } else if !options.only_sessions {
         rows.push(bench.startup()?);
         rows.extend(bench.short_request()?);
         rows.extend(bench.long_reply()?);
@@ -75,7 +78,9 @@ fn main() -> Outcome<ExitCode> {
         rows.extend(reply::rows(options.runs)?);
         rows.extend(scripting::rows(options.runs)?);
     }
-    rows.extend(sessions::rows(&bench)?);
+    if !options.only_screen {
+        rows.extend(sessions::rows(&bench)?);
+    }
     print!("{}", table::render(&rows, options.runs));
     println!("\nThis program's own peak of {} kB is the least that a peak can read.", child::own_peak_kib()?);
     let missed = rows.iter().any(|row| !row.within());
@@ -83,8 +88,13 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn options() -> Outcome<Options> {
-    let mut options =
-        Options { runs: 11, program: env!("CARGO_BIN_EXE_faos").into(), strict: false, only_sessions: false };
+    let mut options = Options {
+        runs: 11,
+        program: env!("CARGO_BIN_EXE_faos").into(),
+        strict: false,
+        only_sessions: false,
+        only_screen: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -92,6 +102,7 @@ fn options() -> Outcome<Options> {
             "--bench" => {}
             "--strict" => options.strict = true,
             "--sessions" => options.only_sessions = true,
+            "--screen-alone" => options.only_screen = true,
             "--runs" => options.runs = arguments.next().ok_or("--runs wants a number")?.parse()?,
             "--program" => options.program = arguments.next().ok_or("--program wants a path")?.into(),
             other => return Err(format!("unknown argument `{other}`").into()),

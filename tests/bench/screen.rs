@@ -36,10 +36,19 @@ const PROSE: &str = "## What was wrong\n\nThe list was **sorted twice**: once in
 /// How often the material is shown, in a short and in a long run.
 const TIMES: (usize, usize) = (1, 9);
 
+/// As often that it is a million tokens.
+fn million() -> usize {
+    (1_000_000 * TOKEN).div_ceil(prose_text().len())
+}
+
 pub fn rows(runs: usize) -> Outcome<Vec<Row>> {
     let (mut prose, mut code) = (Vec::new(), Vec::new());
     let (mut first, mut peak, mut growth) = (Vec::new(), Vec::new(), Vec::new());
     let many = (0..runs.min(3)).map(|_| Ok(megabytes(&measure("many", 1)?))).collect::<Outcome<Vec<f64>>>()?;
+    let mut flat = Vec::new();
+    for _ in 0..runs.min(3) {
+        flat.push(megabytes(&measure("prose", million())?) - megabytes(&measure("prose", TIMES.1)?));
+    }
     for _ in 0..runs {
         let (short, long) = (measure("prose", TIMES.0)?, measure("prose", TIMES.1)?);
         prose.push(each_token(&short, &long, &prose_text()));
@@ -57,6 +66,7 @@ pub fn rows(runs: usize) -> Outcome<Vec<Row>> {
         row("peak memory of the screen, five languages", "MB", peak, 120.0),
         row("its growth when they are shown nine times", "MB", growth, 5.0),
         row("peak memory of the screen, sixteen languages", "MB", many, 120.0),
+        row("growth of its peak from 100,000 to 1,000,000 tokens of prose", "MB", flat, 2.0),
     ])
 }
 
@@ -69,7 +79,8 @@ pub fn show(kind: &str, times: usize) -> Outcome<()> {
         other => return Err(format!("no such material: `{other}`").into()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut pane = Pane::new(Look { color: true, motion: true }, Size { columns: 80, rows: 40 });
+    let mut pane =
+        Pane::new(Look { color: true, motion: true, folds: true, ..Look::default() }, Size { columns: 80, rows: 40 });
     let mut out = io::stdout().lock();
     for number in 0..times {
         pane.live(Some(format!("writing, for the {number}. time")));

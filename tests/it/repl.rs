@@ -12,6 +12,7 @@ use crate::support::terminal::{Screen, Terminal};
 
 mod back;
 mod commands;
+mod editor;
 mod guide;
 mod hostile;
 mod leaving;
@@ -20,8 +21,11 @@ mod prompt;
 mod questions;
 mod recorded;
 mod saved;
+mod screen;
 mod scripts;
+mod signals;
 mod streaming;
+mod theme;
 
 /// `faos` at a terminal with a scripted server, working in `workspace`.
 struct Chat {
@@ -69,7 +73,7 @@ impl Chat {
     #[track_caller]
     fn say(&mut self, line: &str) {
         // The prompt wraps by itself, with rows that end.
-        let stands_there = |screen: &Screen| screen.text.replace('\n', "").ends_with(line);
+        let stands_there = |screen: &Screen| screen.typed.replace('\n', "").ends_with(line.trim_end());
         self.terminal.send(line);
         self.terminal.wait_for(&format!("{line:?} at the prompt"), stands_there);
         self.terminal.send("\r");
@@ -93,7 +97,7 @@ impl Chat {
     #[track_caller]
     fn wait_for_prompt_with(&mut self, line: &str) {
         self.terminal
-            .wait_for(&format!("a prompt with {line:?}"), |screen| screen.text.ends_with(&format!("\n› {line}")));
+            .wait_for(&format!("a prompt with {line:?}"), |screen| screen.typed.ends_with(&format!("\n› {line}")));
     }
 
     #[track_caller]

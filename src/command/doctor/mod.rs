@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> Result<Plan, Failure> {
     own::scripts(&mut checkup, &settings.scripting, options.no_scripts);
     own::prompts(&mut checkup, &settings.prompting);
     own::folders(&mut checkup, &settings.folders, options.config.as_deref());
-    own::terminal(&mut checkup, chat::look(options, &settings.frontend));
+    own::terminal(&mut checkup, chat::look(options, &settings.frontend).0);
     output::print_with_code(&format!("{}\n\n{checkup}", here()), checkup.exit_code())
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{facts, telemetry, verdict, word};
+use crate::base::fences::{self, Part};
 use crate::core::view::{Piece, Transcript, ValidationOutcome, Verdict};
 use crate::frontend::render::{Coloring, Style};
 use crate::frontend::views::changes;
@@ -99,35 +100,13 @@ impl Page {
 
     /// Prose and fenced code. What a reply does is told beside it: here it is only shown.
     fn reply(&mut self, text: &str) {
-        let (mut prose, mut code) = (String::new(), String::new());
-        let mut open: Option<(String, String)> = None;
-        for line in text.split_inclusive('\n') {
-            let (fence, info) = fence(line);
-            match &open {
-                Some((with, language)) if !fence.is_empty() && info.is_empty() && fence.starts_with(with.as_str()) => {
-                    let language = language.clone();
-                    self.code(&language, &std::mem::take(&mut code));
-                    open = None;
-                }
-                Some(_) => code.push_str(line),
-                None if !fence.is_empty() => {
-                    self.prose_if_any(&mut prose);
-                    open = Some((fence.to_owned(), info.split([' ', ':']).next().unwrap_or_default().to_owned()));
-                }
-                None => prose.push_str(line),
+        for part in fences::parts(text) {
+            match part {
+                Part::Prose(prose) if prose.trim().is_empty() => {}
+                Part::Prose(prose) => self.prose(prose),
+                Part::Block(block) => self.code(block.word().split(':').next().unwrap_or_default(), block.text),
             }
         }
-        self.prose_if_any(&mut prose);
-        if let Some((_, language)) = open {
-            self.code(&language, &code);
-        }
-    }
-
-    fn prose_if_any(&mut self, prose: &mut String) {
-        if !prose.trim().is_empty() {
-            self.prose(prose);
-        }
-        prose.clear();
     }
 
     fn code(&mut self, language: &str, code: &str) {
@@ -148,13 +127,6 @@ impl Page {
     }
 }
 
-/// The marks that a fence's line begins with, and what follows them; nothing where it is none.
-fn fence(line: &str) -> (&str, &str) {
-    let text = line.trim();
-    let length = text.bytes().take_while(|byte| *byte == b'`').count();
-    if length < 3 || text[length..].contains('`') { ("", "") } else { (&text[..length], text[length..].trim()) }
-}
-
 fn class(style: Style) -> Option<&'static str> {
     Some(match style {
         Style::Bold | Style::User | Style::Path => "b",
@@ -164,6 +136,7 @@ fn class(style: Style) -> Option<&'static str> {
         Style::Warn | Style::Keyword => "k",
         Style::Text => "s",
         Style::Value => "n",
+        Style::Italic | Style::Link => return None,
     })
 }
 

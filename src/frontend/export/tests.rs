@@ -1,7 +1,7 @@
 //! What a document must be: whole, safe to open, and alone.
 
 use super::{html, markdown};
-use crate::base::report::{ChangeKind, FileChange, RunReport};
+use crate::base::report::{ChangeKind, Exit, ExitKind, FileChange, RunReport};
 use crate::core::view::{Piece, Run, Transcript, ValidationOutcome, Verdict};
 
 fn report() -> RunReport {
@@ -53,7 +53,7 @@ fn a_page_stands_alone_and_holds_no_foreign_markup() {
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "<span class=\"c\"># say</span>",
         "<span class=\"i\">+",
-        "exit code 1 · 0.50 s · 0.25 s of CPU · 2.0 MiB at most · sandbox ns · network off",
+        "exit 1 · 0.50 s · 0.25 s of CPU · 2.0 MiB at most · sandbox ns · network off",
         "<p class=\"good\">passed, exit code 0</p>",
         "Version 1: reply 1 (1 created)",
     ] {
@@ -63,6 +63,15 @@ fn a_page_stands_alone_and_holds_no_foreign_markup() {
         let opened = page.matches(&format!("<{tag} ")).count() + page.matches(&format!("<{tag}>")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
+}
+
+#[test]
+fn what_stopped_a_run_is_told_before_its_signal() {
+    let mut report = report();
+    report.exit = Exit { kind: ExitKind::WallLimit, code: None, signal: Some(9) };
+    let run = Run { number: 1, command: "sleep 99".to_owned(), report, output: String::new() };
+    let text = markdown(&Transcript { pieces: vec![Piece::Run(Box::new(run))], ..Transcript::default() });
+    assert!(text.contains("stopped: it took too long · 0.50 s"), "{text}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// The row is counted from the pane's beginning and only grows.
+/// The row is counted from the pane's beginning.
 pub(super) struct Cursor {
     size: Size,
     /// Equal to the width after the last column was filled: terminals go to the next row only with the next character.
@@ -65,6 +65,12 @@ impl Cursor {
 
     pub fn is_resized(&self, size: Size) -> bool {
         self.size != at_least(size)
+    }
+
+    /// Everything from this row on was taken away.
+    pub fn back_to(&mut self, row: u64) {
+        self.row = row;
+        self.column = Some(0);
     }
 
     /// The window has another size. Some terminals flow the text anew and some do not.
@@ -155,7 +161,7 @@ fn at_least(size: Size) -> Size {
 }
 
 /// In columns; `None` where terminals disagree.
-fn width(c: char) -> Option<usize> {
+pub(super) fn width(c: char) -> Option<usize> {
     match c {
         // Invisible marks, and what joins or varies its neighbours.
         '\u{ad}' | '\u{115f}'..='\u{11ff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => None,

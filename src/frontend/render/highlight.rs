@@ -11,7 +11,7 @@ use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet
 use tokio::sync::Notify;
 
 use super::cursor::Place;
-use super::style::{Painter, Style};
+use super::style::{Ground, Look, Painter, Style};
 
 /// Lines on their way; far more than a screen shows.
 const QUEUE: usize = 512;
@@ -20,8 +20,8 @@ const QUEUE: usize = 512;
 const LANGUAGES: usize = 5;
 
 enum Job {
-    /// A block begins; what may name its language.
-    Begin(Vec<String>),
+    /// A block begins; what may name its language, and what it stands on.
+    Begin(Vec<String>, Ground),
     Line(String, Option<Place>),
     End,
 }
@@ -50,14 +50,14 @@ struct Thread {
 }
 
 impl Highlighter {
-    pub fn begin(&mut self, hints: Vec<String>) {
+    pub fn begin(&mut self, hints: Vec<String>, ground: Ground) {
         if hints.is_empty() {
             return;
         }
         if self.thread.is_none() {
             self.thread = Thread::start(Arc::clone(&self.ready));
         }
-        self.follows = self.send(Job::Begin(hints));
+        self.follows = self.send(Job::Begin(hints, ground));
     }
 
     /// The next line of the open block, whether or not it can be shown again.
@@ -118,7 +118,10 @@ impl Thread {
             let mut grammar = Grammar::default();
             for job in inbox {
                 match job {
-                    Job::Begin(hints) => grammar.begin(&hints),
+                    Job::Begin(hints, ground) => {
+                        grammar.ground = ground;
+                        grammar.begin(&hints);
+                    }
                     Job::Line(line, place) => {
                         let coloured = grammar.line(&line);
                         let done = place.zip(coloured).map(|(place, line)| Coloured { place, line });
@@ -143,6 +146,7 @@ struct Grammar {
     /// The names of those in use.
     languages: Vec<String>,
     scopes: Scopes,
+    ground: Ground,
     block: Option<Block>,
 }
 
@@ -173,7 +177,7 @@ impl Grammar {
     /// `None`: no colour, or a grammar that fails, whose block stays plain.
     fn line(&mut self, line: &str) -> Option<String> {
         let (set, block) = (self.set.as_ref()?, self.block.as_mut()?);
-        let coloured = block.line(line, set, &self.scopes);
+        let coloured = block.line(line, set, (&self.scopes, self.ground));
         if coloured.is_err() {
             self.block = None;
         }
@@ -182,8 +186,13 @@ impl Grammar {
 }
 
 impl Block {
-    fn line(&mut self, line: &str, set: &SyntaxSet, scopes: &Scopes) -> Result<Option<String>, syntect::Error> {
-        let mut painter = Painter::default();
+    fn line(
+        &mut self,
+        line: &str,
+        set: &SyntaxSet,
+        (scopes, ground): (&Scopes, Ground),
+    ) -> Result<Option<String>, syntect::Error> {
+        let mut painter = Painter::on(ground);
         self.parts(line, set, scopes, |style, text| painter.push(style, text))?;
         Ok(painter.finish())
     }
@@ -215,11 +224,10 @@ pub struct Coloring(Grammar);
 impl Coloring {
     /// The code's parts with their styles; all of it plain where no language is known by this name.
     pub fn parts(&mut self, language: &str, code: &str) -> Vec<(Option<Style>, String)> {
-        let Grammar { set, scopes, .. } = &mut self.0;
-        let set = set.get_or_insert_with(two_face::syntax::extra_newlines);
         let plain = || vec![(None, code.to_owned())];
-        let Some(syntax) = find(set, language) else { return plain() };
-        let mut block = Block { state: ParseState::new(syntax), stack: ScopeStack::new() };
+        // By the same way as on the screen, so that no more languages are kept than there.
+        self.0.begin(&[language.to_owned()]);
+        let Grammar { set: Some(set), scopes, block: Some(block), .. } = &mut self.0 else { return plain() };
         let mut parts: Vec<(Option<Style>, String)> = Vec::new();
         let mut add = |style, text: &str| match parts.last_mut() {
             Some((last, part)) if *last == style => part.push_str(text),
@@ -239,6 +247,22 @@ impl Coloring {
             }
         }
         parts
+    }
+
+    /// Its lines in the terminal's colours. `name` is a file's or a language's.
+    pub fn lines(&mut self, name: &str, code: &str, look: Look) -> Vec<String> {
+        let plain = |code: &str| code.lines().map(|line| look.plain(line)).collect();
+        if !look.color {
+            return plain(code);
+        }
+        self.0.begin(&super::markdown::names_in(name));
+        let Grammar { set: Some(set), scopes, block: Some(block), .. } = &mut self.0 else { return plain(code) };
+        let mut line = |line: &str| {
+            let line = look.plain(line);
+            let painted = block.line(&line, set, (scopes, look.ground)).ok().flatten();
+            painted.unwrap_or(line)
+        };
+        code.lines().map(&mut line).collect()
     }
 }
 

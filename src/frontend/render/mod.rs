@@ -4,8 +4,10 @@
 //! control sequences that come out are this module's own.
 
 mod cursor;
+mod diff;
 mod highlight;
 mod markdown;
+mod page;
 mod pane;
 mod style;
 mod wrap;
@@ -14,7 +16,9 @@ mod wrap;
 mod tests;
 
 pub use cursor::Size;
+pub use diff::diff;
 pub use highlight::Coloring;
+pub use page::{Page, Turn};
 pub use pane::Pane;
-pub use style::{Look, Style};
+pub use style::{Ground, Look, Signs, Style};
 pub use wrap::wrapped;

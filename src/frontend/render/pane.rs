@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::cursor::{Cursor, Place, Size, fit};
 use super::highlight::Highlighter;
 use super::markdown::{self, Line, Markdown};
-use super::style::{Look, Part, Style};
+use super::style::{Look, Part, Signs, Style};
 use crate::base::printable::Printable;
 
 /// Bytes of a reply's line that is kept to be shown in colours; with minified code these would take their time.
@@ -29,6 +29,9 @@ pub struct Pane {
     markdown: Markdown,
     highlighter: Highlighter,
     line: Unfinished,
+    held: Held,
+    /// The last line of prose with text, where nothing but empty lines came since.
+    above: Option<(Place, String)>,
     /// What is to be written, without the live line.
     out: String,
     /// `out` goes back over what was written.
@@ -45,6 +48,20 @@ struct Unfinished {
     row: Option<u64>,
     is_too_long: bool,
 }
+
+/// What has come and is not shown yet, since it depends on what follows how.
+#[derive(Default)]
+struct Held {
+    /// The beginning of a line that may become a fence or a row.
+    line: String,
+    /// Rows of a table that goes on.
+    rows: Vec<String>,
+    /// The first line of a block, whole.
+    fence: Option<String>,
+}
+
+/// Rows of a table that are waited for.
+const LONGEST_TABLE: usize = 100;
 
 /// The live line as it is on the screen.
 struct Drawn {
@@ -63,6 +80,8 @@ impl Pane {
             markdown: Markdown::default(),
             highlighter: Highlighter::default(),
             line: Unfinished::default(),
+            held: Held::default(),
+            above: None,
             out: String::new(),
             moves: false,
             live: None,
@@ -76,19 +95,135 @@ impl Pane {
         self.filter.push(text, &mut shown);
         for piece in shown.split_inclusive('\n') {
             let (text, is_whole) = piece.strip_suffix('\n').map_or((piece, false), |text| (text, true));
-            if self.line.text.is_empty() && !self.line.is_too_long && self.cursor.column() == Some(0) {
-                self.line.row = Some(self.cursor.row());
+            if let Some(fence) = self.held.fence.take() {
+                self.show(&fence, true);
             }
-            self.write(text);
-            self.line.push(text);
+            if self.holds(text, is_whole) {
+                continue;
+            }
+            self.release_rows();
+            let held = std::mem::take(&mut self.held.line);
+            self.show(if held.is_empty() { text } else { &held }, is_whole);
+        }
+    }
+
+    /// The block that has just begun is shown as a line of ours, by whoever calls this: its first line goes, and so does a
+    /// line above that only names the path. `false` where it is on the screen already.
+    pub fn fold(&mut self, path: &str) -> bool {
+        if self.held.fence.take().is_none() {
+            return false;
+        }
+        let named = self.above.take().filter(|(_, line)| markdown::names_only(line, path));
+        if let Some((place, up)) = named.and_then(|(place, _)| Some((place, self.cursor.up_to(place)?))) {
+            let _ = write!(self.out, "\x1b[{up}A\r\x1b[J");
+            self.cursor.back_to(place.row);
+            self.moves = true;
+        }
+        true
+    }
+
+    /// A piece of what the model thinks, in a voice of its own. The next piece of the reply begins below it.
+    pub fn aside(&mut self, text: &str) {
+        let mut shown = String::with_capacity(text.len());
+        self.filter.push(text, &mut shown);
+        self.above = None;
+        for piece in shown.split_inclusive('\n') {
+            let (text, is_whole) = piece.strip_suffix('\n').map_or((piece, false), |text| (text, true));
+            let painted = self.look.paint(Style::Dim, text);
+            self.out.push_str(&painted);
+            self.cursor.advance(text);
             if is_whole {
-                self.finish_line();
+                self.newline();
             }
+        }
+    }
+
+    /// Lines of code as [`Coloring::lines`](super::Coloring::lines) made them.
+    pub fn painted(&mut self, lines: &[String]) {
+        self.above = None;
+        for line in lines {
+            self.put(line);
+            self.newline();
+        }
+    }
+
+    /// What the text stands on became known.
+    pub fn look(&mut self, look: Look) {
+        self.look = look;
+    }
+
+    /// Whether the line waits for more, with this piece of it.
+    fn holds(&mut self, text: &str, is_whole: bool) -> bool {
+        let begins = self.line.text.is_empty() && !self.line.is_too_long && self.cursor.column() == Some(0);
+        if !self.look.folds || !begins || self.markdown.is_inside() {
+            return false;
+        }
+        self.held.line.push_str(text);
+        if !is_whole {
+            let may_grow = self.held.line.len() <= LONGEST_LINE;
+            return may_grow && markdown::waits(&self.held.line);
+        }
+        if markdown::is_fence(&self.held.line) {
+            self.release_rows();
+            self.held.fence = Some(std::mem::take(&mut self.held.line));
+            return true;
+        }
+        let is_row = markdown::is_row(&self.held.line) && self.held.rows.len() < LONGEST_TABLE;
+        if is_row {
+            self.held.rows.push(std::mem::take(&mut self.held.line));
+        }
+        is_row
+    }
+
+    /// The table has ended: aligned where it is one, and as it came where it is none.
+    fn release_rows(&mut self) {
+        if self.held.rows.is_empty() {
+            return;
+        }
+        let rows = std::mem::take(&mut self.held.rows);
+        let table = if self.look.motion { markdown::aligned(&rows, self.cursor.size().columns) } else { None };
+        let is_table = table.is_some();
+        for (number, row) in table.unwrap_or(rows).iter().enumerate() {
+            let styled = if is_table && number == 0 && self.look.color {
+                Some(Style::Bold.wrap(self.look.ground, row))
+            } else {
+                markdown::styled(row, self.look.ground).filter(|_| self.look.color && self.look.motion)
+            };
+            // The reader of the text has to know of the line what it would have known.
+            self.markdown.take(row);
+            self.put(styled.as_deref().unwrap_or(row));
+            self.newline();
+        }
+        self.above = None;
+    }
+
+    fn release(&mut self) {
+        self.release_rows();
+        let fence = self.held.fence.take();
+        if let Some(fence) = fence {
+            self.show(&fence, true);
+        }
+        let line = std::mem::take(&mut self.held.line);
+        if !line.is_empty() {
+            self.show(&line, false);
+        }
+    }
+
+    /// A piece of a line, on the screen.
+    fn show(&mut self, text: &str, is_whole: bool) {
+        if self.line.text.is_empty() && !self.line.is_too_long && self.cursor.column() == Some(0) {
+            self.line.row = Some(self.cursor.row());
+        }
+        self.write(text);
+        self.line.push(text);
+        if is_whole {
+            self.finish_line();
         }
     }
 
     /// The reply is complete, or cut: its last line ends here, and so does an open block.
     pub fn finish_reply(&mut self) {
+        self.release();
         if self.cursor.column() != Some(0) {
             self.finish_line();
         }
@@ -96,6 +231,7 @@ impl Pane {
         self.filter = Printable::default();
         self.markdown = Markdown::default();
         self.line = Unfinished::default();
+        self.above = None;
     }
 
     /// Whole lines of ours, with a newline at the end or without. They may hold what [`Look::paint`] made; other control
@@ -105,6 +241,7 @@ impl Pane {
             self.newline();
         }
         self.line.row = None;
+        self.above = None;
         for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
             for part in self.look.parts(line) {
                 match part {
@@ -141,6 +278,7 @@ impl Pane {
     pub fn restart(&mut self) {
         self.cursor.restart();
         self.line.row = None;
+        self.above = None;
         self.drawn = None;
     }
 
@@ -168,6 +306,11 @@ impl Pane {
         }
         out.push_str(BATCH[1]);
         out
+    }
+
+    /// Of the window.
+    pub fn columns(&self) -> usize {
+        self.cursor.size().columns
     }
 
     /// Waits until [`Pane::take`] has colours to write. Safe to drop at any time.
@@ -204,6 +347,16 @@ impl Pane {
         Drawn { line, erase }
     }
 
+    /// A line that holds nothing but printable text and our styles.
+    fn put(&mut self, styled: &str) {
+        for part in (Look { signs: Signs::Unicode, ..self.look }).parts(styled) {
+            match part {
+                Part::Sequence(sequence) => self.out.push_str(sequence),
+                Part::Text(text) => self.write(&text),
+            }
+        }
+    }
+
     /// Printable text without a newline.
     fn write(&mut self, text: &str) {
         self.out.push_str(text);
@@ -220,29 +373,34 @@ impl Pane {
         let Unfinished { text, row, is_too_long } = std::mem::take(&mut self.line);
         let place = row.map(|row| Place { row, rows: self.cursor.row() - row + 1 });
         self.newline();
-        if !self.look.color || !self.look.motion {
-            return;
-        }
         if is_too_long {
             // What follows in its block would be read without it.
+            self.above = None;
             return self.highlighter.end();
         }
+        let (is_painted, ground) = (self.look.color && self.look.motion, self.look.ground);
         match self.markdown.take(&text) {
             Line::Prose => {
-                if let Some(styled) = markdown::styled(&text) {
+                if let Some(styled) = markdown::styled(&text, ground).filter(|_| is_painted) {
                     self.repaint(place, &styled);
                 }
+                if !text.trim().is_empty() {
+                    self.above = place.map(|place| (place, text));
+                }
+                return;
             }
-            Line::Opens(hints) => {
-                self.highlighter.begin(hints);
-                self.repaint(place, &Style::Dim.wrap(&text));
+            Line::Opens(hints) if is_painted => {
+                self.highlighter.begin(hints, ground);
+                self.repaint(place, &Style::Dim.wrap(ground, &text));
             }
-            Line::Code => self.highlighter.line(&text, place),
-            Line::Closes => {
+            Line::Code if is_painted => self.highlighter.line(&text, place),
+            Line::Closes if is_painted => {
                 self.highlighter.end();
-                self.repaint(place, &Style::Dim.wrap(&text));
+                self.repaint(place, &Style::Dim.wrap(ground, &text));
             }
+            Line::Opens(_) | Line::Code | Line::Closes => {}
         }
+        self.above = None;
     }
 
     /// Writes over a line that is still on the screen, with the same characters.

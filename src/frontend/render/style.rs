@@ -1,16 +1,62 @@
 //! The few styles of the program, by meaning, and the one place that knows their escape sequences.
 //!
-//! Only colours of the terminal's own palette that can be read on dark and on light ground, and none that says anything
-//! which the text does not say too.
+//! Colours of the terminal's own palette, which can be read on dark and on light ground, or softer ones where the ground
+//! is known; and none that says anything which the text does not say too.
+
+use std::borrow::Cow;
 
 use crate::base::printable::Printable;
 
 /// What the terminal and its user can bear; whoever reads the settings decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     pub color: bool,
     /// Whether what is on the screen may be written over. Screen readers and plain terminals want it only to grow.
     pub motion: bool,
+    /// Whether files and thoughts stand as one line each, and tables wait for their end to be aligned.
+    pub folds: bool,
+    pub ground: Ground,
+    pub signs: Signs,
+}
+
+/// What the text stands on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// Not known, or a terminal of few colours: those of its own palette.
+    #[default]
+    Unknown,
+    Dark,
+    Light,
+}
+
+/// What our own lines are drawn with; foreign text is shown as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signs {
+    #[default]
+    Unicode,
+    Ascii,
+}
+
+impl Signs {
+    /// A line of ours with signs that the terminal has, each as wide as it was.
+    pub fn of(self, line: &str) -> Cow<'_, str> {
+        match self {
+            Self::Unicode => Cow::Borrowed(line),
+            Self::Ascii if line.is_ascii() => Cow::Borrowed(line),
+            Self::Ascii => Cow::Owned(line.chars().map(ascii).collect()),
+        }
+    }
+}
+
+fn ascii(sign: char) -> char {
+    match sign {
+        '›' | '▸' => '>',
+        '·' => '-',
+        '…' => '~',
+        '⏎' => '/',
+        '│' => '|',
+        other => other,
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +74,8 @@ pub enum Style {
     Text,
     /// Numbers, constants, and code within prose.
     Value,
+    Italic,
+    Link,
 }
 
 impl Look {
@@ -35,7 +83,16 @@ impl Look {
     pub fn paint(self, style: Style, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         Printable::default().push(text, &mut shown);
-        if self.color && !shown.is_empty() { style.wrap(&shown) } else { shown }
+        if self.color && !shown.is_empty() { style.wrap(self.ground, &shown) } else { shown }
+    }
+}
+
+impl Look {
+    /// The text made printable.
+    pub fn plain(self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        Printable::default().push(text, &mut shown);
+        shown
     }
 }
 
@@ -43,7 +100,7 @@ impl Look {
 const PLAIN: &str = "\x1b[m";
 
 impl Style {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Bold,
         Self::Dim,
         Self::Good,
@@ -54,33 +111,51 @@ impl Style {
         Self::Keyword,
         Self::Text,
         Self::Value,
+        Self::Italic,
+        Self::Link,
     ];
 
-    fn start(self) -> &'static str {
-        match self {
-            Self::Bold | Self::User => "\x1b[1m",
-            Self::Dim => "\x1b[2m",
-            Self::Bad => "\x1b[31m",
-            Self::Good | Self::Text => "\x1b[32m",
-            Self::Warn | Self::Keyword => "\x1b[35m",
-            Self::Path | Self::Value => "\x1b[36m",
+    fn start(self, ground: Ground) -> &'static str {
+        match (self, ground) {
+            (Self::Bold | Self::User, _) => "\x1b[1m",
+            (Self::Italic, _) => "\x1b[3m",
+            (Self::Link, _) => "\x1b[4m",
+            (Self::Dim, Ground::Unknown) => "\x1b[2m",
+            (Self::Dim, Ground::Dark) => "\x1b[38;5;246m",
+            (Self::Dim, Ground::Light) => "\x1b[38;5;242m",
+            (Self::Bad, Ground::Unknown) => "\x1b[31m",
+            (Self::Bad, Ground::Dark) => "\x1b[38;5;210m",
+            (Self::Bad, Ground::Light) => "\x1b[38;5;124m",
+            (Self::Good | Self::Text, Ground::Unknown) => "\x1b[32m",
+            (Self::Good | Self::Text, Ground::Dark) => "\x1b[38;5;114m",
+            (Self::Good | Self::Text, Ground::Light) => "\x1b[38;5;28m",
+            (Self::Warn | Self::Keyword, Ground::Unknown) => "\x1b[35m",
+            (Self::Warn | Self::Keyword, Ground::Dark) => "\x1b[38;5;182m",
+            (Self::Warn | Self::Keyword, Ground::Light) => "\x1b[38;5;90m",
+            (Self::Path | Self::Value, Ground::Unknown) => "\x1b[36m",
+            (Self::Path | Self::Value, Ground::Dark) => "\x1b[38;5;116m",
+            (Self::Path | Self::Value, Ground::Light) => "\x1b[38;5;24m",
         }
     }
 
     /// For text that is printable already.
-    pub(super) fn wrap(self, text: &str) -> String {
-        format!("{}{text}{PLAIN}", self.start())
+    pub(super) fn wrap(self, ground: Ground, text: &str) -> String {
+        format!("{}{text}{PLAIN}", self.start(ground))
     }
 }
 
 /// Joins runs of text, each with its style, and changes styles only where they differ.
-#[derive(Default)]
 pub(super) struct Painter {
+    ground: Ground,
     out: String,
     style: Option<Style>,
 }
 
 impl Painter {
+    pub fn on(ground: Ground) -> Self {
+        Self { ground, out: String::new(), style: None }
+    }
+
     pub fn push(&mut self, style: Option<Style>, text: &str) {
         if text.is_empty() {
             return;
@@ -89,7 +164,7 @@ impl Painter {
             if self.style.is_some() {
                 self.out.push_str(PLAIN);
             }
-            self.out.push_str(style.map_or("", Style::start));
+            self.out.push_str(style.map_or("", |style| style.start(self.ground)));
             self.style = style;
         }
         self.out.push_str(text);
@@ -120,7 +195,7 @@ impl Look {
             let found = rest.match_indices('\x1b').find_map(|(at, _)| Some((at, sequence(&rest[at..])?)));
             let (at, length) = found.unwrap_or((rest.len(), 0));
             let mut shown = String::with_capacity(at);
-            Printable::default().push(&rest[..at], &mut shown);
+            Printable::default().push(&self.signs.of(&rest[..at]), &mut shown);
             parts.push(Part::Text(shown));
             let sequence = &rest[at..at + length];
             if self.color && length > 0 {
@@ -138,6 +213,8 @@ impl Look {
 
 /// The length of the sequence of ours that the text begins with.
 fn sequence(text: &str) -> Option<usize> {
-    let mut ours = Style::ALL.iter().map(|style| style.start()).chain([PLAIN]);
+    let grounds = [Ground::Unknown, Ground::Dark, Ground::Light];
+    let styles = grounds.iter().flat_map(|ground| Style::ALL.iter().map(|style| style.start(*ground)));
+    let mut ours = styles.chain([PLAIN]);
     ours.find(|sequence| text.starts_with(sequence)).map(str::len)
 }

@@ -5,12 +5,15 @@ use std::num::NonZero;
 use proptest::prelude::*;
 use vt100::Parser;
 
-use super::{Look, Pane, Size, Style};
+use super::{Ground, Look, Pane, Signs, Size, Style};
 use crate::base::printable::Printable;
 
-const FULL: Look = Look { color: true, motion: true };
-const MOVES: Look = Look { color: false, motion: true };
-const PLAIN: Look = Look { color: false, motion: false };
+const FULL: Look = Look { color: true, motion: true, folds: false, ground: Ground::Unknown, signs: Signs::Unicode };
+const MOVES: Look = Look { color: false, ..FULL };
+const PLAIN: Look = Look { color: false, motion: false, ..FULL };
+
+/// With colours now and then: each time anew they take a while to be made.
+const LOOKS: [Look; 6] = [FULL, MOVES, MOVES, MOVES, MOVES, MOVES];
 
 /// A pane and the terminal that it is on.
 struct Screen {
@@ -102,7 +105,7 @@ fn shown(text: &str) -> String {
 
 /// The sequences that are this module's own, taken out.
 fn without_ours(text: &str) -> String {
-    let ours = regex::Regex::new(r"\x1b\[(\?(2026|7)[hl]|[0-9]*[ABC]|J|3[1-6]m|[12]?m)|\r").unwrap();
+    let ours = regex::Regex::new(r"\x1b\[(\?(2026|7)[hl]|[0-9]*[ABC]|J|3[1-6]m|38;5;[0-9]+m|[1-4]?m)|\r").unwrap();
     ours.replace_all(text, "").into_owned()
 }
 
@@ -355,6 +358,53 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
 }
 
+/// Markdown of every kind, whole or broken off.
+fn any_markdown() -> impl Strategy<Value = String> {
+    let words = "[a-zA-Z0-9_.,()=\"]{1,9}( [a-z日🦀é]{1,7}){0,12}";
+    let code = "[a-z]{1,6}( = |\\(|: )[a-z0-9日\"]{0,30}";
+    let line = prop_oneof![
+        4 => words.prop_map(|words| format!("{words}\n")),
+        1 => words.prop_map(|words| format!("## {words}\n")),
+        1 => words.prop_map(|words| format!("- {words} `{words}` **{words}**\n")),
+        1 => words.prop_map(|words| format!("> {words}\n")),
+        1 => words.prop_map(|words| format!("1. [{words}](https://a.b/c) *x* | `y|z`\n")),
+        2 => ("[a-z日]{1,9}", "[a-z`*|]{0,12}").prop_map(|(a, b)| format!("| {a} | b |\n|---|:-:|\n| {b} | {a} |\n")),
+        1 => Just("| one | two\n".to_owned()),
+        2 => prop::collection::vec(code, 0..8).prop_map(|code| format!("```python\n{}\n```\n", code.join("\n    "))),
+        1 => code.prop_map(|code| format!("~~~~ json\n```\n{code}\n~~~~\n")),
+        1 => Just("\n".to_owned()),
+        1 => Just("``` ```\n".to_owned()),
+        1 => Just("```\n".to_owned()),
+    ];
+    (prop::collection::vec(line, 1..14), "[`~| #a]{0,5}").prop_map(|(lines, rest)| lines.concat() + rest.as_str())
+}
+
+/// Everything that is on the screen or was, without blanks.
+fn characters_shown(screen: &mut Screen, columns: u16) -> String {
+    let terminal = screen.terminal.screen_mut();
+    let mut rows = Vec::new();
+    for above in (1..=terminal.scrollback_len()).rev() {
+        terminal.set_scrollback(above);
+        rows.extend(terminal.rows(0, columns).next());
+    }
+    terminal.set_scrollback(0);
+    rows.extend(terminal.rows(0, columns));
+    rows.concat().split_whitespace().collect()
+}
+
+/// The text in pieces of these sizes, each on the screen before the next one comes.
+fn in_pieces(screen: &mut Screen, text: &str, cuts: &[usize]) {
+    let (mut rest, mut sizes) = (text, cuts.iter().cycle());
+    while let Some((at, _)) = rest.char_indices().nth(*sizes.next().unwrap()) {
+        screen.reply(&rest[..at]);
+        rest = &rest[at..];
+    }
+    screen.reply(rest);
+    screen.pane.finish_reply();
+    screen.pane.live(None);
+    screen.settle();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -410,5 +460,84 @@ proptest! {
         let mut plain = Screen::new(PLAIN, columns, 24);
         plain.reply(&all);
         prop_assert_eq!(&plain.written, &shown(&all));
+    }
+
+    #[test]
+    fn every_character_stands_there_once_and_in_order(
+        text in any_markdown(),
+        cuts in prop::collection::vec(1..40_usize, 1..20),
+        columns in 5..130_u16,
+        rows in 2..40_u16,
+        look in prop::sample::select(LOOKS.to_vec()),
+    ) {
+        let mut screen = Screen::new(look, columns, rows);
+        screen.live("live");
+        in_pieces(&mut screen, &text, &cuts);
+        let wanted: String = text.split_whitespace().collect();
+        prop_assert_eq!(characters_shown(&mut screen, columns), wanted);
+    }
+
+    /// A table that is aligned has other blanks and dashes, and nothing else is different.
+    #[test]
+    fn what_waits_is_shown_in_the_end(
+        text in any_markdown(),
+        cuts in prop::collection::vec(1..40_usize, 1..20),
+        columns in 5..130_u16,
+        rows in 2..40_u16,
+        look in prop::sample::select(LOOKS.to_vec()),
+    ) {
+        let mut screen = Screen::new(Look { folds: true, ..look }, columns, rows);
+        screen.live("live");
+        in_pieces(&mut screen, &text, &cuts);
+        let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace() && !"-|:".contains(*c)).collect::<String>();
+        prop_assert_eq!(plain(&characters_shown(&mut screen, columns)), plain(&text));
+    }
+}
+
+#[test]
+fn a_block_folds_and_takes_the_line_with_its_path_along() {
+    let mut screen = Screen::new(Look { folds: true, ..FULL }, 40, 10);
+    screen.live("live").reply("Here:\n\n**a.py**\n\n```py").reply("thon\n");
+    assert_eq!(screen.text(), "Here:\n\n**a.py**\n\nlive", "a fence waits for what it is");
+    assert!(screen.pane.fold("a.py"));
+    assert_eq!(screen.show().text(), "Here:\n\nlive");
+    screen.pane.lines("a.py, folded");
+    assert_eq!(screen.reply("\nEnd\n").text(), "Here:\n\na.py, folded\n\nEnd\nlive");
+    screen.reply("See b.py:\n```\n");
+    assert!(screen.pane.fold("b.py"));
+    assert_eq!(screen.reply("x").text(), "Here:\n\na.py, folded\n\nEnd\nSee b.py:\nx\nlive", "words stay");
+    assert!(!screen.pane.fold("b.py"), "there is nothing to fold");
+}
+
+#[test]
+fn a_fence_that_is_no_file_is_shown_with_what_follows() {
+    let mut screen = Screen::new(Look { folds: true, ..FULL }, 40, 10);
+    assert_eq!(screen.reply("a\n```sh\n").text(), "a");
+    assert_eq!(screen.reply("l").text(), "a\n```sh\nl");
+    screen.pane.finish_reply();
+    screen.show();
+    screen.reply("```").pane.finish_reply();
+    assert_eq!(screen.show().text(), "a\n```sh\nl\n```");
+}
+
+#[test]
+fn a_thought_is_dim_and_the_reply_begins_below() {
+    let mut screen = Screen::new(FULL, 40, 10);
+    screen.pane.aside("hm\x1b[2J, ");
+    screen.pane.aside("so");
+    screen.show();
+    assert_eq!((screen.text(), screen.styles(0)), ("hm, so".to_owned(), "dddddd".to_owned()));
+    screen.pane.lines("");
+    assert_eq!(screen.reply("Yes").text(), "hm, so\n\nYes");
+}
+
+#[test]
+fn each_ground_has_colours_of_its_own() {
+    for (ground, colour) in
+        [(Ground::Unknown, "\x1b[36m"), (Ground::Dark, "\x1b[38;5;116m"), (Ground::Light, "\x1b[38;5;24m")]
+    {
+        let mut screen = Screen::new(Look { ground, ..FULL }, 40, 10);
+        screen.reply("`a`\n```json\n1\n").settle();
+        assert_eq!(screen.written.matches(colour).count(), 2, "{:?}", screen.written);
     }
 }

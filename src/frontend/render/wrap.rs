@@ -56,6 +56,8 @@ fn indent(line: &str, columns: usize) -> usize {
     });
     match second.filter(|second| second + ROOM <= columns) {
         Some(second) => second,
+        // It stands in a second column already.
+        None if leading >= ROOM && leading + ROOM <= columns => leading,
         None if leading > 0 || second.is_some() => (leading + HANGING).min(columns / 2),
         None => 0,
     }

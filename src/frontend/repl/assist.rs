@@ -1,4 +1,4 @@
-//! Help while a line is typed: completion of commands and `@paths`, and whether a line goes on.
+//! Help while a line is typed: completion of commands, their arguments and `@paths`, hints, and whether a line goes on.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -13,11 +13,17 @@ use tokio::sync::mpsc;
 
 use crate::base::printable::{in_place, printable};
 use crate::core::op::Topic;
+use crate::frontend::render::{Look, Style};
+use crate::frontend::repl::fuzzy;
 use crate::frontend::repl::line::goes_on;
+use crate::frontend::repl::typing::Why;
 use crate::frontend::slash::{self, Added, Argument};
 
 /// Candidates that are offered at once.
 const MOST: usize = 200;
+
+/// Characters of a session's title.
+const TITLE: usize = 40;
 
 /// How long a Tab waits for names that have to be asked for first.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -38,8 +44,11 @@ struct Shared {
 struct Names {
     files: Vec<String>,
     models: Vec<String>,
-    sessions: Vec<String>,
+    /// Ids and titles.
+    sessions: Vec<(String, String)>,
     versions: Vec<String>,
+    /// What stands as one line in the conversation.
+    folds: Vec<String>,
     /// Those of scripts.
     commands: Vec<Added>,
     /// How many topics that were wanted are told.
@@ -61,7 +70,11 @@ impl Known {
         self.with(|names| names.models = models);
     }
 
-    pub fn sessions(&self, sessions: Vec<String>) {
+    pub fn folds(&self, folds: Vec<String>) {
+        self.with(|names| names.folds = folds);
+    }
+
+    pub fn sessions(&self, sessions: Vec<(String, String)>) {
         self.with(|names| names.sessions = sessions);
     }
 
@@ -101,12 +114,13 @@ impl Known {
 
 pub struct Assist {
     known: Known,
-    color: bool,
+    look: Look,
+    why: Why,
 }
 
 impl Assist {
-    pub fn new(known: Known, color: bool) -> Self {
-        Self { known, color }
+    pub fn new(known: Known, look: Look, why: Why) -> Self {
+        Self { known, look, why }
     }
 
     /// Where the word that is completed begins, and what it may become.
@@ -118,19 +132,17 @@ impl Assist {
         }
         let Some(command) = line.strip_prefix('/') else { return (word, Vec::new()) };
         match command.split_once(' ') {
-            None => (1, starting(&slash::names(&self.known.added()), command)),
+            None => (1, matching(&slash::names(&self.known.added()), command)),
             Some((name, _)) => {
                 let argument = slash::find(name).map_or(Argument::None, |command| command.argument);
                 (word, self.arguments(argument, typed))
             }
         }
     }
-}
 
-impl Assist {
     fn arguments(&self, argument: Argument, typed: &str) -> Vec<String> {
         match argument {
-            Argument::None | Argument::Free => return Vec::new(),
+            Argument::None | Argument::Free | Argument::Fold => {}
             Argument::Command => {}
             Argument::Model => self.known.refresh(Topic::Models),
             Argument::Session => self.known.refresh(Topic::Sessions),
@@ -138,11 +150,24 @@ impl Assist {
         }
         self.known.with(|names| match argument {
             Argument::None | Argument::Free => Vec::new(),
-            Argument::Command => starting(&slash::names(&names.commands), typed),
-            Argument::Model => starting(&names.models, typed),
-            Argument::Session => starting(&names.sessions, typed),
+            Argument::Command => matching(&slash::names(&names.commands), typed),
+            Argument::Model => matching(&names.models, typed),
+            Argument::Session => sessions(&names.sessions, typed),
             Argument::Version => versions(&names.versions, typed),
+            Argument::Fold => matching(&names.folds, typed),
         })
+    }
+
+    /// What may follow, in grey: the rest of a command's name, or what can stand behind it.
+    fn hint_of(&self, line: &str) -> Option<String> {
+        let typed = line.strip_prefix('/').filter(|typed| !typed.is_empty())?;
+        if let Some(command) = slash::find(typed.trim_end()) {
+            let gap = if typed.ends_with(' ') { "" } else { " " };
+            return Some(format!("{gap}{}", command.usage)).filter(|_| !command.usage.is_empty());
+        }
+        let names = slash::names(&self.known.added());
+        let rest = names.iter().find_map(|name| name.strip_prefix(typed))?;
+        (!rest.is_empty()).then(|| rest.to_owned())
     }
 }
 
@@ -161,20 +186,37 @@ fn paths(files: &[String], typed: &str) -> Vec<String> {
         false => name,
     };
     // No quotes hold a name that has some of its own.
-    starting(files, path).into_iter().filter(|name| !name.contains('"')).map(shown).collect()
+    matching(files, path).into_iter().filter(|name| !name.contains('"')).map(shown).collect()
 }
 
 /// With their `v` or without, as it was begun.
 fn versions(versions: &[String], typed: &str) -> Vec<String> {
     if typed.starts_with(|c: char| c.is_ascii_digit()) {
         let numbers: Vec<String> = versions.iter().map(|name| name.trim_start_matches('v').to_owned()).collect();
-        return starting(&numbers, typed);
+        return matching(&numbers, typed);
     }
-    starting(versions, typed)
+    matching(versions, typed)
 }
 
-fn starting(names: &[String], typed: &str) -> Vec<String> {
-    names.iter().filter(|name| name.starts_with(typed)).take(MOST).cloned().collect()
+/// By the id's beginning, or by words of the title.
+fn sessions(sessions: &[(String, String)], typed: &str) -> Vec<String> {
+    let ids: Vec<String> = sessions.iter().map(|(id, _)| id.clone()).collect();
+    match fuzzy::beginning(&ids, typed, MOST) {
+        found if !found.is_empty() => found,
+        _ => {
+            let both: Vec<String> = sessions.iter().map(|(id, title)| format!("{id} {title}")).collect();
+            let found = fuzzy::like(&both, typed, MOST);
+            found.into_iter().filter_map(|both| Some(both.split_once(' ')?.0.to_owned())).collect()
+        }
+    }
+}
+
+/// Those that begin so; where there are none, those that have these characters in this order, the likeliest first.
+fn matching(names: &[String], typed: &str) -> Vec<String> {
+    match fuzzy::beginning(names, typed, MOST) {
+        found if !found.is_empty() => found,
+        _ => fuzzy::like(names, typed, MOST),
+    }
 }
 
 impl Completer for Assist {
@@ -182,19 +224,33 @@ impl Completer for Assist {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
         let (start, names) = self.candidates(&line[..at]);
-        let pair = |name: String| Pair { display: printable(&name), replacement: name };
+        let titles = self.known.with(|names| names.sessions.clone());
+        let pair = |name: String| {
+            let title = titles.iter().find(|(id, _)| *id == name).map(|(_, title)| printable(title));
+            let title =
+                title.map(|title| format!("  {}", title.chars().take(TITLE).collect::<String>().replace('\n', " ")));
+            Pair { display: format!("{}{}", printable(&name), title.unwrap_or_default()), replacement: name }
+        };
         Ok((start, names.into_iter().map(pair).collect()))
     }
 }
 
 impl Validator for Assist {
     fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
-        Ok(if goes_on(context.input()) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+        Ok(if !self.why.is_set() && goes_on(context.input()) {
+            ValidationResult::Incomplete
+        } else {
+            ValidationResult::Valid(None)
+        })
     }
 }
 
 impl Hinter for Assist {
     type Hint = String;
+
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
+        if at == line.len() { self.hint_of(line) } else { None }
+    }
 }
 
 impl Highlighter for Assist {
@@ -203,14 +259,18 @@ impl Highlighter for Assist {
         let name = line.strip_prefix('/').map(|rest| rest.split(' ').next().unwrap_or_default());
         let known =
             |name: &&str| slash::find(name).is_some() || self.known.added().iter().any(|added| added.name == *name);
-        match name.filter(|name| self.color && known(name)) {
+        match name.filter(|name| self.look.color && known(name)) {
             Some(name) => Cow::Owned(format!("\x1b[36m/{name}\x1b[0m{}", &line[1 + name.len()..])),
             None => line,
         }
     }
 
     fn highlight_char(&self, line: &str, _: usize, _: rustyline::highlight::CmdKind) -> bool {
-        self.color && line.starts_with('/')
+        self.look.color && line.starts_with('/')
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(self.look.paint(Style::Dim, hint))
     }
 }
 
@@ -219,6 +279,8 @@ impl Helper for Assist {}
 #[cfg(test)]
 mod tests {
     use super::{Added, Assist, Known};
+    use crate::frontend::render::Look;
+    use crate::frontend::repl::typing::Why;
 
     #[test]
     fn commands_their_arguments_and_paths_are_completed() {
@@ -232,7 +294,7 @@ mod tests {
         ]);
         known.versions(vec!["v0".to_owned(), "v1".to_owned()]);
         known.models(vec!["qwen3-coder".to_owned()]);
-        let assist = Assist::new(known, false);
+        let assist = Assist::new(known, Look::default(), Why::default());
         assert_eq!(
             assist.candidates("/re"),
             (1, ["redo", "retry", "restore", "resume", "rename"].map(str::to_owned).to_vec())
@@ -247,5 +309,20 @@ mod tests {
         assert_eq!(assist.candidates("/restore v"), (9, vec!["v0".to_owned(), "v1".to_owned()]));
         assert_eq!(assist.candidates("/diff 1"), (6, vec!["1".to_owned()]));
         assert_eq!(assist.candidates("write a te").1, Vec::<String>::new());
+        assert_eq!(assist.candidates("see @db").1, vec!["src/db.py".to_owned()], "by its name alone");
+        assert_eq!(assist.candidates("see @sapp").1, vec!["src/app.py".to_owned()], "by some of its characters");
+        assert_eq!(assist.candidates("/vrs").1, vec!["versions".to_owned()]);
+        assist.known.sessions(vec![("20261126-010203-abcd".to_owned(), "a to-do list".to_owned())]);
+        assert_eq!(assist.candidates("/resume todo").1, vec!["20261126-010203-abcd".to_owned()]);
+    }
+
+    #[test]
+    fn a_hint_says_what_may_follow() {
+        let (known, _wanted) = Known::nothing();
+        let assist = Assist::new(known, Look::default(), Why::default());
+        assert_eq!(assist.hint_of("/und").as_deref(), Some("o"));
+        assert_eq!(assist.hint_of("/diff").as_deref(), Some(" [N[..M]] [PATH]"));
+        assert_eq!(assist.hint_of("/diff ").as_deref(), Some("[N[..M]] [PATH]"));
+        assert_eq!((assist.hint_of("/diff 1"), assist.hint_of("/undo"), assist.hint_of("write")), (None, None, None));
     }
 }

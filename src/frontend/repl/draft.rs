@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use crate::frontend::repl::keys::Key;
 use crate::frontend::repl::line::{goes_on, is_command};
+use crate::frontend::repl::pastes::Pastes;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     line: String,
     queued: VecDeque<String>,
+    pastes: Pastes,
 }
 
 /// What a key asks of the loop beside changing the draft.
@@ -20,9 +22,14 @@ pub enum Wish {
 }
 
 impl Draft {
+    pub fn with(pastes: Pastes) -> Self {
+        Self { pastes, ..Self::default() }
+    }
+
     pub fn take(&mut self, key: Key) -> Option<Wish> {
         match key {
-            Key::Text(text) | Key::Paste(text) => self.line.push_str(&text),
+            Key::Text(text) => self.line.push_str(&text),
+            Key::Paste(text) => self.line.push_str(&self.pastes.fold(&text)),
             Key::NewLine => self.line.push('\n'),
             Key::Enter => self.enter(),
             Key::Backspace => drop(self.line.pop()),
@@ -34,7 +41,8 @@ impl Draft {
             Key::Escape | Key::Interrupt => return Some(Wish::Stop),
             Key::Suspend => return Some(Wish::Suspend),
             // Leaving is for the prompt: here it would end work by a slip of the finger.
-            Key::EndOfInput => {}
+            Key::EndOfInput | Key::Answer(_) => {}
+            Key::Up | Key::Down | Key::PageUp | Key::PageDown | Key::Home | Key::End => {}
         }
         None
     }
@@ -55,6 +63,10 @@ impl Draft {
         &self.line
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty() && self.queued.is_empty()
+    }
+
     pub fn waiting(&self) -> usize {
         self.queued.len()
     }
@@ -66,6 +78,11 @@ impl Draft {
     /// What was typed and not entered becomes the next prompt's beginning.
     pub fn take_line(&mut self) -> String {
         std::mem::take(&mut self.line)
+    }
+
+    /// The next prompt's beginning.
+    pub fn begin_with(&mut self, line: String) {
+        self.line = line;
     }
 
     /// To the prompt with it, in front of what was typed since; what waits comes after. Returns what is dropped.

@@ -5,32 +5,32 @@
 //! Ctrl-C is its signal.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::path::PathBuf;
+use std::sync::mpsc;
 
-use rustix::process::{Signal, getpid, kill_process};
 use rustyline::config::{BellStyle, Builder, ColorMode, CompletionType};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{
-    Cmd, ConditionalEventHandler, EventContext, EventHandler, ExternalPrinter, KeyEvent, Movement, RepeatCount,
-};
+use rustyline::{Event, EventHandler, ExternalPrinter, KeyEvent};
 use tokio::sync::mpsc as channel;
 
+use crate::frontend::render::{Look, Signs};
 use crate::frontend::repl::assist::{Assist, Known};
+use crate::frontend::repl::ground::Asked;
+use crate::frontend::repl::pastes::Pastes;
+use crate::frontend::repl::typing::{Reason, ToEditor, Typing, Why};
 
 const HISTORY: usize = 2_000;
 
 /// What follows an escape within this time belongs to it.
 const ESCAPE_ALONE_MS: u16 = 50;
 
-const PROMPT: &str = "› ";
-
 /// What came of one prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     Entered(String),
+    /// Ctrl-X Ctrl-E: what was typed so far.
+    ToEditor(String),
     /// Ctrl-C on an empty line.
     Interrupted,
     /// Ctrl-D on an empty line, or the terminal is gone.
@@ -41,8 +41,10 @@ pub enum Line {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub history: Option<PathBuf>,
-    pub color: bool,
+    pub look: Look,
     pub known: Known,
+    pub pastes: Pastes,
+    pub asked: Asked,
 }
 
 pub struct Editor {
@@ -52,31 +54,38 @@ pub struct Editor {
     printer: Option<Box<dyn ExternalPrinter + Send>>,
     /// A line is being read.
     is_open: bool,
+    prompt: &'static str,
+    signs: Signs,
 }
 
 impl Editor {
     pub fn start(options: Options) -> io::Result<Self> {
         let (asks, asked) = mpsc::channel::<String>();
         let (entered, lines) = channel::unbounded_channel();
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let mut editor = editor(&options, &interrupted).map_err(to_io)?;
+        let why = Why::default();
+        let mut editor = editor(&options, &why).map_err(to_io)?;
         let printer = match editor.create_external_printer() {
             Ok(printer) => Some(Box::new(printer) as Box<dyn ExternalPrinter + Send>),
             // Said of the terminals that rustyline reads whole lines from, whatever they are.
             Err(ReadlineError::Errno(error)) if error as i32 == libc::ENOTTY => None,
             Err(error) => return Err(to_io(error)),
         };
-        let prompt = Prompt { styled: if options.color { "\x1b[1;36m›\x1b[0m " } else { PROMPT } };
+        let prompt = Prompt::of(options.look);
+        let (raw, signs) = (prompt.raw, options.look.signs);
         std::thread::Builder::new().name("prompt".to_owned()).spawn(move || {
             while let Ok(initial) = asked.recv() {
-                let line = read(&mut editor, &prompt, &initial, options.history.as_deref());
-                let line = if interrupted.swap(false, Ordering::Relaxed) { Line::Interrupted } else { line };
+                let line = match (read(&mut editor, &prompt, &initial, &options), why.take()) {
+                    (line, Reason::Entered) => line,
+                    (Line::Entered(line), Reason::ToEditor) => Line::ToEditor(line),
+                    (line, Reason::ToEditor) => line,
+                    (_, Reason::Interrupted) => Line::Interrupted,
+                };
                 if entered.send(line).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { asks, lines, printer, is_open: false })
+        Ok(Self { asks, lines, printer, is_open: false, prompt: raw, signs })
     }
 
     /// Whether the terminal only prints.
@@ -92,7 +101,7 @@ impl Editor {
     pub fn open(&mut self, initial: String) {
         if std::mem::replace(&mut self.is_open, true) {
             // What a plain terminal reads cannot be given up: the line that is awaited is this one's.
-            return print(PROMPT);
+            return print(self.prompt);
         }
         // The thread ends with the editor alone.
         let _ = self.asks.send(initial);
@@ -107,10 +116,11 @@ impl Editor {
 
     /// Whole lines above the open prompt; below it, with a prompt of their own, where nothing can be written over.
     pub fn say(&mut self, lines: &str) {
+        let lines = self.signs.of(lines);
         match &mut self.printer {
             // A prompt that ended meanwhile prints it all the same; a terminal that is gone shows nothing.
-            Some(printer) => drop(printer.print(lines.to_owned())),
-            None => print(&format!("\n{lines}{PROMPT}")),
+            Some(printer) => drop(printer.print(lines.into_owned())),
+            None => print(&format!("\n{lines}{}", self.prompt)),
         }
     }
 }
@@ -122,7 +132,7 @@ fn print(text: &str) {
 
 type Readline = rustyline::Editor<Assist, FileHistory>;
 
-fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result<Readline> {
+fn editor(options: &Options, why: &Why) -> rustyline::Result<Readline> {
     let config = Builder::new()
         .max_history_size(HISTORY)?
         .history_ignore_dups(true)?
@@ -136,10 +146,11 @@ fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result
         .keyseq_timeout(Some(ESCAPE_ALONE_MS))
         .build();
     let mut editor = Readline::with_config(config)?;
-    editor.set_helper(Some(Assist::new(options.known.clone(), options.color)));
-    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearFirst(Arc::clone(interrupted)))));
-    editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
-    editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
+    editor.set_helper(Some(Assist::new(options.known.clone(), options.look, why.clone())));
+    let typing = Typing::new(why.clone(), options.pastes.clone(), options.asked.clone());
+    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(typing)));
+    let keys = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
+    editor.bind_sequence(keys, EventHandler::Conditional(Box::new(ToEditor(why.clone()))));
     if let Some(history) = &options.history {
         // A first start has none; a damaged one is no reason to stop.
         let _ = editor.load_history(history);
@@ -147,12 +158,13 @@ fn editor(options: &Options, interrupted: &Arc<AtomicBool>) -> rustyline::Result
     Ok(editor)
 }
 
-fn read(editor: &mut Readline, prompt: &Prompt, initial: &str, history: Option<&Path>) -> Line {
+fn read(editor: &mut Readline, prompt: &Prompt, initial: &str, options: &Options) -> Line {
     match editor.readline_with_initial(prompt, (initial, "")) {
         Ok(line) => {
+            // A mark means nothing in another session.
             if !line.trim().is_empty()
-                && editor.add_history_entry(line.as_str()).unwrap_or(false)
-                && let Some(history) = history
+                && editor.add_history_entry(options.pastes.unfold(&line)).unwrap_or(false)
+                && let Some(history) = &options.history
             {
                 // Without its history the program is still the program.
                 let _ = editor.append_history(history);
@@ -164,37 +176,26 @@ fn read(editor: &mut Readline, prompt: &Prompt, initial: &str, history: Option<&
     }
 }
 
-/// Ctrl-C clears what was typed; on an empty line it is told. The line is accepted then: after any other end, keys that
-/// follow at once would be lost.
-struct ClearFirst(Arc<AtomicBool>);
-
-impl ConditionalEventHandler for ClearFirst {
-    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
-        if !context.line().is_empty() {
-            return Some(Cmd::Kill(Movement::WholeBuffer));
-        }
-        self.0.store(true, Ordering::Relaxed);
-        Some(Cmd::AcceptLine)
-    }
-}
-
-/// The loop stops the program and puts the terminal in order around it; rustyline would do so behind its back.
-struct Suspend;
-
-impl ConditionalEventHandler for Suspend {
-    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        let _ = kill_process(getpid(), Signal::TSTP);
-        Some(Cmd::Noop)
-    }
-}
-
 struct Prompt {
+    raw: &'static str,
     styled: &'static str,
+}
+
+impl Prompt {
+    fn of(look: Look) -> Self {
+        let raw = if look.signs == Signs::Unicode { "› " } else { "> " };
+        let styled = match (look.color, look.signs) {
+            (false, _) => raw,
+            (true, Signs::Unicode) => "\x1b[1;36m›\x1b[0m ",
+            (true, Signs::Ascii) => "\x1b[1;36m>\x1b[0m ",
+        };
+        Self { raw, styled }
+    }
 }
 
 impl rustyline::Prompt for Prompt {
     fn raw(&self) -> &str {
-        PROMPT
+        self.raw
     }
 
     fn styled(&self) -> &str {

@@ -11,6 +11,8 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use tokio::sync::mpsc;
 
+use crate::frontend::repl::ground::LONGEST;
+
 /// An escape that nothing follows within this time is the key itself.
 const ESCAPE_ALONE: Duration = Duration::from_millis(40);
 
@@ -32,8 +34,16 @@ pub enum Key {
     EndOfInput,
     /// Ctrl-Z.
     Suspend,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
     /// A paste as a whole, with its lines.
     Paste(String),
+    /// What the terminal says of itself, without the signs around it.
+    Answer(String),
 }
 
 /// The reading thread and what it read.
@@ -182,15 +192,34 @@ impl Parser {
         match *self.rest.get(1)? {
             b'[' => {
                 let last = self.rest[2..].iter().position(|byte| (0x40..0x7f).contains(byte))?;
+                self.keys.extend(motion(&self.rest[2..=2 + last]));
                 Some(2 + last + 1)
             }
-            b'O' => self.rest.get(2).map(|_| 3),
+            b'O' => {
+                let last = *self.rest.get(2)?;
+                self.keys.extend(motion(&[last]));
+                Some(3)
+            }
+            b']' => self.answer(),
             // Escape twice, or with another key: the first one counts.
             _ => {
                 self.keys.push(Key::Escape);
                 Some(1)
             }
         }
+    }
+
+    /// From `ESC ]` to BEL or `ESC \`. What is too long is none; a terminal says no more than a colour.
+    fn answer(&mut self) -> Option<usize> {
+        let body = &self.rest[2..];
+        let end = body.iter().position(|byte| matches!(byte, 0x07 | 0x1b));
+        let Some(end) = end else { return (body.len() > LONGEST).then_some(2) };
+        let taken = match body[end] {
+            0x07 => 1,
+            _ => 1 + usize::from(*body.get(end + 1)? == b'\\'),
+        };
+        self.keys.push(Key::Answer(String::from_utf8_lossy(&body[..end]).into_owned()));
+        Some(2 + end + taken)
     }
 
     /// Of a paste whose end never comes, Ctrl-C makes an end: nothing else would bring the keys back.
@@ -200,6 +229,19 @@ impl Parser {
         self.keys.push(Key::Interrupt);
         Some(self.rest.len())
     }
+}
+
+/// What a sequence behind `ESC [` or `ESC O` means to a reader; other keys mean nothing here.
+fn motion(sequence: &[u8]) -> Option<Key> {
+    Some(match sequence {
+        b"A" => Key::Up,
+        b"B" => Key::Down,
+        b"5~" => Key::PageUp,
+        b"6~" => Key::PageDown,
+        b"H" | b"1~" | b"7~" => Key::Home,
+        b"F" | b"4~" | b"8~" => Key::End,
+        _ => return None,
+    })
 }
 
 /// Terminals send a carriage return for each line's end.
@@ -242,12 +284,19 @@ mod tests {
 
     #[test]
     fn an_arrow_is_no_escape_and_an_escape_alone_is_one_when_nothing_follows() {
-        assert_eq!(keys(&[b"\x1b[A\x1bOB\x1b[1;5Cx"]), [Key::Text("x".to_owned())]);
+        assert_eq!(keys(&[b"\x1b[A\x1bOB\x1b[1;5Cx"]), [Key::Up, Key::Down, Key::Text("x".to_owned())]);
         let mut parser = Parser::default();
         parser.push(b"\x1b");
         assert!(parser.take().is_empty() && parser.is_inside_escape());
         parser.time_is_up();
         assert_eq!(parser.take(), [Key::Escape]);
+    }
+
+    #[test]
+    fn an_answer_is_no_text_and_no_escape() {
+        let answer = [Key::Answer("11;rgb:1e1e/1e1e/2e2e".to_owned()), Key::Text("x".to_owned())];
+        assert_eq!(keys(&[b"\x1b]11;rgb:1e1e/1e1e/2e2e\x1b\\x"]), answer);
+        assert_eq!(keys(&[b"\x1b]11;rgb:1e1e/", b"1e1e/2e2e\x07x"]), answer);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A line that was typed: whether it goes on, what was meant, and what it asks for.
 
 use crate::core::op::{Ask, Op, Source, Told};
+use crate::frontend::repl::pastes::Pastes;
 use crate::frontend::slash::{self, Added, Leave, Step};
 
 /// Words that alone are no message: whoever types them wants to be out.
@@ -25,10 +26,11 @@ pub fn is_command(line: &str) -> bool {
     line.starts_with(['/', '!']) || WAYS_OUT.contains(&line.as_str())
 }
 
-/// What a line asks for; `None` for an empty one.
-pub fn step(line: &str, added: &[Added]) -> Result<Option<Step>, String> {
+/// What a line asks for; `None` for an empty one. What was pasted is taken as it is, and makes no command of a message.
+pub fn step(line: &str, added: &[Added], pastes: &Pastes) -> Result<Option<Step>, String> {
     let line = meant(line);
-    let line = line.as_str();
+    let whole = pastes.unfold(&line);
+    let line = if line.starts_with(['/', '!']) { whole.as_str() } else { line.as_str() };
     let run = |command: &str, told| {
         if command.trim().is_empty() {
             return Err("which command? `!ls` runs `ls` in the sandbox".to_owned());
@@ -46,18 +48,18 @@ pub fn step(line: &str, added: &[Added]) -> Result<Option<Step>, String> {
     } else if WAYS_OUT.contains(&line) {
         Ok(Some(Step::Leave(Leave::Quit)))
     } else {
-        Ok(Some(Step::Do(Op::Ask(Ask::Say { text: line.to_owned(), source: Source::Keyboard }))))
+        Ok(Some(Step::Do(Op::Ask(Ask::Say { text: whole, source: Source::Keyboard }))))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::meant;
+    use super::{Pastes, meant};
     use crate::core::op::{Ask, Op, Source, Told};
     use crate::frontend::slash::{Leave, Step};
 
     fn step(line: &str) -> Result<Option<Step>, String> {
-        super::step(line, &[])
+        super::step(line, &[], &Pastes::default())
     }
 
     #[test]

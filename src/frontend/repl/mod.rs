@@ -4,15 +4,25 @@
 //! [`Pane`]. While one is open the screen is rustyline's. Nothing is decided here but
 //! which of the two it is.
 
+mod after;
 mod assist;
 mod draft;
+mod editing;
 mod editor;
+mod folds;
+mod fuzzy;
+mod ground;
 mod keys;
+mod learnt;
 mod line;
 mod outward;
+mod pager;
+mod pastes;
 mod status;
 pub mod terminal;
 mod told;
+mod typing;
+mod unfolded;
 mod work;
 
 use std::collections::VecDeque;
@@ -27,19 +37,23 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::base::printable::printable;
 use crate::core::event::Event;
 use crate::core::op::{Ask, Interrupt, Op, Stop, Topic};
-use crate::core::view::View;
 use crate::frontend::lines::{Left, Narrator};
 use crate::frontend::render::{Look, Pane, Size, Style, wrapped};
 use crate::frontend::slash::{Leave, Step};
-use crate::frontend::views;
 
+use after::Turn;
 use assist::Known;
 use draft::Draft;
+pub use editing::OpenEditor;
 use editor::{Editor, Line};
-use outward::Outward;
-use status::Status;
+use folds::Folds;
+use ground::Asked as GroundAsked;
+use outward::{Document, Outward};
+use pastes::Pastes;
+use status::{Counted, Status};
 use terminal::KeyByKey;
 use told::told;
+use unfolded::Shown;
 
 /// How often the line below the text changes while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
@@ -47,11 +61,16 @@ const TICK: Duration = Duration::from_millis(200);
 /// What the model says stands apart from what is said of it.
 const BLANK: &str = "\n";
 
-#[derive(Clone, Debug)]
 pub struct Options {
     pub look: Look,
-    /// Where the lines of earlier sessions are kept.
-    pub history: Option<PathBuf>,
+    /// Whether the terminal is asked what its text stands on.
+    pub asks_ground: bool,
+    /// Where the lines of earlier sessions are kept, and a message while it is in the user's editor.
+    pub folder: PathBuf,
+    /// `None` where the user named no editor.
+    pub open_editor: Option<OpenEditor>,
+    /// The terminal rings for a turn of so many seconds or more.
+    pub ring_after: Option<u64>,
 }
 
 /// The two ends of the conversation.
@@ -85,6 +104,17 @@ pub struct Repl {
     /// Ctrl-C was pressed on an empty line.
     warned: bool,
     in_reply: bool,
+    folds: Folds,
+    pastes: Pastes,
+    asked_ground: GroundAsked,
+    asks_ground: bool,
+    counted: Counted,
+    turn: Turn,
+    /// For the reader, when what is done has ended.
+    waiting: Option<Waiting>,
+    folder: PathBuf,
+    open_editor: Option<OpenEditor>,
+    ring_after: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +138,15 @@ impl Repl {
     /// Opens nothing yet.
     pub fn new(ends: Ends, options: Options) -> io::Result<Self> {
         let (known, wanted) = Known::nothing();
-        let color = options.look.color;
-        let editor = Editor::start(editor::Options { history: options.history, color, known: known.clone() })?;
+        let (pastes, look) = (Pastes::default(), options.look);
+        let asked = if options.asks_ground { GroundAsked::now() } else { GroundAsked::not() };
+        let editor = Editor::start(editor::Options {
+            history: Some(options.folder.join("history.txt")),
+            look,
+            known: known.clone(),
+            pastes: pastes.clone(),
+            asked: asked.clone(),
+        })?;
         if !editor.is_plain() {
             terminal::remember();
         }
@@ -121,14 +158,24 @@ impl Repl {
             ticks,
         };
         Ok(Self {
-            look: options.look,
-            pane: Pane::new(options.look, size()),
+            look,
+            pane: Pane::new(look, size()),
             narrator: Narrator::new(Left::Files),
-            draft: Draft::default(),
+            draft: Draft::with(pastes.clone()),
             status: Status::default(),
             asked: VecDeque::new(),
             warned: false,
             in_reply: false,
+            folds: Folds::default(),
+            pastes,
+            asks_ground: options.asks_ground && !editor.is_plain(),
+            asked_ground: asked,
+            counted: Counted::default(),
+            turn: Turn::default(),
+            waiting: None,
+            folder: options.folder,
+            open_editor: options.open_editor,
+            ring_after: options.ring_after,
             ends,
             editor,
             known,
@@ -143,8 +190,14 @@ impl Repl {
     /// Until the user leaves, or the conversation's end of the channel is closed. The terminal is as it was before.
     pub async fn run(mut self, greeting: &str, first: Vec<Op>) -> Leave {
         let keys_are_ours = (!self.editor.is_plain()).then(KeyByKey::begin);
+        if self.asks_ground {
+            self.write(ground::QUESTION);
+        }
         self.say(greeting);
         let leave = self.converse(first).await;
+        if let Some(patience) = self.asked_ground.patience().filter(|_| self.asks_ground) {
+            terminal::forget_answer(patience);
+        }
         drop(keys_are_ours);
         leave
     }
@@ -159,6 +212,10 @@ impl Repl {
             }
         }
         loop {
+            // A prompt that opens now would take the terminal back when it was given up.
+            if self.ends.interrupt.is_ended() {
+                return Leave::Quit;
+            }
             let line = match self.draft.next() {
                 Some(line) => {
                     self.echo(&line);
@@ -169,7 +226,11 @@ impl Repl {
                     Prompted::Leave(leave) => return leave,
                 },
             };
-            let leave = match line::step(&line, &self.known.added()) {
+            let step = line::step(&line, &self.known.added(), &self.pastes);
+            if self.draft.is_empty() {
+                self.pastes.forget();
+            }
+            let leave = match step {
                 Ok(Some(step)) => self.take(step).await,
                 Ok(None) => None,
                 Err(problem) => {
@@ -191,15 +252,32 @@ impl Repl {
 
     async fn take(&mut self, step: Step) -> Option<Leave> {
         match step {
-            Step::Do(op) => self.work(op, Asked::ByTheUser).await,
-            Step::EditLast => self.work(Op::Undo, Asked::ToEdit).await,
+            Step::Do(op) => {
+                if matches!(op, Op::Ask(_)) {
+                    self.folds.message();
+                    self.turn = Turn::default();
+                }
+                self.done(op).await
+            }
+            Step::EditLast => {
+                let leave = self.work(Op::Undo, Asked::ToEdit).await;
+                if leave.is_none() && self.open_editor.is_some() {
+                    let line = self.draft.take_line();
+                    self.edit(line).await;
+                }
+                leave
+            }
+            Step::Show(which) => {
+                self.show(&which).await;
+                None
+            }
             Step::Print(text) => {
                 self.say(&text);
                 None
             }
             Step::Export { as_page, file } => {
                 self.outward = Some(Outward::Document { as_page, file });
-                self.work(Op::Show(Topic::Transcript), Asked::ByTheUser).await
+                self.done(Op::Show(Topic::Transcript)).await
             }
             Step::Copy(block) => {
                 self.outward = Some(Outward::Clipboard(block));
@@ -208,6 +286,17 @@ impl Repl {
             Step::Leave(Leave::Resume(wanted)) => Some(Leave::Resume(self.numbered(wanted).await)),
             Step::Leave(leave @ (Leave::Quit | Leave::Fork(_) | Leave::Anew)) => Some(leave),
         }
+    }
+
+    /// Does it, and what can only be done when nothing else is.
+    async fn done(&mut self, op: Op) -> Option<Leave> {
+        let leave = self.work(op, Asked::ByTheUser).await;
+        match self.waiting.take().filter(|_| leave.is_none()) {
+            Some(Waiting::Shown(shown)) => self.shown_to_the_end(shown).await,
+            Some(Waiting::Document(document)) => self.write_document(document).await,
+            None => {}
+        }
+        leave
     }
 
     /// The session that a number stands for in the list; the ids' beginnings are longer than any of these.
@@ -225,6 +314,7 @@ impl Repl {
     async fn prompt(&mut self) -> Prompted {
         self.ask(Op::Show(Topic::Files), Asked::Unseen);
         self.ask(Op::Show(Topic::Commands), Asked::Unseen);
+        self.known.folds(self.folds.labels());
         self.open();
         let is_plain = self.editor.is_plain();
         if is_plain {
@@ -237,6 +327,10 @@ impl Repl {
                     Line::Entered(line) => {
                         self.warned = false;
                         return Prompted::Line(line);
+                    }
+                    Line::ToEditor(line) => {
+                        self.edit(line).await;
+                        self.open();
                     }
                     Line::End => return Prompted::Leave(Leave::Quit),
                     Line::Interrupted if self.is_warned("") => return Prompted::Leave(Leave::Quit),
@@ -305,6 +399,7 @@ impl Repl {
             Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => String::new(),
             event => {
                 self.look_for_server(&event);
+                self.counted.event(&event);
                 told(self.look, &mut self.narrator, &event, self.status.came(), size().columns)
             }
         }
@@ -313,61 +408,6 @@ impl Repl {
     fn lines(&mut self, text: &str) {
         if !text.is_empty() {
             self.pane.lines(text);
-        }
-    }
-
-    /// The lines of a view; what can be completed is learnt from it.
-    fn shown(&mut self, view: &View) -> String {
-        match view {
-            View::Files { files, .. } => self.known.files(files.iter().map(|(path, _)| path.clone()).collect()),
-            View::Models(models) => self.known.models(models.iter().map(|model| model.name.clone()).collect()),
-            View::Sessions(sessions) => {
-                let ids: Vec<String> = sessions.iter().map(|session| session.id.clone()).collect();
-                if self.listed.is_empty() || !self.is_unseen() {
-                    self.listed.clone_from(&ids);
-                }
-                self.known.sessions(ids);
-            }
-            View::Versions(versions) => {
-                self.known.versions(versions.iter().map(|version| format!("v{}", version.version)).collect());
-            }
-            View::Commands(commands) => self.known.commands(commands.clone()),
-            View::Recap(_)
-            | View::Context(_)
-            | View::Diff { .. }
-            | View::Scripts(_)
-            | View::Prompts(_)
-            | View::Stats(_)
-            | View::Transcript(_) => {}
-        }
-        match (view, self.is_unseen(), self.outward.take()) {
-            (_, true, outward) => {
-                self.outward = outward;
-                String::new()
-            }
-            (View::Transcript(transcript), _, Some(Outward::Document { as_page, file })) => {
-                self.document(transcript, as_page, file)
-            }
-            (View::Recap(recap), _, Some(Outward::Clipboard(block))) => self.copy(recap, block),
-            (_, _, _) => views::lines(view),
-        }
-    }
-
-    fn is_unseen(&self) -> bool {
-        matches!(self.asked.front(), Some(Asked::Unseen | Asked::ForTab))
-    }
-
-    /// Whether there is a server to be asked for its models.
-    fn look_for_server(&mut self, event: &Event) {
-        if let Event::Session(info) = event {
-            self.is_connected = !info.server.is_empty();
-        }
-    }
-
-    /// For a Tab. A server is not looked for because of one.
-    fn tell(&mut self, topic: Topic) {
-        if topic == Topic::Models && !self.is_connected || !self.ask(Op::Show(topic), Asked::ForTab) {
-            self.known.answered();
         }
     }
 
@@ -417,6 +457,11 @@ impl Repl {
 fn size() -> Size {
     let (columns, rows) = terminal::size();
     Size { columns, rows }
+}
+
+enum Waiting {
+    Shown(Shown),
+    Document(Document),
 }
 
 enum Prompted {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Repl;
-use crate::base::fs;
+use crate::base::{fences, fs};
 use crate::core::view::{Recap, Transcript};
 use crate::frontend::export::{html, markdown};
 
@@ -17,17 +17,38 @@ pub(super) enum Outward {
     Clipboard(Option<usize>),
 }
 
-impl Repl {
-    pub(super) fn document(&mut self, transcript: &Transcript, as_page: bool, file: Option<PathBuf>) -> String {
+/// A conversation on its way into a file.
+pub(super) struct Document {
+    pub transcript: Transcript,
+    pub as_page: bool,
+    pub file: Option<PathBuf>,
+}
+
+impl Document {
+    /// What came of it, in a line.
+    fn write(self) -> String {
+        let Self { transcript, as_page, file } = self;
         if transcript.pieces.is_empty() {
             return "nothing was said yet, so there is nothing to write\n".to_owned();
         }
-        let (text, end) = if as_page { (html(transcript), "html") } else { (markdown(transcript), "md") };
+        let (text, end) = if as_page { (html(&transcript), "html") } else { (markdown(&transcript), "md") };
         let file = file.unwrap_or_else(|| PathBuf::from(format!("{}.{end}", transcript.session)));
         match fs::write_new(&file, text.as_bytes()) {
             Ok(()) => format!("the conversation is in `{}`\n", file.display()),
             Err(error) => format!("error: {error}\n"),
         }
+    }
+}
+
+impl Repl {
+    /// Made on a thread of its own: the colours of a long conversation take seconds, and the program may have to end.
+    pub(super) async fn write_document(&mut self, document: Document) {
+        let made = tokio::task::spawn_blocking(move || document.write());
+        let text = tokio::select! {
+            made = made => made.unwrap_or_else(|error| format!("error: {error}\n")),
+            () = self.ends.interrupt.ended() => return,
+        };
+        self.say(&text);
     }
 
     /// By a sequence that the terminal takes for its own: it works through ssh too.
@@ -37,7 +58,7 @@ impl Repl {
         }
         let text = match block {
             None => Some(recap.reply.clone()),
-            Some(number) => blocks(&recap.reply).into_iter().nth(number - 1),
+            Some(number) => fences::blocks(&recap.reply).get(number - 1).map(|block| block.text.to_owned()),
         };
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             return "there is nothing like that in the last reply\n".to_owned();
@@ -48,25 +69,6 @@ impl Repl {
         self.write(&format!("\x1b]52;c;{}\x07", base64(text.as_bytes())));
         format!("{} lines were given to the terminal for its clipboard\n", text.lines().count())
     }
-}
-
-/// The insides of the fenced blocks.
-fn blocks(reply: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for line in reply.split_inclusive('\n') {
-        let ticks = line.trim_start().bytes().take_while(|byte| *byte == b'`').count();
-        match &mut open {
-            Some((with, _)) if ticks >= *with && line.trim().len() == ticks => {
-                blocks.extend(open.take().map(|(_, text)| text));
-            }
-            Some((_, text)) => text.push_str(line),
-            None if ticks >= 3 => open = Some((ticks, String::new())),
-            None => {}
-        }
-    }
-    blocks.extend(open.map(|(_, text)| text));
-    blocks
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -84,7 +86,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, blocks};
+    use super::base64;
 
     #[test]
     fn bytes_are_digits() {
@@ -92,11 +94,5 @@ mod tests {
             assert_eq!(base64(bytes.as_bytes()), digits);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-    }
-
-    #[test]
-    fn code_blocks_are_counted_as_they_stand() {
-        let reply = "a\n```py\nx\n```\nb\n````\n```\n````\n```\nopen\n";
-        assert_eq!(blocks(reply), ["x\n", "```\n", "open\n"]);
     }
 }

@@ -7,11 +7,15 @@ use crate::core::event::Event;
 use crate::core::op::Op;
 use crate::core::view::DeltaKind;
 use crate::frontend::repl::draft::Draft;
+use crate::frontend::repl::folds::{self, TOKEN};
 
 const FRAMES: [&str; 4] = ["·  ", "·· ", "···", " ··"];
 
 /// Where no line is drawn below the text, what takes longer than this is said once.
 const LONG: Duration = Duration::from_secs(2);
+
+/// Before that, how fast it goes is chance.
+const ENOUGH: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -24,6 +28,31 @@ pub struct Status {
     /// A script waits for a yes or a no.
     question: bool,
     came: Came,
+    /// Characters of the reply that is coming, and since when.
+    wrote: Option<(usize, Instant)>,
+}
+
+/// What the server counted last, of all that was said so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counted {
+    window: Option<u64>,
+    used: u64,
+}
+
+impl Counted {
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Session(info) => self.window = info.context_window,
+            Event::Usage(usage) if usage.prompt_tokens > 0 => self.used = usage.prompt_tokens + usage.completion_tokens,
+            _ => {}
+        }
+    }
+
+    /// How much of the window is taken, in percent.
+    pub fn percent(&self) -> Option<u64> {
+        let window = self.window.filter(|window| *window > 0 && self.used > 0)?;
+        Some(self.used * 100 / window)
+    }
 }
 
 /// Whether there is something of this request to go on with.
@@ -40,6 +69,10 @@ enum What {
     Looking,
     /// The request is out, and nothing came.
     Waiting,
+    /// The server reads the prompt, and says how far it is.
+    Reading {
+        percent: u64,
+    },
     Thinking {
         characters: usize,
     },
@@ -50,6 +83,8 @@ enum What {
     },
     Running {
         run: u32,
+        /// What it printed last.
+        last: String,
     },
     /// A script's check: the first line of what it runs.
     Checking {
@@ -69,6 +104,7 @@ impl Default for Status {
             stopping: false,
             question: false,
             came: Came::Nothing,
+            wrote: None,
         }
     }
 }
@@ -121,7 +157,9 @@ impl Status {
         if matches!(event, Event::Delta { kind: DeltaKind::Text, .. } | Event::Action(_) | Event::RunStarted { .. }) {
             self.came = Came::Something;
         }
+        self.count(event);
         let what = match event {
+            Event::Reading { processed, total } => What::Reading { percent: processed * 100 / (*total).max(1) },
             Event::Delta { kind: DeltaKind::Reasoning | DeltaKind::Tool, text } => match self.what {
                 What::Thinking { characters } => What::Thinking { characters: characters + text.chars().count() },
                 _ => What::Thinking { characters: text.chars().count() },
@@ -131,9 +169,10 @@ impl Status {
                 _ => What::Writing,
             },
             Event::Block { closed: true, .. } => What::Writing,
-            Event::Block { label, lines, closed: false } => What::Block { label: label.clone(), lines: *lines },
+            Event::Block { label, lines, closed: false, .. } => What::Block { label: label.clone(), lines: *lines },
             Event::ReplyFinished { .. } | Event::RunFinished { .. } | Event::Validation { .. } => What::Working,
-            Event::RunStarted { run, .. } => What::Running { run: *run },
+            Event::RunStarted { run, .. } => What::Running { run: *run, last: String::new() },
+            Event::RunOutput { text, .. } => return self.printed(text),
             Event::Checking(command) => What::Checking { command: command.clone() },
             Event::Retry { .. } => What::Waiting,
             // After what a reply asked for is done, the model is asked again.
@@ -147,12 +186,39 @@ impl Status {
         self.what = what;
     }
 
+    fn count(&mut self, event: &Event) {
+        match event {
+            Event::Delta { text, .. } => {
+                let (characters, _) = self.wrote.get_or_insert_with(|| (0, Instant::now()));
+                *characters += text.chars().count();
+            }
+            Event::ReplyFinished { .. } => self.wrote = None,
+            _ => {}
+        }
+    }
+
+    /// The last line that is not empty.
+    fn printed(&mut self, text: &str) {
+        let What::Running { last, .. } = &mut self.what else { return };
+        if let Some(line) = text.lines().rev().find(|line| !line.trim().is_empty()) {
+            *last = beginning_of(&printable(line));
+        }
+    }
+
+    /// About how fast it writes, in tokens a second.
+    fn rate(&self) -> Option<usize> {
+        let (characters, since) = self.wrote?;
+        let time = since.elapsed();
+        (time >= ENOUGH).then(|| (characters as f64 / TOKEN as f64 / time.as_secs_f64()).round() as usize)
+    }
+
     /// What takes long and was not said yet, for those who see no [line](Self::line).
     pub fn overdue(&mut self) -> Option<&'static str> {
         let what = match self.what {
             _ if self.stopping || self.question => return None,
             What::Looking => "looking for the model",
             What::Waiting => "waiting for the model",
+            What::Reading { .. } => "the model reads what was said",
             What::Thinking { .. } => "thinking",
             What::Checking { .. } => "checking",
             What::Writing | What::Block { .. } | What::Running { .. } | What::Working => return None,
@@ -164,34 +230,53 @@ impl Status {
         Some(what)
     }
 
-    pub fn line(&self, draft: &Draft) -> String {
+    pub fn line(&self, draft: &Draft, counted: Counted) -> String {
         if self.question {
             return "y is yes, any other key no".to_owned();
         }
-        let seconds = self.since.elapsed().as_secs();
-        let what = match &self.what {
-            _ if self.stopping => "stopping".to_owned(),
-            What::Looking => "looking for the model".to_owned(),
-            What::Waiting => "waiting for the model".to_owned(),
-            What::Thinking { characters } => format!("thinking, about {} tokens", characters / 4),
-            What::Writing => "writing".to_owned(),
-            What::Block { label, lines } => format!("writing {}, {lines} lines", printable(label)),
-            What::Running { run } => format!("run {run}"),
-            What::Checking { command } => format!("checking: {}", beginning_of(&printable(command))),
-            What::Working => "working".to_owned(),
-        };
-        let mut line = format!("{} {what}, {seconds} s", FRAMES[self.frame]);
+        let mut line = format!("{} {}", FRAMES[self.frame], self.doing());
+        if draft.line().is_empty() && !self.stopping {
+            let writes = matches!(self.what, What::Thinking { .. } | What::Writing | What::Block { .. });
+            if let Some(rate) = self.rate().filter(|_| writes) {
+                line.push_str(&format!(", {rate} tokens/s"));
+            }
+        }
+        if let What::Running { last, .. } = &self.what
+            && !last.is_empty()
+            && !self.stopping
+        {
+            line.push_str(&format!(" · {last}"));
+        }
         match draft.waiting() {
             0 => {}
             1 => line.push_str(" · 1 message waits"),
             more => line.push_str(&format!(" · {more} messages wait")),
         }
-        if draft.line().is_empty() {
-            line.push_str(" · Esc stops");
-        } else {
+        if !draft.line().is_empty() {
             line.push_str(&format!(" › {}", end_of(&printable(draft.line()))));
+            return line;
+        }
+        line.push_str(" · Esc stops");
+        if let Some(percent) = counted.percent() {
+            line.push_str(&format!(" · context {percent} %"));
         }
         line
+    }
+
+    fn doing(&self) -> String {
+        let what = match &self.what {
+            _ if self.stopping => "stopping".to_owned(),
+            What::Looking => "looking for the model".to_owned(),
+            What::Waiting => "waiting for the model".to_owned(),
+            What::Reading { percent } => format!("the model reads, {percent} %"),
+            What::Thinking { characters } => format!("thinking ▸ about {} tokens", characters / TOKEN),
+            What::Writing => "writing".to_owned(),
+            What::Block { label, lines } => format!("{} ▸ {}", printable(label), folds::counted(*lines)),
+            What::Running { run, .. } => format!("run {run}"),
+            What::Checking { command } => format!("checking: {}", beginning_of(&printable(command))),
+            What::Working => "working".to_owned(),
+        };
+        format!("{what}, {} s", self.since.elapsed().as_secs())
     }
 }
 
@@ -216,10 +301,14 @@ fn end_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONG, Status};
-    use crate::core::event::Event;
+    use std::time::Duration;
+
+    use super::{Counted, LONG, Status};
+    use crate::base::streams::Stream;
+    use crate::base::usage::Usage;
+    use crate::core::event::{BlockKind, Event};
     use crate::core::op::{Ask, Op, Source};
-    use crate::core::view::DeltaKind;
+    use crate::core::view::{DeltaKind, RunSource};
     use crate::frontend::repl::draft::Draft;
     use crate::frontend::repl::keys::Key;
 
@@ -239,11 +328,36 @@ mod tests {
     fn a_file_that_is_written_is_named_with_its_lines_and_what_is_typed_is_seen() {
         let mut status = Status::of(&Op::Ask(Ask::Say { text: "x".to_owned(), source: Source::Keyboard }));
         let mut draft = Draft::default();
-        assert_eq!(status.line(&draft), "·   waiting for the model, 0 s · Esc stops");
-        status.event(&Event::Block { label: "todo.py".to_owned(), lines: 12, closed: false });
+        assert_eq!(status.line(&draft, Counted::default()), "·   waiting for the model, 0 s · Esc stops");
+        status.event(&Event::Block { kind: BlockKind::File, label: "todo.py".to_owned(), lines: 12, closed: false });
         draft.take(Key::Text("and now".to_owned()));
-        assert_eq!(status.line(&draft), "·   writing todo.py, 12 lines, 0 s › and now");
+        assert_eq!(status.line(&draft, Counted::default()), "·   todo.py ▸ 12 lines, 0 s › and now");
         draft.take(Key::Enter);
-        assert_eq!(status.line(&draft), "·   writing todo.py, 12 lines, 0 s · 1 message waits · Esc stops");
+        assert_eq!(
+            status.line(&draft, Counted::default()),
+            "·   todo.py ▸ 12 lines, 0 s · 1 message waits · Esc stops"
+        );
+    }
+
+    #[test]
+    fn how_far_it_is_how_fast_and_what_a_run_printed_last() {
+        let mut status = Status::of(&Op::Ask(Ask::Say { text: "x".to_owned(), source: Source::Keyboard }));
+        let (draft, mut counted) = (Draft::default(), Counted::default());
+        counted.window = Some(8_000);
+        counted.event(&Event::Usage(Usage { prompt_tokens: 1_500, completion_tokens: 100, ..Usage::default() }));
+        status.event(&Event::Reading { processed: 512, total: 2_048 });
+        assert_eq!(status.line(&draft, counted), "·   the model reads, 25 %, 0 s · Esc stops · context 20 %");
+        status.event(&Event::Delta { kind: DeltaKind::Text, text: "x".repeat(400) });
+        status.wrote = status.wrote.map(|(characters, since)| (characters, since - Duration::from_secs(2)));
+        assert_eq!(status.line(&draft, Counted::default()), "·   writing, 0 s, 50 tokens/s · Esc stops");
+        status.event(&Event::RunStarted { run: 3, source: RunSource::Model, command: "make".to_owned() });
+        status.event(&Event::RunOutput {
+            run: 3,
+            stream: Stream::Stdout,
+            seq: 1,
+            at_s: 0.1,
+            text: "one\ntwo\n\n".to_owned(),
+        });
+        assert_eq!(status.line(&draft, Counted::default()), "·   run 3, 0 s · two · Esc stops");
     }
 }

@@ -6,7 +6,10 @@
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
     tcgetwinsize, tcsetattr,
@@ -14,6 +17,9 @@ use rustix::termios::{
 
 /// As the user had it.
 static ORIGINAL: OnceLock<Termios> = OnceLock::new();
+
+/// The other screen of the terminal is shown, on which nothing stays.
+static IS_ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// Bracketed paste off, styles off, cursor shown, rows that wrap, synchronised output off.
 const PLAIN: &[u8] = b"\x1b[?2026l\x1b[?7h\x1b[?2004l\x1b[0m\x1b[?25h";
@@ -29,6 +35,7 @@ pub fn remember() {
 /// Gives the terminal back. Does nothing where it was never remembered.
 pub fn restore() {
     let Some(original) = ORIGINAL.get() else { return };
+    own_screen();
     // A terminal that is gone needs nothing back.
     let _ = io::stdout().write_all(PLAIN).and_then(|()| io::stdout().flush());
     let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, original);
@@ -46,13 +53,54 @@ pub fn size() -> (usize, usize) {
 pub fn suspend() {
     let mode = tcgetattr(io::stdin().as_fd());
     restore();
-    // SIGSTOP, since SIGTSTP is caught: the shell cannot tell them apart. And to the whole group, as the key would send
-    // it: a script that started this program must not go on waiting in the foreground.
-    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+    stop();
     if let Ok(mode) = mode {
         let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &mode);
     }
     paste_on();
+}
+
+/// Stops the program and whatever it has started; returns when it goes on.
+pub fn stop() {
+    // SIGSTOP, since SIGTSTP is caught: the shell cannot tell them apart. And to the whole group, as the key would send
+    // it: a script that started this program must not go on waiting in the foreground.
+    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+}
+
+/// Goes over to the terminal's other screen.
+pub fn other_screen() {
+    if !IS_ELSEWHERE.swap(true, Ordering::Relaxed) {
+        let _ = io::stdout().write_all(b"\x1b[?1049h").and_then(|()| io::stdout().flush());
+    }
+}
+
+/// And back, with everything as it was there.
+pub fn own_screen() {
+    if IS_ELSEWHERE.swap(false, Ordering::Relaxed) {
+        let _ = io::stdout().write_all(b"\x1b[?1049l").and_then(|()| io::stdout().flush());
+    }
+}
+
+/// Another program uses the terminal while `work` is done: it is as the user had it, and afterwards as it was here.
+pub async fn lend<T>(work: impl Future<Output = T>) -> T {
+    let mode = tcgetattr(io::stdin().as_fd());
+    restore();
+    let done = work.await;
+    if let Ok(mode) = mode {
+        let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &mode);
+    }
+    paste_on();
+    done
+}
+
+/// Takes what the terminal answers so late that the shell would get it.
+pub fn forget_answer(patience: Duration) {
+    let stdin = io::stdin();
+    let mut ends = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+    let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+    if poll(&mut ends, Some(&patience)).is_ok_and(|came| came > 0) {
+        forget_typed();
+    }
 }
 
 /// Whatever is typed and not read yet is no answer to a question that was not asked.

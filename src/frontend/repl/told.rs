@@ -75,6 +75,7 @@ fn styles(event: &Event) -> (Option<Style>, Option<Style>) {
         | Event::Version { .. } => (Some(Style::Dim), Some(Style::Dim)),
         Event::Delta { .. }
         | Event::Block { .. }
+        | Event::Reading { .. }
         | Event::ReplyFinished { .. }
         | Event::Checking(_)
         | Event::GivenBack(_)

@@ -4,12 +4,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::base::printable::printable;
-use crate::core::event::{Event, Moved};
+use crate::core::event::{BlockKind, Event, Finished, Moved};
 use crate::core::op::{Op, Stop};
 use crate::core::view::DeltaKind;
-use crate::frontend::render::Style;
+use crate::frontend::render::{Style, wrapped};
 use crate::frontend::repl::draft::Wish;
 use crate::frontend::repl::editor::Line;
+use crate::frontend::repl::folds::End;
 use crate::frontend::repl::keys::{Key, Keys};
 use crate::frontend::repl::status::Status;
 use crate::frontend::repl::told::told;
@@ -29,6 +30,7 @@ impl Repl {
         let mut keys = if self.editor.is_plain() { None } else { Keys::listen().ok() };
         self.pane.resize(size());
         self.pane.restart();
+        self.take_ground();
         self.status = Status::of(&op);
         // Here and not where it is taken up: a key that is pressed in between counts.
         self.ends.interrupt.rearm();
@@ -52,7 +54,7 @@ impl Repl {
             if self.asked.is_empty() {
                 break None;
             }
-            self.pane.live(Some(self.status.line(&self.draft)));
+            self.pane.live(Some(self.status.line(&self.draft, self.counted)));
             self.pane.fit(size());
             self.flush();
             if self.editor.is_plain() && self.status.is_question() && !self.editor.is_open() {
@@ -95,6 +97,10 @@ impl Repl {
     }
 
     fn key(&mut self, key: Key) {
+        if let Key::Answer(answer) = &key {
+            self.asked_ground.answered(answer);
+            return self.take_ground();
+        }
         if self.status.is_question() {
             match &key {
                 Key::Text(text) => self.answer(text.starts_with(['y', 'Y'])),
@@ -105,6 +111,13 @@ impl Repl {
                 | Key::DeleteLine
                 | Key::EndOfInput
                 | Key::Suspend
+                | Key::Up
+                | Key::Down
+                | Key::PageUp
+                | Key::PageDown
+                | Key::Home
+                | Key::End
+                | Key::Answer(_)
                 | Key::Paste(_) => {}
             }
             if key != Key::Interrupt {
@@ -136,7 +149,7 @@ impl Repl {
     }
 
     fn put_back(&mut self, text: &str) {
-        let dropped = self.draft.put_back(text);
+        let dropped = self.draft.put_back(&self.pastes.fold_to_edit(text));
         self.not_done(&dropped);
     }
 
@@ -177,19 +190,29 @@ impl Repl {
 
     fn event(&mut self, event: Event) {
         self.status.event(&event);
+        self.counted.event(&event);
+        self.turn.event(&event);
         match event {
-            Event::Delta { kind: DeltaKind::Text, text } => {
-                if !std::mem::replace(&mut self.in_reply, true) {
-                    self.pane.lines(BLANK);
-                }
-                self.pane.reply(&text);
+            Event::Delta { kind: DeltaKind::Text, text } => self.text(&text),
+            Event::Delta { kind: DeltaKind::Reasoning, text } => self.thought(&text),
+            Event::Block { kind: BlockKind::File, label, lines: 0, closed: false } if self.look.folds => {
+                self.folds.begin(&label);
             }
+            Event::Block { lines, closed: false, .. } => self.folds.grew(lines),
+            Event::Block { lines, closed: true, .. } => {
+                self.folds.grew(lines);
+                self.folds.end(End::Whole, self.look, &mut self.pane);
+            }
+            Event::ReplyFinished { goes_on: true } if self.folds.is_open() => self.folds.pause(&mut self.pane),
             Event::ReplyFinished { .. } => {
+                self.folds.thought(self.look, &mut self.pane);
+                self.folds.end(End::Cut, self.look, &mut self.pane);
                 self.pane.finish_reply();
                 if std::mem::take(&mut self.in_reply) {
                     self.pane.lines(BLANK);
                 }
             }
+            Event::Finished(finished) => self.finished(finished),
             Event::Ready => self.ended(),
             Event::Error { .. } if self.asked.front() == Some(&Asked::ForTab) => {}
             Event::GivenBack(text) => self.put_back(&text),
@@ -209,6 +232,59 @@ impl Repl {
                     self.put_back(&message);
                 }
             }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.folds.thought(self.look, &mut self.pane);
+        if self.folds.is_open() {
+            return self.folds.push(text, &mut self.pane);
+        }
+        if !std::mem::replace(&mut self.in_reply, true) {
+            self.pane.lines(BLANK);
+        }
+        self.pane.reply(text);
+    }
+
+    fn thought(&mut self, text: &str) {
+        self.folds.think(text);
+        if !self.look.folds && self.look.motion {
+            self.pane.aside(text);
+        }
+    }
+
+    fn finished(&mut self, finished: Box<Finished>) {
+        // A reply that should have gone on, and did not.
+        self.folds.end(End::Cut, self.look, &mut self.pane);
+        if std::mem::take(&mut self.in_reply) {
+            self.pane.finish_reply();
+        }
+        let changes = wrapped(&self.turn.changes(&finished), size().columns);
+        if !changes.is_empty() {
+            let changes: Vec<String> = changes.lines().map(|line| self.look.paint(Style::Path, line)).collect();
+            self.pane.lines(&changes.join("\n"));
+        }
+        let event = Event::Finished(finished);
+        let text = told(self.look, &mut self.narrator, &event, self.status.came(), size().columns);
+        self.lines(&text);
+        if self.ring_after.is_some_and(|least| self.turn.seconds() >= least) {
+            self.ring();
+        }
+    }
+
+    /// By the bell, and by what terminals make a notification of (OSC 9).
+    fn ring(&self) {
+        if self.look.motion && !self.editor.is_plain() {
+            self.write("\x1b]9;faos: the answer is there\x07");
+        }
+        self.write("\x07");
+    }
+
+    /// What the text stands on may be known by now.
+    pub(super) fn take_ground(&mut self) {
+        if let Some(ground) = self.asked_ground.ground() {
+            self.look.ground = ground;
+            self.pane.look(self.look);
         }
     }
 

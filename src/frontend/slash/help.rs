@@ -1,7 +1,5 @@
 //! `/help`: the table of commands, and the keys.
 
-use std::fmt::Write as _;
-
 use crate::base::printable::printable;
 use crate::frontend::slash::{Added, Argument, COMMANDS, Command, Step, find};
 
@@ -17,9 +15,12 @@ const KEYS: &str = "
   @PATH              send a file with the message (Tab completes; @\"a b.txt\" with spaces)
   !COMMAND           run it in the sandbox; the model sees the outcome with your next message
   !!COMMAND          the same, for you alone
-  \\ at the end, \"\"\" or Ctrl-J   a message of several lines
+  \\ at the end, \"\"\" or Ctrl-J
+                     a message of several lines
+  Ctrl-R             search what was typed before
+  Ctrl-X Ctrl-E      the line goes to $VISUAL or $EDITOR, and comes back
   Ctrl-C, Esc        stop the reply; what came is kept, and /retry goes on from it
-  Enter while it writes          your next message waits its turn
+  Enter meanwhile    your next message waits its turn
 ";
 
 fn run(rest: &str) -> Result<Step, String> {
@@ -47,8 +48,11 @@ fn of_a_script(command: &Added) -> String {
 }
 
 fn line(call: &str, about: &str) -> String {
-    let mut out = String::new();
-    // A string takes any text.
-    let _ = writeln!(out, "  {call:<18} {about}");
-    out
+    const CALL: usize = 18;
+    let call = call.trim_end();
+    match call.len() {
+        // A second column that begins elsewhere is none.
+        length if length > CALL => format!("  {call}\n  {:CALL$} {about}\n", ""),
+        _ => format!("  {call:CALL$} {about}\n"),
+    }
 }

@@ -30,12 +30,13 @@ mod retry;
 mod run;
 mod scripts;
 mod sessions;
+mod show;
 mod stats;
 mod undo;
 mod versions;
 
 /// In the order of `/help`.
-pub const COMMANDS: [Command; 25] = [
+pub const COMMANDS: [Command; 26] = [
     help::COMMAND,
     undo::COMMAND,
     redo::COMMAND,
@@ -44,6 +45,7 @@ pub const COMMANDS: [Command; 25] = [
     run::COMMAND,
     install::COMMAND,
     files::COMMAND,
+    show::COMMAND,
     diff::COMMAND,
     versions::COMMAND,
     restore::COMMAND,
@@ -83,6 +85,8 @@ pub enum Argument {
     Model,
     Session,
     Version,
+    /// A file of a reply, or of the workspace.
+    Fold,
 }
 
 /// What a line at the prompt asks for.
@@ -99,7 +103,24 @@ pub enum Step {
     },
     /// The last reply goes to the clipboard, or one of its code blocks, counted from 1.
     Copy(Option<usize>),
+    /// What stands as one line, in full.
+    Show(Which),
     Leave(Leave),
+}
+
+/// What is unfolded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    Last,
+    /// Of the answers to the last message, counted from 1.
+    Number(usize),
+    Path(String),
+    Thought,
+}
+
+impl Which {
+    /// What stands in front of a folded thought.
+    pub const THOUGHT: &str = "thought";
 }
 
 /// Why the conversation is left.
@@ -115,7 +136,7 @@ pub enum Leave {
 }
 
 pub fn find(name: &str) -> Option<&'static Command> {
-    static TABLE: [Command; 25] = COMMANDS;
+    static TABLE: [Command; COMMANDS.len()] = COMMANDS;
     // What many other programs call it.
     let name = if name == "exit" { quit::COMMAND.name } else { name };
     TABLE.iter().find(|command| command.name == name)

@@ -94,7 +94,7 @@ fn length(delta: &Delta) -> usize {
     match delta {
         Delta::Text(text) | Delta::Reasoning(text) => text.len(),
         Delta::ToolCall { name, arguments } => name.len() + arguments.len(),
-        Delta::Retry { .. } | Delta::Notice(_) | Delta::Finished { .. } => 0,
+        Delta::Retry { .. } | Delta::Reading { .. } | Delta::Notice(_) | Delta::Finished { .. } => 0,
     }
 }
 

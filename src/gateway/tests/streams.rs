@@ -127,6 +127,7 @@ fn kind(delta: &Delta) -> &'static str {
         Delta::Reasoning(_) => "reasoning",
         Delta::ToolCall { .. } => "call",
         Delta::Retry { .. } => "retry",
+        Delta::Reading { .. } => "reading",
         Delta::Notice(_) => "notice",
         Delta::Finished { .. } => "finished",
     }

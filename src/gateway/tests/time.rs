@@ -106,6 +106,7 @@ impl Told {
     fn lines(&self) -> Vec<String> {
         let line = |(at, delta): &(f64, Result<Delta, GatewayError>)| match delta {
             Ok(Delta::Notice(text)) => format!("{at}: {text}"),
+            Ok(Delta::Reading { processed, total }) => format!("{at}: read {processed} of {total}"),
             Ok(Delta::Text(text)) => format!("{at}: text {text}"),
             Ok(Delta::Retry { wait, reason, .. }) => format!("{at}: {reason}; again in {} s", wait.as_secs_f64()),
             Ok(Delta::Finished { usage, .. }) => format!("{at}: finished, {} tokens", usage.completion_tokens),
@@ -212,7 +213,9 @@ async fn the_reading_of_a_long_prompt_is_told() {
     assert_eq!(
         ask([Answer::stream(&pieces, End::Close)]).await.lines(),
         [
+            "1: read 30 of 1544",
             "10: no answer for 10 s: the server has read 30 of the prompt's 1544 tokens",
+            "15: read 1024 of 1544",
             "20: no answer for 20 s: the server has read 1024 of the prompt's 1544 tokens",
             "25: text a",
             "25: finished, 0 tokens",

@@ -97,10 +97,7 @@ fn is_body(text: &str) -> bool {
 
 /// An object or a list of such with a tool's name near its start.
 fn is_bare(text: &str) -> bool {
-    let mut near = text.len().min(NEAR);
-    while !text.is_char_boundary(near) {
-        near -= 1;
-    }
+    let near = text.floor_char_boundary(NEAR);
     let start = text[..near].trim_start_matches(|c: char| c == '[' || c.is_whitespace());
     let Some(inner) = start.strip_prefix('{') else { return false };
     let mut words = inner.split(['"', '\'']);

@@ -149,16 +149,17 @@ fn lines_that_are_typed_at_once_are_all_taken() {
 }
 
 #[test]
-fn a_paste_of_200_lines_is_one_message() {
+fn a_paste_of_1000_lines_is_one_message_and_one_mark() {
     let mut chat = Chat::new([Reply::text("Read.\n")]);
-    let pasted: String = (1..=200).map(|line| format!("pasted line {line} \"quoted\"\n")).collect();
+    let pasted: String = (1..=1000).map(|line| format!("pasted line {line} \"quoted\"\twith 日本\n")).collect();
     chat.terminal.paste(pasted.trim_end());
-    chat.terminal.wait_for_text("pasted line 200 \"quoted\"");
+    chat.wait_for_prompt_with("[pasted 1000 lines]");
     assert!(chat.server.requests().is_empty(), "a paste alone sends nothing");
     chat.terminal.send("\r");
     chat.terminal.wait_for_text("Read.");
     chat.wait_for_prompt();
     assert_eq!(chat.asked(), pasted.trim_end());
+    chat.assert_shown("› [pasted 1000 lines]\n\nRead.");
     chat.quit();
 }
 
@@ -230,8 +231,8 @@ fn commands_and_paths_are_completed() {
     // After it the names of the files are known.
     chat.ask("/files");
     chat.terminal.send("/re\t\t");
-    chat.terminal.wait_for_text("redo");
-    for name in ["retry", "restore", "resume"] {
+    chat.terminal.wait_for_text("retry");
+    for name in ["redo", "restore", "resume"] {
         chat.assert_shown(name);
     }
     chat.wait_for_prompt_with("/re");

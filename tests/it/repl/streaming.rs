@@ -25,18 +25,27 @@ fn a_file_is_named_with_its_lines_while_it_is_written() {
     let (reply, gate) = held(["Here it is.\n\ntodo.py\n```python\n", "import sys\n", "\nprint(sys.argv)\n", "```\n"]);
     let mut chat = Chat::new([reply]);
     chat.say("write todo.py");
-    chat.terminal.wait_for_text("writing todo.py");
+    chat.terminal.wait_for_text("todo.py ▸ 0 lines");
     gate.open();
-    chat.terminal.wait_for_text("writing todo.py, 1 line");
-    chat.assert_shown("import sys");
+    chat.terminal.wait_for_text("todo.py ▸ 1 line,");
     gate.open();
-    chat.terminal.wait_for_text("writing todo.py, 3 lines");
+    chat.terminal.wait_for_text("todo.py ▸ 3 lines");
+    let shown = chat.terminal.text();
+    assert!(!shown.contains("import sys") && !shown.contains("```"), "it is folded:\n{shown}");
+    assert_eq!(shown.matches("todo.py").count(), 2, "what was asked, and one line:\n{shown}");
     assert!(!chat.env.workspace().join("todo.py").exists(), "a file that is not complete is not written");
     gate.open();
     gate.open();
     chat.terminal.wait_for_text("wrote todo.py");
     chat.wait_for_prompt();
-    assert!(!chat.terminal.text().contains("writing todo.py"), "the line below the text is gone");
+    chat.assert_shown("Here it is.\n\ntodo.py ▸ 3 lines · /show unfolds it\n");
+    assert_eq!(chat.terminal.text().matches("todo.py ▸").count(), 1, "the line below the text is gone");
+    for command in ["/show", "/show 1", "/show todo.py"] {
+        chat.ask(command);
+        chat.assert_answered(command, "import sys\n\nprint(sys.argv)\n");
+    }
+    chat.ask("/show 2");
+    chat.assert_shown("the last answer has no 2. file");
     assert_eq!(chat.env.read("workspace/todo.py"), "import sys\n\nprint(sys.argv)\n");
     chat.quit();
 }
@@ -52,12 +61,12 @@ fn the_first_block_of_a_short_reply_has_its_colours() {
     chat.quit();
 }
 
-/// Ctrl-C and Escape at ten moments; every other one races with the next piece.
+/// Ctrl-C and Escape at twenty moments; every other one races with the next piece.
 #[test]
 fn an_interruption_keeps_what_came_and_retry_goes_on() {
     let pieces: Vec<String> = (0..20).map(|n| format!("word{n} ")).collect();
     let (mut replies, mut gates) = (Vec::new(), Vec::new());
-    for round in 0..10 {
+    for round in 0..20 {
         let (reply, gate) = held(pieces.iter().map(String::as_str));
         replies.extend([reply, Reply::text(&format!("End of {round}.\n"))]);
         gates.push(gate);
@@ -93,6 +102,40 @@ fn an_interruption_keeps_what_came_and_retry_goes_on() {
 
 fn since_last_message(text: &str) -> &str {
     &text[text.rfind("› round").unwrap_or_default()..]
+}
+
+/// Where the server tells how far it is with the prompt, so does the line below the text.
+#[test]
+fn reading_is_told_in_percent() {
+    let progress = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}],\
+                    \"prompt_progress\":{\"total\":2048,\"cache\":0,\"processed\":512,\"time_ms\":4}}\n\n";
+    let (mut reply, gate) = held(["Read.\n"]);
+    reply.steps.splice(0..0, [Step::Bytes(progress.into()), Step::Wait(gate.clone())]);
+    let mut chat = Chat::new([reply]);
+    chat.say("read this");
+    chat.terminal.wait_for_text("the model reads, 25 %, ");
+    gate.open();
+    gate.open();
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert!(!chat.terminal.text().contains("25 %"), "it leaves nothing");
+    chat.quit();
+}
+
+/// A run that prints more than is shown is seen going on below.
+#[test]
+fn what_a_run_printed_last_stands_below() {
+    let run = "```run\nseq 1 250; echo so far; exec tail -f /dev/null\n```\n";
+    let mut chat = Chat::new([Reply::text(run), Reply::text("I see.\n")]);
+    chat.say("run it");
+    chat.terminal.wait_for("the last line", |screen| {
+        let below = screen.text.lines().last().unwrap_or_default();
+        below.contains("run 1, ") && below.contains(" s · so far · Esc stops")
+    });
+    assert!(!chat.terminal.text().contains("| so far"), "the lines above it are as many as are shown");
+    chat.terminal.send("\x1b");
+    chat.wait_for_prompt();
+    chat.quit();
 }
 
 #[test]
@@ -216,18 +259,18 @@ fn a_paste_meanwhile_is_one_message_too() {
 
 #[test]
 fn a_killed_program_has_kept_what_came() {
-    let (reply, gate) = held(["one.txt\n```\nfirst\n```\n\n", "two.txt\n```\nsec"]);
+    let (reply, gate) = held(["one.txt\n```\nfirst\n```\n\n", "two.txt\n```\nsec\nond"]);
     let mut chat = Chat::new([reply, Reply::text("two.txt\n```\nsecond\n```\n")]);
     chat.say("two files");
     gate.open();
-    chat.terminal.wait_for_text("sec");
+    chat.terminal.wait_for_text("two.txt ▸ 1 line");
     // What is on the screen is in the log a moment later.
-    chat.env.session().wait_for_log("\nsec");
+    chat.env.session().wait_for_log("\nsec\nond");
     chat.terminal.kill();
 
     chat.resume_last();
     chat.assert_shown("› two files");
-    chat.assert_shown("sec");
+    chat.assert_shown("sec\nond");
     chat.assert_shown("[the reply was interrupted: /retry goes on with it, or say something else]");
     chat.ask("/retry");
     assert_eq!(chat.env.read("workspace/one.txt"), "first\n");

@@ -48,6 +48,8 @@ pub struct Terminal {
 pub struct Screen {
     /// From the oldest line on; a line that the terminal wrapped is one line here.
     pub text: String,
+    /// The same up to the cursor: what is typed, without the hint behind it.
+    pub typed: String,
     /// The row that the cursor is in, up to its end.
     pub cursor_row: String,
     /// Row and column, from 0.
@@ -150,18 +152,30 @@ impl Terminal {
         let cursor = self.emulator.screen().cursor_position();
         let (bracketed_paste, cursor_hidden) =
             (self.emulator.screen().bracketed_paste(), self.emulator.screen().hide_cursor());
+        let behind = self.behind_cursor();
+        let text = self.text();
+        let typed = text.strip_suffix(behind.as_str()).unwrap_or(&text).trim_end().to_owned();
         let cursor_row = self.rows().nth(usize::from(cursor.0)).unwrap_or_default().trim_end().to_owned();
-        Screen { text: self.text(), cursor_row, cursor, bracketed_paste, cursor_hidden }
+        Screen { text, typed, cursor_row, cursor, bracketed_paste, cursor_hidden }
     }
 
     /// Everything that is on the screen or was scrolled off it.
     pub fn text(&mut self) -> String {
+        self.all_of_it("")
+    }
+
+    /// The same, row by row.
+    pub fn text_in_rows(&mut self) -> String {
+        self.all_of_it("\n")
+    }
+
+    fn all_of_it(&mut self, at_a_wrap: &str) -> String {
         let screen = self.emulator.screen_mut();
         let columns = screen.size().1.get();
         let mut out = String::new();
         let mut push = |row: &str, wrapped: bool| {
-            out.push_str(if wrapped { row } else { row.trim_end() });
-            out.push_str(if wrapped { "" } else { "\n" });
+            out.push_str(if wrapped && at_a_wrap.is_empty() { row } else { row.trim_end() });
+            out.push_str(if wrapped { at_a_wrap } else { "\n" });
         };
         for above in (1..=screen.scrollback_len()).rev() {
             screen.set_scrollback(above);
@@ -174,6 +188,18 @@ impl Terminal {
         let length = out.trim_end_matches('\n').len();
         out.truncate(length);
         out
+    }
+
+    /// From the cursor to the end of its row.
+    fn behind_cursor(&self) -> String {
+        let screen = self.emulator.screen();
+        let ((row, column), columns) = (screen.cursor_position(), screen.size().1.get());
+        screen
+            .rows(column, columns - column.min(columns))
+            .nth(usize::from(row))
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
     }
 
     /// Rows of the screen as they are, from the top.
