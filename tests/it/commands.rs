@@ -500,6 +500,11 @@ fn the_manual_page_is_whole() {
         assert!(codes.lines().any(line), "exit code {code} is missing:\n{codes}");
     }
     assert!(page.stdout.is_ascii(), "plain troff reads nothing else");
+    // Its date is that of the release in the changelog.
+    let changelog = include_str!("../../CHANGELOG.md");
+    let version = concat!("\n## ", env!("CARGO_PKG_VERSION"), " - ");
+    let date = changelog.split(version).nth(1).and_then(|rest| rest.lines().next()).expect("a section of this version");
+    assert!(page.stdout.contains(&format!("\n.TH faos 1 {date} ")), "{date}");
 }
 
 #[test]
