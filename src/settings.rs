@@ -380,7 +380,8 @@ mod tests {
         let nothing = shown(&of(""));
         for key in KEYS {
             let (table, name) = key.parts();
-            let tries = ["1", "7", "\"off\"", "\"full\"", "\"never\"", "[\"kill\"]", "\"/some/word\""];
+            let tries =
+                ["1", "7", "\"off\"", "\"full\"", "\"never\"", "[\"kill\"]", "false", "\"dark\"", "\"/some/word\""];
             let texts = tries.map(|value| format!("[{table}]\n{name} = {value}\n"));
             let mut typed = texts.iter().filter(|text| file::read(text).is_ok());
             let changes = typed.any(|text| shown(&of(text)) != nothing);
