@@ -13,8 +13,8 @@ use crate::cli::{Cli, Command};
 use crate::command::failure::Failure;
 use crate::command::job::{Job, Manner, Plan};
 use crate::command::{
-    chat, completions, demo, doctor, eject, key, man, models, panic_report, prompts, replay, resume, sandbox, scripts,
-    sessions, signals,
+    chat, completions, config, demo, doctor, eject, help, key, man, models, panic_report, prompts, replay, resume,
+    sandbox, scripts, sessions, signals,
 };
 use crate::core::op::Interrupt;
 use crate::frontend::headless;
@@ -37,12 +37,14 @@ pub fn main() -> u8 {
             Some(Command::Demo(demo)) => demo::run(demo, &cli.options)?,
             Some(Command::Sandbox(command)) => sandbox::run(command, &cli.options)?,
             Some(Command::Doctor) => doctor::run(&cli.options)?,
+            Some(Command::Config(config)) => config::run(config, &cli.options)?,
             Some(Command::Models) => models::run(&cli.options)?,
             Some(Command::Prompts(prompts)) => prompts::run(prompts, &cli.options)?,
             Some(Command::Scripts(scripts)) => scripts::run(scripts, &cli.options)?,
             Some(Command::Eject(eject)) => eject::run(eject, &cli.options)?,
-            Some(Command::Completions(completions)) => completions::run(completions)?,
+            Some(Command::Completions(completions)) => completions::run(completions, &cli.options)?,
             Some(Command::Man) => man::run()?,
+            Some(Command::Help(help)) => help::run(help)?,
         };
         Ok(match plan {
             Plan::Converse(job) => run(*job),

@@ -1,6 +1,8 @@
-//! What the program needs, resolved once: flags over environment over the user's settings file over defaults.
+//! What the program needs, resolved once: flags over environment over the project's settings (which only tighten) over
+//! the user's over defaults.
 //!
-//! The only reader of the environment and of `config.toml`. Each part gets its own options and nothing else.
+//! The only reader of the environment and of `config.toml`. What was typed becomes [`Values`], by key and with its origin;
+//! of them each part gets its own options and nothing else.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,15 +10,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directories::{BaseDirs, ProjectDirs};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use self::file::Fault;
+use self::values::{Origin, Values};
+
 use crate::base::fs;
-use crate::base::report::{Guarantee, Network};
+use crate::base::report::Network;
 use crate::{gateway, prompting, sandbox, scripting};
 
+pub mod file;
 mod frontend;
-mod project;
+pub mod keys;
+pub mod project;
+pub mod reference;
+mod value;
+pub mod values;
 
 pub use frontend::{Frontend, TerminalWishes, Theme, When};
 
@@ -34,6 +44,8 @@ pub struct Flags {
     pub session_dir: Option<PathBuf>,
     pub backend: Option<sandbox::Choice>,
     pub network: Option<Network>,
+    pub color: Option<When>,
+    pub theme: Option<Theme>,
     pub config: Option<PathBuf>,
 }
 
@@ -43,14 +55,28 @@ pub struct Settings {
     pub sandbox: sandbox::Options,
     pub prompting: prompting::Options,
     pub scripting: scripting::Options,
-    pub frontend: Frontend,
     pub max_turns: u32,
     pub max_repairs: u32,
     pub folders: Folders,
     /// The user's own settings file, whether it is there or not.
     pub file: PathBuf,
-    /// Tells the API key, where no other place does.
-    pub api_key_command: Option<String>,
+    /// Who tells the API key, where no variable holds it.
+    pub api_key: KeySource,
+    pub frontend: Frontend,
+    /// All of it by key, with its origins.
+    pub values: Values,
+}
+
+/// Where the API key of the endpoint comes from. The settings never hold one, so that they can be shown and shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    Nowhere,
+    /// It has been read.
+    Variable(String),
+    /// It is read when a server is asked.
+    File(PathBuf),
+    /// The user's own command, run when a server is asked.
+    Command(String),
 }
 
 /// Where our own files live.
@@ -66,153 +92,48 @@ pub struct Folders {
 pub enum SettingsError {
     #[error(transparent)]
     Fs(#[from] fs::FsError),
-    #[error("`{}`: {problem}", path.display())]
-    File { path: PathBuf, problem: String },
+    /// The user's own settings; at least one fault.
+    #[error("`{}`: {}", path.display(), told(faults))]
+    File { path: PathBuf, faults: Vec<Fault> },
+    #[error("`{}`: {}", path.display(), told(faults))]
+    Project { path: PathBuf, faults: Vec<Fault> },
     #[error("`{flag}` must be {what}")]
     Flag { flag: &'static str, what: &'static str },
     #[error("there is no home folder to keep settings and sessions in; set FAOS_HOME")]
     NoHome,
 }
 
-/// `config.toml`, as typed.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    model: ModelTable,
-    r#loop: LoopTable,
-    sandbox: SandboxTable,
-    session: SessionTable,
-    frontend: frontend::Table,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ModelTable {
-    endpoint: Option<String>,
-    name: Option<String>,
-    temperature: Option<f64>,
-    seed: Option<i64>,
-    max_tokens: Option<u64>,
-    context: Option<u64>,
-    api_key_env: Option<String>,
-    api_key_file: Option<PathBuf>,
-    api_key_command: Option<String>,
-    limits: WaitsTable,
-}
-
-/// How long a server may take, in seconds.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WaitsTable {
-    connect_s: Option<f64>,
-    first_token_s: Option<f64>,
-    between_s: Option<f64>,
-    loading_s: Option<f64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LoopTable {
-    max_turns: Option<u32>,
-    max_repairs: Option<u32>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SandboxTable {
-    backend: Option<String>,
-    network: Option<Network>,
-    require: Option<Vec<Guarantee>>,
-    environment: Vec<String>,
-    limits: LimitsTable,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LimitsTable {
-    wall_s: Option<f64>,
-    validation_wall_s: Option<f64>,
-    cpu_s: Option<f64>,
-    memory_mib: Option<u64>,
-    processes: Option<u64>,
-    file_mib: Option<u64>,
-    growth_mib: Option<u64>,
-    growth_files: Option<u64>,
-    output_mib: Option<u64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct SessionTable {
-    dir: Option<PathBuf>,
-}
-
-/// Every key of `config.toml`, for the nearest one to an unknown key; a test holds it against the tables above.
-const KEYS: [&str; 33] = [
-    "model.endpoint",
-    "model.name",
-    "model.temperature",
-    "model.seed",
-    "model.max_tokens",
-    "model.context",
-    "model.api_key_env",
-    "model.api_key_file",
-    "model.api_key_command",
-    "model.limits.connect_s",
-    "model.limits.first_token_s",
-    "model.limits.between_s",
-    "model.limits.loading_s",
-    "loop.max_turns",
-    "loop.max_repairs",
-    "sandbox.backend",
-    "sandbox.network",
-    "sandbox.require",
-    "sandbox.environment",
-    "sandbox.limits.wall_s",
-    "sandbox.limits.validation_wall_s",
-    "sandbox.limits.cpu_s",
-    "sandbox.limits.memory_mib",
-    "sandbox.limits.processes",
-    "sandbox.limits.file_mib",
-    "sandbox.limits.growth_mib",
-    "sandbox.limits.growth_files",
-    "sandbox.limits.output_mib",
-    "session.dir",
-    "frontend.theme",
-    "frontend.color",
-    "frontend.fold",
-    "frontend.notify_s",
-];
-
 impl Settings {
     pub fn resolve(flags: &Flags) -> Result<Self, SettingsError> {
         if flags.temperature.is_some_and(|temperature| !temperature.is_finite()) {
             return Err(SettingsError::Flag { flag: "--temperature", what: "a number" });
         }
-        let folders = Folders::find()?;
-        let path = flags.config.clone().unwrap_or_else(|| folders.settings.join("config.toml"));
-        let file = match fs::read_text_if_present(&path)? {
-            Some(text) => parse(&text).map_err(|problem| SettingsError::File { path: path.clone(), problem })?,
-            None if flags.config.is_some() => fs::read_text(&path).map(|_| File::default())?,
-            None => File::default(),
+        let mut folders = Folders::find()?;
+        let path = flags.file(&folders);
+        let mut values = Values::default();
+        let text = match flags.config {
+            Some(_) => Some(fs::read_text(&path)?),
+            None => fs::read_text_if_present(&path)?,
         };
-        let backend = match &file.sandbox.backend {
-            Some(name) => {
-                sandbox::Choice::parse(name).map_err(|problem| SettingsError::File { path: path.clone(), problem })?
-            }
-            None => sandbox::Choice::default(),
-        };
-        let mut folders = folders;
-        if let Some(sessions) = flags.session_dir.clone().or(file.session.dir) {
+        let typed = text.map_or(Ok(Vec::new()), |text| file::read(&text));
+        for typed in typed.map_err(|faults| SettingsError::File { path: path.clone(), faults })? {
+            values.put(typed.key, typed.value, Origin::User(path.clone()));
+        }
+        for key in keys::KEYS {
+            let said = key.variable.and_then(|name| Some((name, variable(name)?)));
+            said.into_iter().for_each(|(name, value)| values.put(key, value.into(), Origin::Variable(name)));
+        }
+        flags.lay_over(&mut values);
+        let typed = values.text(&keys::SESSIONS).map(|path| folders.below_home(Path::new(&path)));
+        // A path that is no text is shown as it can be, and used as it is.
+        if let Some(sessions) = flags.session_dir.clone().or(typed) {
             folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
         }
-        let command = file.model.api_key_command.clone();
-        let (gateway, of_file) = gateway_options(flags, file.model, &folders)?;
+        let (key, api_key) = api_key(&values, &folders);
         Ok(Self {
-            api_key_command: command.filter(|_| of_file && gateway.api_key.is_none()),
-            gateway,
-            file: path,
-            sandbox: sandbox_options(flags, backend, file.sandbox),
+            gateway: gateway::Options { api_key: key.map(Into::into), ..gateway_options(&values) },
+            api_key,
+            sandbox: sandbox_options(&values),
             prompting: prompting::Options {
                 user: Some(folders.settings.join("prompts")),
                 ..prompting::Options::default()
@@ -221,10 +142,12 @@ impl Settings {
                 user: Some(folders.settings.join("scripts")),
                 ..scripting::Options::default()
             },
-            frontend: frontend::of(&file.frontend),
-            max_turns: flags.max_turns.or(file.r#loop.max_turns).unwrap_or(20),
-            max_repairs: flags.max_repairs.or(file.r#loop.max_repairs).unwrap_or(3),
+            max_turns: max_turns(&values),
+            max_repairs: max_repairs(&values),
+            frontend: frontend::of(&values),
             folders,
+            file: path,
+            values,
         })
     }
 
@@ -239,17 +162,63 @@ impl Settings {
         self.scripting.project = Some(ours.join("scripts"));
         self.scripting.trusted = trusted;
         self.prompting.project = Some(ours.join("prompts"));
-        project::tighten(self, &ours.join("config.toml"))
+        project::tighten(&mut self.values, &ours.join("config.toml"))?;
+        // Nothing else is a project's to set.
+        self.max_turns = max_turns(&self.values);
+        self.max_repairs = max_repairs(&self.values);
+        self.sandbox = sandbox_options(&self.values);
+        Ok(())
+    }
+}
+
+impl Flags {
+    /// The user's settings file, whether it is there or not.
+    pub fn file(&self, folders: &Folders) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| folders.settings.join("config.toml"))
     }
 
-    /// Without the last project's own, before another one is gone to.
-    pub fn without_project(&self) -> Self {
-        let mut settings = self.clone();
-        settings.scripting.project = None;
-        settings.scripting.trusted = None;
-        settings.prompting.project = None;
-        settings
+    fn lay_over(&self, values: &mut Values) {
+        let backend = self.backend.map(|backend| match backend {
+            sandbox::Choice::Auto => "auto",
+            sandbox::Choice::Only(backend) => backend.as_str(),
+        });
+        let network = self.network.map(Network::as_str);
+        let sessions = self.session_dir.as_ref().map(|folder| folder.to_string_lossy().into_owned());
+        let mut put = |key: &keys::Key, value: Option<value::Value>| {
+            values.put_if(key, value, Origin::Flag(key.flag.unwrap_or_default()));
+        };
+        put(&keys::ENDPOINT, self.endpoint.clone().map(Into::into));
+        put(&keys::MODEL, self.model.clone().map(Into::into));
+        put(&keys::TEMPERATURE, self.temperature.map(Into::into));
+        put(&keys::SEED, self.seed.map(Into::into));
+        put(&keys::MAX_TOKENS, self.max_tokens.map(Into::into));
+        put(&keys::CONTEXT, self.context.map(Into::into));
+        put(&keys::MAX_TURNS, self.max_turns.map(Into::into));
+        put(&keys::MAX_REPAIRS, self.max_repairs.map(Into::into));
+        put(&keys::SESSIONS, sessions.map(Into::into));
+        put(&keys::BACKEND, backend.map(Into::into));
+        put(&keys::NETWORK, network.map(Into::into));
+        put(&keys::COLOR, self.color.map(|color| color.as_str().into()));
+        put(&keys::THEME, self.theme.map(|theme| theme.as_str().into()));
     }
+}
+
+fn told(faults: &[Fault]) -> String {
+    match faults {
+        [] => String::new(),
+        [fault] => fault.to_string(),
+        [fault, more @ ..] => format!("{fault} (and {} more)", more.len()),
+    }
+}
+
+/// The user's editor, as the environment names it.
+pub fn editor() -> Option<String> {
+    ["VISUAL", "EDITOR"].into_iter().find_map(variable)
+}
+
+/// Whether the user's `PATH` leads to a program of this name.
+pub fn is_on_path(name: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| fs::exists(&folder.join(name))))
 }
 
 impl Folders {
@@ -268,6 +237,14 @@ impl Folders {
             home,
         })
     }
+
+    /// The path, with the home folder for a `~` in front.
+    fn below_home(&self, path: &Path) -> PathBuf {
+        match (path.strip_prefix("~"), &self.home) {
+            (Ok(below), Some(home)) => home.join(below),
+            (Ok(_) | Err(_), _) => path.to_owned(),
+        }
+    }
 }
 
 fn path(name: &str) -> Option<PathBuf> {
@@ -279,219 +256,193 @@ fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }
 
-/// And whether the endpoint is the file's.
-fn gateway_options(
-    flags: &Flags,
-    file: ModelTable,
-    folders: &Folders,
-) -> Result<(gateway::Options, bool), SettingsError> {
-    let elsewhere = flags.endpoint.clone().or_else(|| variable("FAOS_ENDPOINT"));
+/// The key that a variable holds, and else who tells it.
+fn api_key(values: &Values, folders: &Folders) -> (Option<String>, KeySource) {
+    const OURS: &str = "FAOS_API_KEY";
+    if let Some(key) = variable(OURS) {
+        return (Some(key), KeySource::Variable(OURS.to_owned()));
+    }
     // The file's key is the file's endpoint's: it goes nowhere else.
-    let of_file = elsewhere.is_none() && file.endpoint.is_some();
-    let api_key = match variable("FAOS_API_KEY") {
-        Some(key) => Some(key),
-        None if of_file => api_key(&file, folders)?,
-        None => None,
-    };
-    let (base, waits) = (gateway::Limits::default(), file.limits);
-    let seconds = |set: Option<f64>, default| set.map_or(default, Duration::from_secs_f64);
-    let options = gateway::Options {
-        endpoint: elsewhere.or(file.endpoint),
-        model: flags.model.clone().or_else(|| variable("FAOS_MODEL")).or(file.name),
-        api_key: api_key.map(Into::into),
+    if !matches!(values.in_force(&keys::ENDPOINT), (Some(_), Origin::User(_))) {
+        return (None, KeySource::Nowhere);
+    }
+    if let Some(name) = values.text(&keys::API_KEY_ENV)
+        && let Some(key) = variable(&name)
+    {
+        return (Some(key), KeySource::Variable(name));
+    }
+    let file = values.text(&keys::API_KEY_FILE).map(|path| {
+        // Beside the settings file, unless it is absolute.
+        KeySource::File(folders.settings.join(folders.below_home(Path::new(&path))))
+    });
+    let command = || values.text(&keys::API_KEY_COMMAND).map(KeySource::Command);
+    (None, file.or_else(command).unwrap_or(KeySource::Nowhere))
+}
+
+fn gateway_options(values: &Values) -> gateway::Options {
+    let base = gateway::Limits::default();
+    let seconds = |key, default| values.number(key).map_or(default, Duration::from_secs_f64);
+    gateway::Options {
+        endpoint: values.text(&keys::ENDPOINT),
+        model: values.text(&keys::MODEL),
         sampling: gateway::Sampling {
-            temperature: flags.temperature.or(file.temperature),
-            seed: flags.seed.or(file.seed),
-            max_tokens: flags.max_tokens.or(file.max_tokens),
+            temperature: values.number(&keys::TEMPERATURE),
+            seed: values.whole(&keys::SEED),
+            max_tokens: values.whole(&keys::MAX_TOKENS),
         },
-        context: flags.context.or(file.context),
+        context: values.whole(&keys::CONTEXT),
         limits: gateway::Limits {
-            connect: seconds(waits.connect_s, base.connect),
-            first_token: seconds(waits.first_token_s, base.first_token),
-            between: seconds(waits.between_s, base.between),
-            loading: seconds(waits.loading_s, base.loading),
+            connect: seconds(&keys::CONNECT_S, base.connect),
+            first_token: seconds(&keys::FIRST_TOKEN_S, base.first_token),
+            between: seconds(&keys::BETWEEN_S, base.between),
+            loading: seconds(&keys::LOADING_S, base.loading),
             ..base
         },
-    };
-    Ok((options, of_file))
+        ..gateway::Options::default()
+    }
 }
 
-/// The key that the settings file points at; it never holds one itself, so that it can be shown and shared.
-fn api_key(file: &ModelTable, folders: &Folders) -> Result<Option<String>, SettingsError> {
-    if let Some(name) = &file.api_key_env {
-        return Ok(variable(name));
-    }
-    let Some(path) = &file.api_key_file else { return Ok(None) };
-    let path = match (path.strip_prefix("~"), &folders.home) {
-        (Ok(below), Some(home)) => home.join(below),
-        // Beside the settings file, unless it is absolute.
-        _ => folders.settings.join(path),
-    };
-    let key = fs::read_text(&path)?.trim().to_owned();
-    if key.is_empty() {
-        return Err(SettingsError::File { path, problem: "there is no API key in it".to_owned() });
-    }
-    Ok(Some(key))
-}
-
-fn sandbox_options(flags: &Flags, backend: sandbox::Choice, file: SandboxTable) -> sandbox::Options {
-    let defaults = sandbox::Limits::default();
-    let limits = file.limits;
+fn sandbox_options(values: &Values) -> sandbox::Options {
     let base = sandbox::Options::default();
+    let limits = base.limits.clone();
+    let backend = values.text(&keys::BACKEND).and_then(|name| sandbox::Choice::parse(&name).ok());
+    let required = values.texts(&keys::REQUIRE).map(|names| names.iter().filter_map(|name| named(name)).collect());
     sandbox::Options {
-        backend: flags.backend.unwrap_or(backend),
-        network: flags.network.or(file.network).unwrap_or_default(),
-        require: file.require.unwrap_or_else(|| base.require.clone()),
-        environment: file.environment,
+        backend: backend.unwrap_or(base.backend),
+        network: values.text(&keys::NETWORK).and_then(|name| named(&name)).unwrap_or(base.network),
+        require: required.unwrap_or_else(|| base.require.clone()),
+        environment: values.texts(&keys::ENVIRONMENT).unwrap_or_default().to_vec(),
         limits: sandbox::Limits {
-            wall_s: limits.wall_s.unwrap_or(defaults.wall_s),
-            validation_wall_s: limits.validation_wall_s.unwrap_or(defaults.validation_wall_s),
-            cpu_s: limits.cpu_s.or(defaults.cpu_s),
-            memory_mib: limits.memory_mib.unwrap_or(defaults.memory_mib),
-            processes: limits.processes.unwrap_or(defaults.processes),
-            file_mib: limits.file_mib.unwrap_or(defaults.file_mib),
-            growth_mib: limits.growth_mib.unwrap_or(defaults.growth_mib),
-            growth_files: limits.growth_files.unwrap_or(defaults.growth_files),
-            output_mib: limits.output_mib.unwrap_or(defaults.output_mib),
+            wall_s: values.number(&keys::WALL_S).unwrap_or(limits.wall_s),
+            validation_wall_s: values.number(&keys::VALIDATION_WALL_S).unwrap_or(limits.validation_wall_s),
+            cpu_s: values.number(&keys::CPU_S).or(limits.cpu_s),
+            memory_mib: values.whole(&keys::MEMORY_MIB).unwrap_or(limits.memory_mib),
+            processes: values.whole(&keys::PROCESSES).unwrap_or(limits.processes),
+            file_mib: values.whole(&keys::FILE_MIB).unwrap_or(limits.file_mib),
+            growth_mib: values.whole(&keys::GROWTH_MIB).unwrap_or(limits.growth_mib),
+            growth_files: values.whole(&keys::GROWTH_FILES).unwrap_or(limits.growth_files),
+            output_mib: values.whole(&keys::OUTPUT_MIB).unwrap_or(limits.output_mib),
         },
         ..base
     }
 }
 
-fn parse(text: &str) -> Result<File, String> {
-    let told = |error: toml::de::Error| {
-        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-        let what: Vec<&str> = error.message().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        format!("line {}: {}", before.matches('\n').count() + 1, what.join(", "))
-    };
-    let table: toml::Table = text.parse().map_err(told)?;
-    unknown_key(&table, "")?;
-    let file = toml::from_str(text).map_err(told)?;
-    out_of_range(&file)?;
-    Ok(file)
+fn max_turns(values: &Values) -> u32 {
+    values.whole(&keys::MAX_TURNS).unwrap_or(keys::MAX_TURNS_DEFAULT)
 }
 
-/// Numbers that would make every run or every request fail.
-fn out_of_range(file: &File) -> Result<(), String> {
-    // More than any machine has, and far from where a count of bytes would not fit.
-    const MOST: u64 = 1 << 30;
-    let LimitsTable {
-        wall_s,
-        validation_wall_s,
-        cpu_s,
-        memory_mib,
-        processes,
-        file_mib,
-        growth_mib,
-        growth_files,
-        output_mib,
-    } = file.sandbox.limits.clone();
-    for (key, seconds) in [("wall_s", wall_s), ("validation_wall_s", validation_wall_s), ("cpu_s", cpu_s)] {
-        if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
-            return Err(format!("`sandbox.limits.{key}` must be a number of seconds above 0"));
-        }
-    }
-    let WaitsTable { connect_s, first_token_s, between_s, loading_s } = file.model.limits.clone();
-    for (key, seconds) in
-        [("connect_s", connect_s), ("first_token_s", first_token_s), ("between_s", between_s), ("loading_s", loading_s)]
-    {
-        if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= MOST as f64)) {
-            return Err(format!("`model.limits.{key}` must be a number of seconds above 0"));
-        }
-    }
-    for (key, count) in [
-        ("memory_mib", memory_mib),
-        ("processes", processes),
-        ("file_mib", file_mib),
-        ("growth_mib", growth_mib),
-        ("growth_files", growth_files),
-        ("output_mib", output_mib),
-    ] {
-        if count.is_some_and(|count| !(1..=MOST).contains(&count)) {
-            return Err(format!("`sandbox.limits.{key}` must be from 1 to {MOST}"));
-        }
-    }
-    if file.r#loop.max_turns == Some(0) {
-        return Err("`loop.max_turns` must be 1 or more".to_owned());
-    }
-    if file.model.temperature.is_some_and(|temperature| !temperature.is_finite()) {
-        return Err("`model.temperature` must be a number".to_owned());
-    }
-    Ok(())
+fn max_repairs(values: &Values) -> u32 {
+    values.whole(&keys::MAX_REPAIRS).unwrap_or(keys::MAX_REPAIRS_DEFAULT)
 }
 
-fn unknown_key(table: &toml::Table, prefix: &str) -> Result<(), String> {
-    for (key, value) in table {
-        let full = format!("{prefix}{key}");
-        let below = format!("{full}.");
-        if !KEYS.iter().any(|known| *known == full || known.starts_with(&below)) {
-            return Err(format!("unknown key `{full}`; the nearest known one is `{}`", nearest(&full)));
-        }
-        if let toml::Value::Table(inner) = value {
-            unknown_key(inner, &below)?;
-        }
-    }
-    Ok(())
-}
-
-fn nearest(key: &str) -> &'static str {
-    let ratio = |known: &&&str| (similar::TextDiff::from_chars(key, **known).ratio() * 1e6) as u64;
-    KEYS.iter().max_by_key(ratio).copied().unwrap_or(KEYS[0])
+/// One of an enum, by the name that it has in settings and reports.
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    toml::Value::from(name).try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{KEYS, parse};
+    use std::path::{Path, PathBuf};
 
-    #[test]
-    fn an_unknown_key_names_the_nearest_one() {
-        let problem = parse("[loop]\nmax_turn = 3\n").map(|_| ()).expect_err("unknown");
-        assert_eq!(problem, "unknown key `loop.max_turn`; the nearest known one is `loop.max_turns`");
-        let problem = parse("[sandbox.limit]\nwall_s = 3\n").map(|_| ()).expect_err("unknown");
-        assert!(problem.contains("`sandbox.limit`"), "{problem}");
+    use super::keys::{KEYS, Usual};
+    use super::{Flags, Folders, KeySource, Settings, Values, api_key, file};
+    use crate::base::fs;
+    use crate::settings::values::Origin;
+    use crate::{base::report::Backend, sandbox};
+
+    fn of(text: &str) -> Settings {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = folder.path().join("own.toml");
+        fs::replace(&own, text.as_bytes()).expect("written");
+        Settings::resolve(&Flags { config: Some(own), ..Flags::default() }).expect("settings")
     }
 
-    #[test]
-    fn the_settings_in_the_documentation_are_settings() {
-        let text = include_str!("../docs/models.md");
-        let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
-        assert_eq!(parse(block).expect("settings").model.context, Some(32768));
+    fn shown(settings: &Settings) -> String {
+        let Settings { gateway, sandbox, max_turns, max_repairs, frontend, .. } = settings;
+        format!("{gateway:?} {sandbox:?} {max_turns} {max_repairs} {frontend:?} {:?}", settings.folders.sessions)
     }
 
+    /// What the table calls the default is what holds without a word.
     #[test]
-    fn every_known_key_is_accepted_by_the_tables() {
+    fn a_default_that_is_typed_changes_nothing() {
+        let nothing = shown(&of(""));
         for key in KEYS {
-            let (table, name) = key.rsplit_once('.').expect("a dot");
-            let accepted = ["1", "true", "\"off\"", "\"auto\"", "[]"]
-                .iter()
-                .any(|value| parse(&format!("[{table}]\n{name} = {value}\n")).is_ok());
-            assert!(accepted, "{key}");
+            let (table, name) = key.parts();
+            if let Usual::Value(value) = &key.default {
+                assert_eq!(shown(&of(&format!("[{table}]\n{name} = {}\n", value()))), nothing, "{}", key.name);
+            }
+        }
+    }
+
+    /// And what is typed counts: no key is read and forgotten.
+    #[test]
+    fn every_key_changes_something() {
+        let nothing = shown(&of(""));
+        for key in KEYS {
+            let (table, name) = key.parts();
+            let tries = ["1", "7", "\"off\"", "\"full\"", "\"never\"", "[\"kill\"]", "\"/some/word\""];
+            let texts = tries.map(|value| format!("[{table}]\n{name} = {value}\n"));
+            let mut typed = texts.iter().filter(|text| file::read(text).is_ok());
+            let changes = typed.any(|text| shown(&of(text)) != nothing);
+            // Where a key comes from has a test of its own.
+            assert!(changes || key.name.starts_with("model.api_key_"), "{}", key.name);
         }
     }
 
     #[test]
-    fn a_wrong_type_is_told_with_its_line() {
-        let problem = parse("[model]\nseed = \"x\"\n").map(|_| ()).expect_err("a string");
-        assert_eq!(problem, "line 2: invalid type: string \"x\", expected i64");
-        let problem = parse("[model\n").map(|_| ()).expect_err("no table");
-        assert_eq!(problem, "line 1: unclosed table, expected `]`");
+    fn a_name_of_the_table_is_one_of_the_program() {
+        for name in ["auto", "ns", "bwrap", "landlock", "off"] {
+            let text = format!(
+                "[sandbox]\nbackend = \"{name}\"\nrequire = [\"fs-write\", \"fs-read\", \"network\", \"kill\", \"limits\"]\n"
+            );
+            let settings = of(&text);
+            assert_eq!(Ok(settings.sandbox.backend), sandbox::Choice::parse(name));
+            assert_eq!(settings.sandbox.require.len(), 5);
+        }
     }
 
     #[test]
-    fn a_number_that_cannot_work_is_named() {
-        for (table, line) in [
-            ("sandbox.limits", "wall_s = 0"),
-            ("sandbox.limits", "validation_wall_s = -1"),
-            ("sandbox.limits", "cpu_s = nan"),
-            ("sandbox.limits", "memory_mib = 0"),
-            ("sandbox.limits", "output_mib = 9000000000000000"),
-            ("loop", "max_turns = 0"),
-            ("model", "temperature = inf"),
-            ("model.limits", "first_token_s = 0"),
-        ] {
-            let problem = parse(&format!("[{table}]\n{line}\n")).map(|_| ()).expect_err(line);
-            let key = line.split(' ').next().unwrap_or_default();
-            assert!(problem.starts_with(&format!("`{table}.{key}` must be ")), "{problem}");
-        }
+    fn flags_come_last_and_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = folder.path().join("own.toml");
+        fs::replace(&own, b"[model]\nname = 'a'\n[loop]\nmax_turns = 3\n").expect("written");
+        let flags = Flags {
+            model: Some("b".to_owned()),
+            backend: Some(sandbox::Choice::Only(Backend::Bwrap)),
+            config: Some(own.clone()),
+            ..Flags::default()
+        };
+        let settings = Settings::resolve(&flags).expect("settings");
+        assert_eq!((settings.gateway.model.as_deref(), settings.max_turns), (Some("b"), 3));
+        assert_eq!(settings.values.in_force(&super::keys::MODEL).1, Origin::Flag("--model"));
+        assert_eq!(settings.values.in_force(&super::keys::MAX_TURNS).1, Origin::User(own));
+        let backend = settings.values.in_force(&super::keys::BACKEND);
+        assert_eq!((backend.0, backend.1), (Some("bwrap".into()), Origin::Flag("--sandbox")));
+    }
+
+    #[test]
+    fn a_key_of_the_file_is_for_the_endpoint_of_the_file() {
+        let folders = Folders {
+            sessions: PathBuf::from("/x"),
+            settings: PathBuf::from("/settings"),
+            state: PathBuf::from("/x"),
+            home: Some(PathBuf::from("/home/you")),
+        };
+        let source = |text: &str, endpoint: Option<&str>| {
+            let mut values = Values::default();
+            for typed in file::read(text).expect("sound") {
+                values.put(typed.key, typed.value, Origin::User(PathBuf::new()));
+            }
+            values.put_if(&super::keys::ENDPOINT, endpoint, Origin::Flag("--endpoint"));
+            api_key(&values, &folders).1
+        };
+        let of_file = |path: &str| KeySource::File(Path::new(path).to_owned());
+        let endpoint = "[model]\nendpoint = 'http://a'\n";
+        assert_eq!(source(&format!("{endpoint}api_key_file = 'k'"), None), of_file("/settings/k"));
+        assert_eq!(source(&format!("{endpoint}api_key_file = '~/k'"), None), of_file("/home/you/k"));
+        assert_eq!(source(&format!("{endpoint}api_key_file = '/k'"), Some("http://b")), KeySource::Nowhere);
+        assert_eq!(source("[model]\napi_key_file = '/k'", None), KeySource::Nowhere);
+        let both = format!("{endpoint}api_key_env = 'NOBODY_SETS_THIS'\napi_key_command = 'tell'");
+        assert_eq!(source(&both, None), KeySource::Command("tell".to_owned()));
     }
 }

@@ -11,10 +11,9 @@ use crate::core::conversation::Conversation;
 use crate::core::event::Event;
 use crate::core::op::{Ask, Interrupt, Source};
 use crate::frontend::headless;
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
-use crate::settings::Settings;
 
 pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure> {
     let place = home::checked(&job.place, &job.settings, job.mode)?;
@@ -25,11 +24,12 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
     }
     let (prompts, scripts) = parts::words_and_policy(&job)?;
     let sandbox = parts::sandbox(&job);
-    let (gateway, sandbox) = side_by_side(&job.settings, &interrupt, sandbox).await?;
-    let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
-    let ask = ask_of(&job.words, &prompts)?;
     let (events, shown) = mpsc::channel(EVENTS);
     let screen = tokio::spawn(headless::show(shown, job.show, interrupt.clone()));
+    let server = parts::server(&job.settings, &events);
+    let (gateway, sandbox) = side_by_side(&server, &interrupt, sandbox).await?;
+    let Home { inside, held: _held } = Home::open(&job.settings, &place)?;
+    let ask = ask_of(&job.words, &prompts)?;
     for notice in job.notices.iter().chain(&inside.repaired) {
         // The front end was started just now: it listens.
         let _ = events.send(Event::Notice(notice.clone())).await;
@@ -52,13 +52,13 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
 
 /// The server is looked for while the sandbox tests itself.
 async fn side_by_side(
-    settings: &Settings,
+    server: &gateway::Options,
     interrupt: &Interrupt,
     sandbox: parts::Testing,
 ) -> Result<(Gateway, Option<Sandbox>), Failure> {
     let token = interrupt.token();
     let gateway = tokio::select! {
-        gateway = Gateway::connect(&settings.gateway) => gateway.map_err(Failure::from),
+        gateway = Gateway::connect(server) => gateway.map_err(Failure::from),
         () = token.cancelled() => {
             Err(Failure { message: "interrupted".to_owned(), hints: Vec::new(), exit_code: interrupt.exit_code() })
         }

@@ -114,10 +114,12 @@ async fn session(job: &mut Job, interrupt: &Interrupt) -> Result<(Left, Place), 
     let ways = Ways { events, interrupt: interrupt.clone(), answers: Some(answers) };
     fs::make_folders(&job.settings.folders.state)?;
     let frontend = &job.settings.frontend;
-    let open_editor = frontend
-        .editor
-        .clone()
-        .map(|editor| -> OpenEditor { Arc::new(move |file: &Path| sandbox::edit_with(&editor, file)) });
+    let open_editor = frontend.editor.clone().map(|editor| -> OpenEditor {
+        Arc::new(move |file: &Path| {
+            sandbox::edit_with(&editor, file)
+                .map_err(|why| format!("`{editor}` failed ({why}); the message is as it was"))
+        })
+    });
     let options = repl::Options {
         look: job.look,
         asks_ground: job.asks_ground,
@@ -191,7 +193,8 @@ async fn attend(
     let outside = Outside { gateway: None, sandbox, prompts, scripts };
     let (parts, records) = parts::join(job, inside, outside, ways);
     let mut conversation = Conversation::begin(parts, &records).await?;
-    let mut looking = Some(Box::pin(Gateway::connect(&job.settings.gateway)));
+    let server = conversation.server_options().clone();
+    let mut looking = Some(Box::pin(Gateway::connect(&server)));
     loop {
         let found = async {
             match &mut looking {

@@ -12,11 +12,12 @@ use crate::command::keep_model::keep_model;
 use crate::core::conversation::{Limits, Mode, Parts};
 use crate::core::event::Event;
 use crate::core::op::{Answers, Interrupt};
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::prompting::Prompts;
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::scripting::Scripts;
 use crate::session::record::Record;
+use crate::settings::Settings;
 
 /// Events that may wait for the front end; a slow one slows the stream down and not the log.
 pub const EVENTS: usize = 1_024;
@@ -65,12 +66,25 @@ pub async fn tested(testing: Testing) -> Result<Option<Sandbox>, Failure> {
     Ok(sandbox?)
 }
 
+/// Where the server is looked for; what that waits for is told to the front end.
+pub fn server(settings: &Settings, events: &mpsc::Sender<Event>) -> gateway::Options {
+    // The front end ends when nobody can tell it anything any more: this one must not count.
+    let events = events.downgrade();
+    let listener = gateway::Listener::new(move |text| {
+        if let Some(events) = events.upgrade() {
+            // A front end that is behind by a thousand lines can do without this one.
+            let _ = events.try_send(Event::Notice(text));
+        }
+    });
+    gateway::Options { listener, ..settings.gateway.clone() }
+}
+
 pub fn join(job: &Job, inside: Inside, outside: Outside, ways: Ways) -> (Parts, Vec<Record>) {
     let settings = &job.settings;
     let parts = Parts {
         session: inside.session,
         gateway: outside.gateway,
-        server: settings.gateway.clone(),
+        server: server(settings, &ways.events),
         workspace: inside.workspace,
         versions: Arc::new(Mutex::new(inside.versions)),
         sandbox: outside.sandbox.map(Arc::new),

@@ -14,4 +14,6 @@ pub mod path;
 pub mod printable;
 pub mod report;
 pub mod secrets;
+pub mod streams;
+pub mod temporary;
 pub mod usage;

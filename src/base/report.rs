@@ -103,6 +103,18 @@ pub enum Backend {
     Off,
 }
 
+impl Backend {
+    /// As settings and reports call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ns => "ns",
+            Self::Bwrap => "bwrap",
+            Self::Landlock => "landlock",
+            Self::Off => "off",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guarantee {
@@ -132,6 +144,16 @@ pub enum Network {
     #[default]
     Off,
     Full,
+}
+
+impl Network {
+    /// As settings and reports call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Full => "full",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,24 +78,12 @@ fn manner(options: &Options) -> Manner {
 /// What may be written to the terminal beside text, and whether it is asked what that stands on.
 pub fn look(options: &Options, wanted: &Frontend) -> (Look, bool) {
     let wishes = TerminalWishes::find();
-    let when = match options.color {
-        Some(Color::Auto) => When::Auto,
-        Some(Color::Always) => When::Always,
-        Some(Color::Never) => When::Never,
-        None => wanted.color,
-    };
-    let color = match when {
+    let color = match wanted.color {
         When::Auto => !wishes.no_color && !wishes.dumb,
         When::Always => true,
         When::Never => false,
     };
-    let theme = match options.theme {
-        Some(Theme::Auto) => settings::Theme::Auto,
-        Some(Theme::Dark) => settings::Theme::Dark,
-        Some(Theme::Light) => settings::Theme::Light,
-        None => wanted.theme,
-    };
-    let ground = match theme {
+    let ground = match wanted.theme {
         // With its own sixteen colours a terminal knows best.
         settings::Theme::Auto => Ground::Unknown,
         settings::Theme::Dark | settings::Theme::Light if !wishes.many_colors => Ground::Unknown,
@@ -104,7 +92,7 @@ pub fn look(options: &Options, wanted: &Frontend) -> (Look, bool) {
     };
     let motion = !options.plain && !wishes.dumb;
     let signs = if wishes.not_utf8 { Signs::Ascii } else { Signs::Unicode };
-    let asks = theme == settings::Theme::Auto && color && motion && wishes.many_colors && wishes.answers;
+    let asks = wanted.theme == settings::Theme::Auto && color && motion && wishes.many_colors && wishes.answers;
     (Look { color, motion, folds: motion && !wanted.unfolded, ground, signs }, asks)
 }
 
@@ -138,6 +126,16 @@ pub fn flags(options: &Options) -> Flags {
         network: options.net.map(|net| match net {
             Net::Off => Network::Off,
             Net::Full => Network::Full,
+        }),
+        color: options.color.map(|color| match color {
+            Color::Auto => When::Auto,
+            Color::Always => When::Always,
+            Color::Never => When::Never,
+        }),
+        theme: options.theme.map(|theme| match theme {
+            Theme::Auto => settings::Theme::Auto,
+            Theme::Dark => settings::Theme::Dark,
+            Theme::Light => settings::Theme::Light,
         }),
         config: options.config.clone(),
     }

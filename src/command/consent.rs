@@ -35,7 +35,7 @@ pub fn ask(place: &Place, folders: &Folders) -> Result<(), Failure> {
 
 /// The settings with the project's own let in where the user has seen them as they are, and what is to be said of it.
 pub fn project(workspace: &Path, settings: &Settings, asking: Asking) -> Result<(Settings, Vec<String>), Failure> {
-    let mut settings = settings.without_project();
+    let mut settings = settings.clone();
     if asking == Asking::Needless {
         settings.trust_project(workspace, None)?;
         return Ok((settings, Vec::new()));

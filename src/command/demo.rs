@@ -8,7 +8,7 @@ use crate::command::failure::Failure;
 use crate::command::input::{self, Input};
 use crate::command::job::{Manner, Plan};
 use crate::playback::{Player, Reply};
-use crate::settings::Settings;
+use crate::settings::{self, KeySource, Settings};
 
 /// A conversation as it was recorded: the user's words and the model's replies.
 struct Recording {
@@ -62,6 +62,8 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     })?;
     let mut settings = Settings::resolve(&chat::flags(options))?;
     settings.gateway = crate::gateway::Options { endpoint: Some(player.url().to_owned()), ..Default::default() };
+    // The recording wants no key, so nobody is asked for one.
+    settings.api_key = KeySource::Nowhere;
     // What was recorded was made with the built-in ones; a fault in the user's own is not the demo's to trip over.
     settings.scripting.user = None;
     settings.prompting.user = None;
@@ -76,8 +78,16 @@ pub fn run(demo: &Demo, options: &Options) -> Result<Plan, Failure> {
     Ok(Plan::Converse(Box::new(job)))
 }
 
+/// What can be played, and what happens in it.
+pub fn recordings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RECORDINGS.iter().map(|recording| (recording.name, recording.about))
+}
+
 fn find(name: Option<&str>) -> Result<&'static Recording, Failure> {
-    let Some(name) = name else { return Ok(&RECORDINGS[0]) };
+    let Some(name) = name else {
+        // Without Python the first one would be a demonstration of what is missing.
+        return Ok(if settings::is_on_path("python3") { &RECORDINGS[0] } else { &RECORDINGS[1] });
+    };
     RECORDINGS.iter().find(|recording| recording.name == name).ok_or_else(|| {
         let known: Vec<&str> = RECORDINGS.iter().map(|recording| recording.name).collect();
         Failure::usage(format!("no recording is named `{name}`"), format!("there are {}", known.join(" and ")))

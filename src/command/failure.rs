@@ -23,7 +23,12 @@ impl Failure {
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        Self { message: error.to_string(), hints: Vec::new(), exit_code: 2 }
+        let hint = match &error {
+            SettingsError::File { .. } => Some("`faos config edit` opens it, `faos config check` names every fault"),
+            SettingsError::Project { .. } => Some("mend it; until you trust it again it is left out"),
+            SettingsError::Fs(_) | SettingsError::Flag { .. } | SettingsError::NoHome => None,
+        };
+        Self { message: error.to_string(), hints: hint.map(str::to_owned).into_iter().collect(), exit_code: 2 }
     }
 }
 

@@ -2,12 +2,14 @@
 
 pub mod chat;
 pub mod completions;
+pub mod config;
 pub mod consent;
 pub mod demo;
 pub mod doctor;
 pub mod eject;
 pub mod failure;
 pub mod fork;
+pub mod help;
 pub mod input;
 pub mod job;
 pub mod keep_model;

@@ -26,14 +26,16 @@ pub fn run(command: &cli::Sandbox, options: &Options) -> Result<Plan, Failure> {
     let workspace = workspace(options, &settings.folders)?;
     let stdin = input::piped()?;
     let sandbox = Sandbox::open(&settings.sandbox)?;
-    let order = Order { script: script(&command.command), stdin, settings, workspace };
+    let before = command.report.is_some().then(|| workspace.stamps()).transpose()?;
+    let order = Order { script: script(&command.command), stdin, settings, workspace: workspace.clone() };
     let (finished, stopped) = to_its_end(sandbox, order)?;
-    let Finished { report, stderr, .. } = finished;
+    let Finished { mut report, stderr, .. } = finished;
     if report.exit.kind == ExitKind::SetupFailed {
         return Err(Failure { message: stderr.trim().to_owned(), hints: Vec::new(), exit_code: 5 });
     }
     report.degraded.iter().for_each(|degraded| output::say(&format!("warning: {degraded}")));
-    if let Some(to) = &command.report {
+    if let (Some(to), Some(before)) = (&command.report, before) {
+        report.files_changed = before.changes_to(&workspace.stamps()?);
         tell(&report, to)?;
     }
     Ok(Plan::Done(stopped.unwrap_or_else(|| code(&report))))
@@ -118,7 +120,7 @@ fn to_its_end(sandbox: Sandbox, order: Order) -> Result<(Finished, Option<u8>), 
                 packages: None,
             };
             let stop = through.interrupt.token();
-            sandbox.run(&spec, &stop, &mut |stream, bytes| through.take(stream, bytes))
+            sandbox.run(&spec, &stop, &mut |chunk| through.take(chunk.stream, chunk.bytes))
         });
         let finished = running.await.map_err(|error| internal(format!("a worker thread ended: {error}")))?;
         Ok((finished?, interrupt.token().is_cancelled().then(|| interrupt.exit_code())))
@@ -140,7 +142,7 @@ impl Through {
 
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         let mut text = String::new();
-        let bytes = match &mut self.filters[usize::from(stream == Stream::Stderr)] {
+        let bytes = match &mut self.filters[stream as usize] {
             Some(filter) => {
                 filter.push_bytes(bytes, &mut text);
                 text.as_bytes()

@@ -18,41 +18,43 @@ use crate::settings::Folders;
 const KIND: &str = "script";
 
 pub fn run(scripts: &Scripts, options: &Options) -> Result<Plan, Failure> {
-    if let Some(ScriptsCommand::Trust { revoke }) = &scripts.command {
-        return if *revoke { forget(options) } else { trust(options) };
-    }
-    let settings = chat::settings_here(options)?;
+    let settings = || chat::settings_here(options);
     match &scripts.command {
-        None | Some(ScriptsCommand::List) => {
-            let (loaded, faults) = scripting::check(&settings.scripting)?;
-            let text = list(&loaded, &scripting::in_use(&settings.scripting)?);
-            if faults.is_empty() {
-                return output::print(&text);
-            }
-            let hint = "`faos scripts check` names file, line and column";
-            let failure = faulty(&faults);
-            output::print_then(&text, Failure { hints: [vec![hint.to_owned()], failure.hints].concat(), ..failure })
-        }
-        Some(ScriptsCommand::Check) => {
-            let (_, faults) = scripting::try_out(&settings.scripting)?;
-            if faults.is_empty() {
-                let count = scripting::in_use(&settings.scripting)?.len();
-                return output::print(&format!("{count} scripts, all sound\n"));
-            }
-            let lines: String = faults.iter().map(|fault| format!("{}\n", one_line(fault))).collect();
-            if scripting::check(&settings.scripting)?.1.is_empty() {
-                return output::print_then(&lines, failing(&faults));
-            }
-            output::print_then(&lines, faulty(&faults))
-        }
-        Some(ScriptsCommand::Trust { .. }) => Ok(Plan::Done(0)),
+        None | Some(ScriptsCommand::List) => listed(&settings()?.scripting),
+        Some(ScriptsCommand::Check) => checked(&settings()?.scripting),
+        Some(ScriptsCommand::Trust { revoke: false }) => trust(options),
+        Some(ScriptsCommand::Trust { revoke: true }) => forget(options),
         Some(ScriptsCommand::Show { name }) => {
-            replaceable::show(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name)
+            replaceable::show(&replaceables(scripting::in_use(&settings()?.scripting)?), KIND, name)
         }
         Some(ScriptsCommand::Diff { name }) => {
-            replaceable::diff(&replaceables(scripting::in_use(&settings.scripting)?), KIND, name.as_deref())
+            replaceable::diff(&replaceables(scripting::in_use(&settings()?.scripting)?), KIND, name.as_deref())
         }
     }
+}
+
+fn listed(options: &scripting::Options) -> Result<Plan, Failure> {
+    let (loaded, faults) = scripting::check(options)?;
+    let text = list(&loaded, &scripting::in_use(options)?);
+    if faults.is_empty() {
+        return output::print(&text);
+    }
+    let hint = "`faos scripts check` names file, line and column";
+    let failure = faulty(&faults);
+    output::print_then(&text, Failure { hints: [vec![hint.to_owned()], failure.hints].concat(), ..failure })
+}
+
+fn checked(options: &scripting::Options) -> Result<Plan, Failure> {
+    let (_, faults) = scripting::try_out(options)?;
+    if faults.is_empty() {
+        let count = scripting::in_use(options)?.len();
+        return output::print(&format!("{count} scripts, all sound\n"));
+    }
+    let lines: String = faults.iter().map(|fault| format!("{}\n", one_line(fault))).collect();
+    if scripting::check(options)?.1.is_empty() {
+        return output::print_then(&lines, failing(&faults));
+    }
+    output::print_then(&lines, faulty(&faults))
 }
 
 /// Shown, and asked at a terminal. Without one the command itself is the user's word: a run of the model's cannot give it.

@@ -26,7 +26,7 @@ pub fn run(sessions: &Sessions, options: &Options) -> Result<Plan, Failure> {
             warn(&problems);
             output::print(&table(&summaries))
         }
-        Some(SessionsCommand::Show { session }) => show::run(&named(folder, session.as_deref())?),
+        Some(SessionsCommand::Show { session, run }) => show::run(&named(folder, session.as_deref())?, *run),
         Some(SessionsCommand::Search { words }) => search::run(folder, words),
         Some(SessionsCommand::Rename { session, title }) => rename(folder, session, title),
         Some(SessionsCommand::Export { session, format, output, keep_keys }) => {

@@ -10,7 +10,7 @@ use crate::core::show::stats;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view;
-use crate::scripting::{CommandDecision, PromptDecision, SessionEnd};
+use crate::scripting::{CommandDecision, PromptDecision, PromptEvent, SessionEnd};
 use crate::session::record::{Entry, Record};
 
 /// Labels of the scripts that the user has switched off, in the log.
@@ -55,7 +55,9 @@ impl Conversation {
     ) -> Result<Option<String>, Stopped> {
         let Some(scripts) = &self.parts.scripts else { return Ok(Some(text.to_owned())) };
         let (at, token) = (self.setting(turn), self.parts.interrupt.token());
-        let hooked = scripts.on_prompt(&at, text, source.name(), self.host(), &token).await?;
+        let files = if source == Source::Keyboard { self.files_named(text) } else { Vec::new() };
+        let event = PromptEvent { text: text.to_owned(), source: source.name().to_owned(), files };
+        let hooked = scripts.on_prompt(&at, event, self.host(), &token).await?;
         match self.hooked(hooked).await {
             PromptDecision::Go { text, context } => {
                 let pieces: Vec<String> = std::iter::once(text).chain(context).collect();

@@ -14,9 +14,7 @@ impl Conversation {
     pub(super) async fn attach(&mut self, message: &str) -> Result<(), Stopped> {
         for name in names(message) {
             let workspace = self.parts.workspace.clone();
-            let is_there = |path: &RelPath| !matches!(workspace.entry(path), workspace::Entry::Absent);
-            let path_of = |name: &str| RelPath::parse(name.split(':').next().unwrap_or(name)).ok();
-            if !path_of(&name).is_some_and(|path| is_there(&path)) {
+            if !self.is_there(&name) {
                 // A name alone, as in `@dataclass`, is a word; one with a dot, a slash or a space was meant as a path.
                 if !name.contains(['.', '/', ' ']) {
                     continue;
@@ -35,6 +33,17 @@ impl Conversation {
             }
         }
         Ok(())
+    }
+
+    /// The files that would be attached.
+    pub(super) fn files_named(&self, message: &str) -> Vec<String> {
+        names(message).into_iter().filter(|name| self.is_there(name)).collect()
+    }
+
+    /// Lines may be named behind the path.
+    fn is_there(&self, name: &str) -> bool {
+        let path = RelPath::parse(name.split(':').next().unwrap_or(name));
+        path.is_ok_and(|path| !matches!(self.parts.workspace.entry(&path), workspace::Entry::Absent))
     }
 }
 

@@ -33,6 +33,8 @@ impl Conversation {
         if gateway.estimate(&messages) < room / 2 {
             return Ok(());
         }
+        // Counting and summing up are requests, too, and may take minutes: what the user said is on the disk before them.
+        self.parts.session.sync().await?;
         let tokens = self.counted(gateway, &messages).await.unwrap_or_else(|| gateway.estimate(&messages));
         if tokens < room || !self.can_compact() {
             return Ok(());
@@ -72,8 +74,6 @@ impl Conversation {
     }
 
     pub(super) async fn compact(&mut self, turn: &mut Turn) -> Result<(), Stopped> {
-        // A summary is a request, too, and may take minutes: what the user said is on the disk before it.
-        self.parts.session.sync().await?;
         let kept = self.kept();
         turn.compacted = true;
         let (summary, usage) = match self.summary_of_the_model(kept).await? {

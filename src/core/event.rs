@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::ids::SessionId;
 use crate::base::report::{FileChange, RunReport};
+use crate::base::streams::Stream;
 use crate::base::usage::Usage;
 use crate::core::view::{ActionKind, DeltaKind, RunSource, ValidationOutcome, Verdict, View};
 
@@ -41,7 +42,11 @@ pub enum Event {
     },
     RunOutput {
         run: u32,
-        stream: OutputStream,
+        stream: Stream,
+        /// Of all chunks of this run, from 1.
+        seq: u64,
+        /// Seconds since the run began.
+        at_s: f64,
         text: String,
     },
     RunFinished {
@@ -174,12 +179,6 @@ pub enum ActionOutcome {
     Applied,
     Refused,
     Noop,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputStream {
-    Stdout,
-    Stderr,
 }
 
 /// How a request ended: the `result` object of the contract.

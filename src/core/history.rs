@@ -3,6 +3,7 @@
 //! Invariant: messages are only ever appended, so the messages of one request are the first ones of the next.
 
 use crate::base::message::{Message, Role};
+use crate::base::usage::Usage;
 use crate::core::feedback::NO_SUCH_FILE;
 use crate::core::joined::{Joined, ending_of};
 use crate::core::seen::Seen;
@@ -48,6 +49,8 @@ pub struct History {
     pub state: State,
     /// How the last reply ended.
     pub finish: Option<Finish>,
+    /// What it took; of one in pieces all of them.
+    pub usage: Usage,
     pub turn: u32,
     /// Who was asked last.
     pub model: String,
@@ -237,7 +240,10 @@ impl History {
                 self.in_reply = true;
                 self.partial.push_str(text);
             }
-            Entry::ReplyFinished { reason, .. } => self.reply_finished(*reason),
+            Entry::ReplyFinished { reason, usage } => {
+                self.usage.add(usage);
+                self.reply_finished(*reason);
+            }
             Entry::Compacted { summary, keeps, system_prompt, .. } => self.compacted(summary, *keeps, system_prompt),
             Entry::FilesChanging { files } => self.changing.clone_from(files),
             Entry::VersionKept { version, .. } => self.version = Some(*version),
@@ -348,6 +354,7 @@ impl History {
     fn request_sent(&mut self, feedback: Option<&str>, continues: Option<&Continues>) {
         if continues.is_none() {
             self.done = Done::default();
+            self.usage = Usage::default();
         }
         let mut reply = std::mem::take(&mut self.reply);
         let left_out = reply.asked(continues, self.last_reply());

@@ -38,12 +38,14 @@ impl Conversation {
         for note in notes {
             self.emit(Event::Notice(note)).await;
         }
+        let usage = self.history.usage;
         let event = |text: &str, actions: &[Action]| ReplyEvent {
             text: text.to_owned(),
             reasoning,
             actions: values(actions),
             unnamed: values(&unnamed),
             finish_reason: finish_name(finish).to_owned(),
+            usage,
         };
         let Some(actions) = self.shaped_reply(turn, event, actions).await? else { return Ok(Next::Ask) };
         if self.parts.interrupt.token().is_cancelled() {
@@ -194,12 +196,14 @@ impl Conversation {
         if actions.is_empty() {
             return Ok(Vec::new());
         }
+        let usage = self.history.usage;
         let event = |text: &str, actions: &[Action]| ReplyEvent {
             text: text.to_owned(),
             reasoning: String::new(),
             actions: values(actions),
             unnamed: Vec::new(),
             finish_reason: finish_name(Finish::Stop).to_owned(),
+            usage,
         };
         Ok(tasks_of(self.shaped_reply(turn, event, actions).await?.unwrap_or_default()))
     }

@@ -10,14 +10,14 @@ use crate::base::fs;
 use crate::base::printable::Printable;
 use crate::base::report::{Network, RunReport};
 use crate::core::conversation::{Conversation, Mode};
-use crate::core::event::{ActionOutcome, Event, OutputStream};
+use crate::core::event::{ActionOutcome, Event};
 use crate::core::feedback;
 use crate::core::limits::{as_map, tightened};
 use crate::core::op::Told;
 use crate::core::turn::Turn;
 use crate::core::verdict::Stopped;
 use crate::core::view::RunSource;
-use crate::sandbox::{Limits, Sandbox, Spec, Stream, View};
+use crate::sandbox::{Chunk, Limits, Sandbox, Spec, View};
 use crate::scripting::{RunDecision, RunEvent, RunResult, RunResultDecision};
 use crate::session::Session;
 use crate::session::record::Entry;
@@ -105,9 +105,9 @@ impl Runner {
             packages: packages.as_deref(),
         };
         let mut filters = [Printable::default(), Printable::default()];
-        let mut live = |stream: Stream, bytes: &[u8]| {
+        let mut live = |chunk: &Chunk<'_>| {
             if !scratch {
-                self.show(number, stream, bytes, &mut filters);
+                self.show(number, chunk, &mut filters);
             }
         };
         if scratch {
@@ -145,14 +145,11 @@ impl Runner {
         Ok(versions.keep(&self.workspace, &format!("run {run}"))?)
     }
 
-    fn show(&self, run: u32, stream: Stream, bytes: &[u8], filters: &mut [Printable; 2]) {
-        let (stream, filter) = match stream {
-            Stream::Stdout => (OutputStream::Stdout, &mut filters[0]),
-            Stream::Stderr => (OutputStream::Stderr, &mut filters[1]),
-        };
+    fn show(&self, run: u32, chunk: &Chunk<'_>, filters: &mut [Printable; 2]) {
+        let Chunk { stream, seq, at_s, bytes } = *chunk;
         let mut text = String::new();
-        filter.push_bytes(bytes, &mut text);
-        self.tell(Event::RunOutput { run, stream, text });
+        filters[stream as usize].push_bytes(bytes, &mut text);
+        self.tell(Event::RunOutput { run, stream, seq, at_s, text });
     }
 
     fn tell(&self, event: Event) {

@@ -70,7 +70,8 @@ impl Conversation {
                 if let Err(stopped) = self.show(&Topic::Models).await {
                     self.error(&stopped, 0).await;
                 }
-                self.emit(Event::Notice("`/model NAME` chooses one, and then you can begin".to_owned())).await;
+                let text = "`/model NAME` chooses one, and then you can begin; `/model NAME --save` keeps it for later sessions";
+                self.emit(Event::Notice(text.to_owned())).await;
             }
             Err(error) => {
                 self.error(&error.into(), 0).await;

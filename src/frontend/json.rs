@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::clock;
-use crate::core::event::{ActionOutcome, Event, Finished, OutputStream, SessionInfo};
+use crate::core::event::{ActionOutcome, Event, Finished, SessionInfo};
 
 /// What every line holds beside its own fields; known from the first event on.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +60,8 @@ fn fields_of(event: &Event) -> Option<(&'static str, Value)> {
         Event::RunStarted { run, source, command } => {
             ("run", json!({ "phase": "started", "run": run, "source": source, "command": command }))
         }
-        Event::RunOutput { run, stream, text } => {
-            ("run", json!({ "phase": "output", "run": run, "stream": stream_name(*stream), "text": text }))
+        Event::RunOutput { run, stream, seq, at_s, text } => {
+            ("run", json!({ "phase": "output", "run": run, "stream": stream, "seq": seq, "at_s": at_s, "text": text }))
         }
         Event::RunFinished { run, source, report } => {
             let mut fields = serde_json::to_value(report).unwrap_or_default();
@@ -135,12 +135,5 @@ fn outcome(outcome: ActionOutcome) -> &'static str {
         ActionOutcome::Applied => "applied",
         ActionOutcome::Refused => "refused",
         ActionOutcome::Noop => "noop",
-    }
-}
-
-fn stream_name(stream: OutputStream) -> &'static str {
-    match stream {
-        OutputStream::Stdout => "stdout",
-        OutputStream::Stderr => "stderr",
     }
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use crate::base::printable::printable;
 use crate::base::report::{ChangeKind, ExitKind, Network, RunReport};
+use crate::base::streams::Stream;
 use crate::base::usage::Usage;
-use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, LineCount, OutputStream, SessionInfo};
+use crate::core::event::{ActionEvent, ActionOutcome, Event, Finished, LineCount, SessionInfo};
 use crate::core::view::{ActionKind, ValidationOutcome, Verdict};
 
 /// Lines of a failed check that are shown; all of them are in the session.
@@ -130,10 +131,10 @@ impl Narrator {
         format!("edited {}{}{places}\n", printable(&path), diffstat(lines))
     }
 
-    fn output(&mut self, stream: OutputStream, text: &str, out: &mut String) {
+    fn output(&mut self, stream: Stream, text: &str, out: &mut String) {
         let rest = match stream {
-            OutputStream::Stdout => &mut self.unfinished[0],
-            OutputStream::Stderr => &mut self.unfinished[1],
+            Stream::Stdout => &mut self.unfinished[0],
+            Stream::Stderr => &mut self.unfinished[1],
         };
         for piece in text.split_inclusive('\n') {
             rest.push_str(piece);
@@ -346,8 +347,9 @@ fn cost(usage: &Usage) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Narrator, cost};
+    use crate::base::streams::Stream;
     use crate::base::usage::Usage;
-    use crate::core::event::{ActionEvent, ActionOutcome, Event, OutputStream};
+    use crate::core::event::{ActionEvent, ActionOutcome, Event};
     use crate::core::view::ActionKind;
 
     fn told(events: impl IntoIterator<Item = Event>) -> String {
@@ -355,8 +357,8 @@ mod tests {
         events.into_iter().map(|event| narrator.lines(&event)).collect()
     }
 
-    fn output(stream: OutputStream, text: &str) -> Event {
-        Event::RunOutput { run: 1, stream, text: text.to_owned() }
+    fn output(stream: Stream, text: &str) -> Event {
+        Event::RunOutput { run: 1, stream, seq: 1, at_s: 0.1, text: text.to_owned() }
     }
 
     fn edit(path: &str) -> Event {
@@ -373,18 +375,18 @@ mod tests {
     #[test]
     fn output_is_told_in_whole_lines() {
         let pieces = [
-            output(OutputStream::Stdout, "test_a ... "),
-            output(OutputStream::Stderr, "warn"),
-            output(OutputStream::Stdout, "ok\ntest_b ... "),
-            output(OutputStream::Stderr, "ing\n\n"),
-            output(OutputStream::Stdout, "FAIL\n"),
+            output(Stream::Stdout, "test_a ... "),
+            output(Stream::Stderr, "warn"),
+            output(Stream::Stdout, "ok\ntest_b ... "),
+            output(Stream::Stderr, "ing\n\n"),
+            output(Stream::Stdout, "FAIL\n"),
         ];
         assert_eq!(told(pieces), "  | test_a ... ok\n  | warning\n  | \n  | test_b ... FAIL\n");
     }
 
     #[test]
     fn a_line_without_an_end_is_not_kept() {
-        let long = told((0..100).map(|_| output(OutputStream::Stdout, &"x".repeat(1000))));
+        let long = told((0..100).map(|_| output(Stream::Stdout, &"x".repeat(1000))));
         assert!(long.len() > 90_000, "{}", long.len());
     }
 

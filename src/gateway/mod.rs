@@ -14,6 +14,7 @@ mod error;
 mod fault;
 mod frame;
 mod key;
+mod listener;
 mod messages;
 mod meter;
 mod probe;
@@ -37,8 +38,10 @@ use tokio_util::sync::CancellationToken;
 use self::ask::Asker;
 pub use self::error::GatewayError;
 pub use self::key::ApiKey;
+pub use self::listener::Listener;
 use self::messages::normalised;
 use self::meter::{Meter, guess};
+use self::probe::Patience;
 pub use self::retry::Limits;
 pub use self::servers::Continuing;
 use self::servers::{KNOWN, Kind};
@@ -60,6 +63,8 @@ pub struct Options {
     /// Overrides the context window that the server states.
     pub context: Option<u64>,
     pub limits: Limits,
+    /// While a server is looked for.
+    pub listener: Listener,
 }
 
 /// Sent as given; nothing is sent that was not asked for.
@@ -108,9 +113,10 @@ impl Gateway {
     /// The same with other limits on what is waited for.
     pub async fn connect_within(options: &Options, limits: Limits) -> Result<Self, GatewayError> {
         let named = options.model.as_deref();
+        let patience = Patience { limits, listener: &options.listener };
         let found = match &options.endpoint {
-            Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), limits).await?,
-            None => probe::discovered(&KNOWN, named, limits).await?,
+            Some(endpoint) => probe::named(endpoint, options.api_key.as_ref(), patience).await?,
+            None => probe::discovered(&KNOWN, named, patience).await?,
         };
         let (server, notice) = found.settle(named, options.context, Some(limits.loading)).await?;
         let probe::Found { ask, api, kind, wire, .. } = found;
@@ -123,10 +129,10 @@ impl Gateway {
 
     /// Every model that the named server offers, or those of all servers on the known loopback ports.
     pub async fn models(options: &Options) -> Result<Vec<Server>, GatewayError> {
-        let limits = options.limits;
+        let patience = Patience { limits: options.limits, listener: &options.listener };
         let found = match &options.endpoint {
-            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
-            None => probe::all(&KNOWN, limits).await?,
+            Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), patience).await?],
+            None => probe::all(&KNOWN, patience).await?,
         };
         let of =
             |found: &probe::Found| found.models.iter().map(|model| found.server(model.clone())).collect::<Vec<_>>();

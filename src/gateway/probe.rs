@@ -15,6 +15,7 @@ use super::ask::{Answer, Asker};
 use super::client::{Address, client};
 use super::error::{GatewayError, NO_HTTP, sentence};
 use super::key::ApiKey;
+use super::listener::{Listener, Told};
 use super::retry::{Again, Budget, Failure, Limits};
 use super::servers::{Kind, Known, Model, Settled};
 use super::wire::Wire;
@@ -33,21 +34,32 @@ pub(super) struct Found {
 /// For a program on a known port to say what it is.
 const LOOPBACK_PATIENCE: Duration = Duration::from_millis(300);
 
+/// How long an answer is waited for, and who hears of it.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub limits: Limits,
+    pub listener: &'a Listener,
+}
+
 /// The server that the user named.
-pub(super) async fn named(endpoint: &str, key: Option<&ApiKey>, limits: Limits) -> Result<Found, GatewayError> {
+pub(super) async fn named(endpoint: &str, key: Option<&ApiKey>, patience: Patience<'_>) -> Result<Found, GatewayError> {
     let address = Address::parse(endpoint)?;
-    let client = client(&address, key, limits.connect)?;
+    let client = client(&address, key, patience.limits.connect)?;
     let ask = Asker { client, root: address.root };
     let found = async {
-        let answer = first_answer(&ask, limits).await?;
+        let answer = first_answer(&ask, patience).await?;
         identify(ask.clone(), &answer).await
     };
     found.await.map_err(|error| ApiKey::hidden(key, error))
 }
 
 /// The one server, with the model asked for, that answers on the known ports.
-pub(super) async fn discovered(known: &[Known], model: Option<&str>, limits: Limits) -> Result<Found, GatewayError> {
-    the_one(all(known, limits).await?, model, known)
+pub(super) async fn discovered(
+    known: &[Known],
+    model: Option<&str>,
+    patience: Patience<'_>,
+) -> Result<Found, GatewayError> {
+    the_one(all(known, patience).await?, model, known)
 }
 
 /// Of those that answer the only one, or the only one that offers the model.
@@ -67,10 +79,10 @@ pub(super) fn the_one(mut found: Vec<Found>, model: Option<&str>, known: &[Known
 }
 
 /// Every server that answers on the known ports: at least one.
-pub(super) async fn all(known: &[Known], limits: Limits) -> Result<Vec<Found>, GatewayError> {
+pub(super) async fn all(known: &[Known], patience: Patience<'_>) -> Result<Vec<Found>, GatewayError> {
     // All of them are loopback addresses, so one client serves for all.
-    let client = client(&Address::parse("127.0.0.1")?, None, limits.connect)?;
-    let asked = join_all(known.iter().map(|known| look(client.clone(), known, limits))).await;
+    let client = client(&Address::parse("127.0.0.1")?, None, patience.limits.connect)?;
+    let asked = join_all(known.iter().map(|known| look(client.clone(), known, patience))).await;
     let (mut found, mut locked) = (Vec::new(), Vec::new());
     for (known, seen) in known.iter().zip(asked) {
         match seen {
@@ -89,12 +101,12 @@ enum Seen {
     Nothing,
 }
 
-async fn look(client: Client, known: &Known, limits: Limits) -> Seen {
+async fn look(client: Client, known: &Known, patience: Patience<'_>) -> Seen {
     let ask = Asker { client, root: format!("http://{}", known.address()) };
     let asked = ask.get("/v1/models");
     let Ok(Ok(mut answer)) = tokio::time::timeout(LOOPBACK_PATIENCE, asked).await else { return Seen::Nothing };
     if answer.fault().is_loading() {
-        match first_answer(&ask, limits).await {
+        match first_answer(&ask, patience).await {
             Ok(loaded) => answer = loaded,
             Err(_) => return Seen::Nothing,
         }
@@ -109,9 +121,9 @@ async fn look(client: Client, known: &Known, limits: Limits) -> Seen {
     }
 }
 
-/// The answer to `/v1/models`, once the server has loaded its model.
-async fn first_answer(ask: &Asker, limits: Limits) -> Result<Answer, GatewayError> {
-    let mut budget = Budget::new(limits);
+/// The answer to `/v1/models`, once the server has loaded its model. That takes minutes now and then, and is told.
+async fn first_answer(ask: &Asker, patience: Patience<'_>) -> Result<Answer, GatewayError> {
+    let (mut budget, mut told) = (Budget::new(patience.limits), Told::new(patience.limits.notice));
     loop {
         let answer = ask.get("/v1/models").await.map_err(|cause| unreachable_server(&ask.root, &cause))?;
         if !answer.fault().is_loading() {
@@ -119,7 +131,12 @@ async fn first_answer(ask: &Asker, limits: Limits) -> Result<Answer, GatewayErro
         }
         let failure = Failure::Fault(answer.fault());
         match budget.again(&failure) {
-            Some(Again { wait, .. }) => tokio::time::sleep(wait).await,
+            Some(Again { wait, reason, .. }) => {
+                if told.is_due() {
+                    patience.listener.tell(format!("`{}`: {reason}", ask.root));
+                }
+                tokio::time::sleep(wait).await;
+            }
             None => return Err(failure.into_error(&ask.root)),
         }
     }
@@ -196,7 +213,13 @@ impl Found {
             }),
             several => Err(GatewayError::Ambiguous {
                 message: format!("`{}` ({}) offers several models", self.ask.root, self.kind.name()),
-                hints: several.iter().map(|model| format!("`--model {}`", sentence(&model.id))).collect(),
+                hints: several
+                    .iter()
+                    .map(|model| format!("`--model {}`", sentence(&model.id)))
+                    .chain(std::iter::once(
+                        "`name` below `[model]` in the settings keeps one: `faos config edit`".to_owned(),
+                    ))
+                    .collect(),
             }),
         }
     }
@@ -289,7 +312,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::{GatewayError, Kind, Known, Limits, discovered};
+    use super::{GatewayError, Kind, Known, Limits, Listener, Patience, discovered};
 
     /// A program on a port of its own that answers `GET path` with these bodies; without a path it only listens.
     async fn listen(kind: Kind, pages: &'static [(&'static str, &'static str)]) -> Known {
@@ -321,7 +344,8 @@ mod tests {
     const WEB_PAGE: &[(&str, &str)] = &[("/v1/models", "<html></html>"), ("/", "<html></html>")];
 
     async fn discover(known: &[Known], model: Option<&str>) -> Result<(Kind, u16), GatewayError> {
-        let found = discovered(known, model, Limits::default()).await?;
+        let patience = Patience { limits: Limits::default(), listener: &Listener::default() };
+        let found = discovered(known, model, patience).await?;
         found.choose(model)?;
         let port = found.ask.root.rsplit(':').next().unwrap().parse().unwrap();
         Ok((found.kind, port))

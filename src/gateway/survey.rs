@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::error::{GatewayError, sentence};
-use super::probe::{self, Found};
+use super::probe::{self, Found, Patience};
 use super::retry::Limits;
 use super::servers::KNOWN;
 use super::{Options, Server};
@@ -51,9 +51,10 @@ pub async fn survey(options: &Options) -> Survey {
 
 async fn ask(options: &Options) -> Result<Survey, GatewayError> {
     let limits = Limits { loading: Duration::from_secs(2), ..Limits::default() };
+    let patience = Patience { limits, listener: &options.listener };
     let found = match &options.endpoint {
-        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), limits).await?],
-        None => probe::all(&KNOWN, limits).await?,
+        Some(endpoint) => vec![probe::named(endpoint, options.api_key.as_ref(), patience).await?],
+        None => probe::all(&KNOWN, patience).await?,
     };
     let mut servers = Vec::new();
     for one in &found {

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio_util::sync::CancellationToken;
 
-use super::output::Capture;
+use super::output::{Capture, Index};
 use super::wire::{self, Order, Outcome, Word};
-use super::{SandboxError, Stream, helper};
+use super::{Chunk, SandboxError, Stream, helper};
+use crate::base::streams::Piece;
 
 /// How soon a cancellation is seen.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -33,7 +34,7 @@ pub struct Channels<'a> {
     /// Bytes of both streams after which the run is stopped.
     pub most_output: u64,
     pub cancel: &'a CancellationToken,
-    pub output: &'a mut dyn FnMut(Stream, &[u8]),
+    pub output: &'a mut dyn FnMut(&Chunk<'_>),
 }
 
 pub fn run(program: &Path, order: &Order, input: &[u8], channels: Channels<'_>) -> Result<Told, SandboxError> {
@@ -41,6 +42,7 @@ pub fn run(program: &Path, order: &Order, input: &[u8], channels: Channels<'_>) 
         let what = what.to_owned();
         move |error: io::Error| SandboxError::Io(format!("cannot {what}: {error}"))
     };
+    let begun = Instant::now();
     let (ours, theirs) = UnixStream::pair().map_err(failed("make a socket"))?;
     let mut child = start(program, theirs).map_err(failed("start the sandbox's helper"))?;
     let order = serde_json::to_vec(order).map_err(|error| failed("write the order")(error.into()))?;
@@ -53,7 +55,10 @@ pub fn run(program: &Path, order: &Order, input: &[u8], channels: Channels<'_>) 
     let mut pump = Pump {
         socket: ours,
         pipes: [Some(stdout.into()), Some(stderr.into())],
-        captures: [capture(channels.folder, "stdout.log")?, capture(channels.folder, "stderr.log")?],
+        captures: [capture(channels.folder, Stream::Stdout)?, capture(channels.folder, Stream::Stderr)?],
+        order: Index::new(channels.folder).map_err(|error| SandboxError::Io(error.to_string()))?,
+        begun,
+        chunks: 0,
         channels,
         told_to_stop: false,
     };
@@ -66,8 +71,9 @@ pub fn run(program: &Path, order: &Order, input: &[u8], channels: Channels<'_>) 
     Ok(Told { outcome, stdout, stderr })
 }
 
-fn capture(folder: Option<&Path>, name: &str) -> Result<Capture, SandboxError> {
-    Capture::new(folder.map(|folder| folder.join(name)).as_deref()).map_err(|error| SandboxError::Io(error.to_string()))
+fn capture(folder: Option<&Path>, stream: Stream) -> Result<Capture, SandboxError> {
+    let path = folder.map(|folder| folder.join(stream.file()));
+    Capture::new(path.as_deref()).map_err(|error| SandboxError::Io(error.to_string()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
@@ -85,6 +91,9 @@ struct Pump<'a> {
     socket: UnixStream,
     pipes: [Option<OwnedFd>; 2],
     captures: [Capture; 2],
+    order: Index,
+    begun: Instant,
+    chunks: u64,
     channels: Channels<'a>,
     told_to_stop: bool,
 }
@@ -157,9 +166,13 @@ impl Pump<'_> {
             self.pipes[at] = None;
             return Ok(());
         }
-        self.captures[at].take(&bytes[..count]);
-        let stream = if at == 0 { Stream::Stdout } else { Stream::Stderr };
-        (self.channels.output)(stream, &bytes[..count]);
+        let (stream, bytes) = (Stream::BOTH[at], &bytes[..count]);
+        self.chunks += 1;
+        // What a clock says below a millisecond is noise here.
+        let at_s = (self.begun.elapsed().as_secs_f64() * 1e3).round() / 1e3;
+        let kept = self.captures[at].take(bytes);
+        self.order.note(Piece { seq: self.chunks, at_s, stream, bytes: kept });
+        (self.channels.output)(&Chunk { stream, seq: self.chunks, at_s, bytes });
         Ok(())
     }
 }

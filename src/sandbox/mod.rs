@@ -4,6 +4,7 @@
 //! side starts it, feeds it and reads ([`host`]). A guarantee that was asked for and cannot be had stops the run.
 
 mod backend;
+mod cgroup;
 mod helper;
 mod hints;
 mod host;
@@ -28,6 +29,7 @@ pub use self::self_test::{Findings, Tool, Tried};
 use self::wire::{Bounds, Ended, Folder, Layer, Order, Outcome};
 use crate::base::fs;
 use crate::base::report::{Backend, Exit, ExitKind, Guarantee, MemoryMethod, Network, RunReport};
+pub use crate::base::streams::Stream;
 
 /// What the user asked of the sandbox.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ pub struct Spec<'a> {
     pub view: View<'a>,
     /// Read-only inside (relative to the workspace).
     pub protected: &'a [PathBuf],
-    /// Where `stdout.log` and `stderr.log` are spooled and `quarantine` is made; exists. Without one the ends of both
+    /// Where `stdout.log`, `stderr.log` and `output.jsonl` are spooled and `quarantine` is made; exists. Without one the ends of both
     /// streams are kept in memory alone.
     pub output: Option<&'a Path>,
     pub limits: &'a Limits,
@@ -116,10 +118,15 @@ pub enum View<'a> {
     Empty,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
+/// What came from one of the streams at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    pub stream: Stream,
+    /// Of all chunks of the run, from 1.
+    pub seq: u64,
+    /// Seconds since the run began, its preparation included; in milliseconds.
+    pub at_s: f64,
+    pub bytes: &'a [u8],
 }
 
 /// The end of a run: its report (without `files_changed`, which needs versions) and what is kept of its output.
@@ -195,12 +202,12 @@ impl Sandbox {
     }
 
     /// Blocks until the run has ended and nothing of it is left; `cancel` ends it.
-    /// `output` sees each piece as it comes. A run that could not be set up is one that has ended so.
+    /// `output` sees each chunk as it comes. A run that could not be set up is one that has ended so.
     pub fn run(
         &self,
         spec: &Spec<'_>,
         cancel: &CancellationToken,
-        output: &mut dyn FnMut(Stream, &[u8]),
+        output: &mut dyn FnMut(&Chunk<'_>),
     ) -> Result<Finished, SandboxError> {
         let begun = Instant::now();
         let Told { outcome, stdout, stderr } = self.start(spec, cancel, output)?;
@@ -229,7 +236,7 @@ impl Sandbox {
         &self,
         spec: &Spec<'_>,
         cancel: &CancellationToken,
-        output: &mut dyn FnMut(Stream, &[u8]),
+        output: &mut dyn FnMut(&Chunk<'_>),
     ) -> Result<Told, SandboxError> {
         let channels = Channels { folder: spec.output, most_output: spec.limits.output_mib << 20, cancel, output };
         host::run(&self.program, &self.order(spec), spec.stdin, channels)
@@ -309,7 +316,7 @@ impl Sandbox {
     }
 
     fn report(&self, spec: &Spec<'_>, ended: &Ended) -> RunReport {
-        let sampled = ended.sampled_peak > ended.largest_process;
+        let (peak_memory_bytes, peak_memory_method) = ended.peak_memory();
         let network = if self.backend == Backend::Off { Network::Full } else { spec.network };
         let (mut guarantees, mut missing) = capabilities(self.backend).guarantees(network);
         if !ended.watched && guarantees.contains(&Guarantee::Limits) {
@@ -328,8 +335,8 @@ impl Sandbox {
             setup_s: ended.setup_s,
             user_s: ended.user_s,
             system_s: ended.system_s,
-            peak_memory_bytes: ended.sampled_peak.max(ended.largest_process),
-            peak_memory_method: if sampled { MemoryMethod::Sampled } else { MemoryMethod::LargestProcess },
+            peak_memory_bytes,
+            peak_memory_method,
             processes_left_killed: ended.left_killed,
             written_bytes: ended.written,
             stdout_bytes: 0,
@@ -342,7 +349,22 @@ impl Sandbox {
     }
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        cgroup::give_back();
+    }
+}
+
 impl Ended {
+    /// The best that is known, and how it is.
+    fn peak_memory(&self) -> (u64, MemoryMethod) {
+        match self.group_peak {
+            Some(peak) => (peak, MemoryMethod::Cgroup),
+            None if self.sampled_peak > self.largest_process => (self.sampled_peak, MemoryMethod::Sampled),
+            None => (self.largest_process, MemoryMethod::LargestProcess),
+        }
+    }
+
     fn never_begun() -> Self {
         Self {
             kind: ExitKind::SetupFailed,
@@ -352,6 +374,7 @@ impl Ended {
             setup_s: 0.0,
             user_s: 0.0,
             system_s: 0.0,
+            group_peak: None,
             sampled_peak: 0,
             largest_process: 0,
             written: 0,

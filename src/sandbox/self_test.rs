@@ -10,9 +10,10 @@ use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{Ended, Outcome};
-use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, helper, hints, paths};
+use super::{Finished, Limits, Options, Sandbox, SandboxError, Spec, View, capabilities, cgroup, helper, hints, paths};
 use crate::base::fs;
-use crate::base::report::{Guarantee, Network};
+use crate::base::report::{Guarantee, MemoryMethod, Network};
+use crate::base::temporary::TemporaryFolder;
 
 const ATTEMPTS: &str = include_str!("attempts.bash");
 const SECRET: &str = "what no run may read";
@@ -43,6 +44,8 @@ pub struct Findings {
     pub tried: Vec<Tried>,
     /// What this machine makes weaker, a sentence each.
     pub degraded: Vec<String>,
+    /// Why no cgroup holds the run's memory and processes and counts them.
+    pub no_cgroup: Option<String>,
 }
 
 /// A program as a run finds it.
@@ -70,7 +73,7 @@ impl Sandbox {
             network: Network::Off,
             packages: None,
         };
-        let told = self.start(&spec, &CancellationToken::new(), &mut |_, _| {})?;
+        let told = self.start(&spec, &CancellationToken::new(), &mut |_| {})?;
         match told.outcome {
             Outcome::Ended(ended) if !ended.watched && options.require.contains(&Guarantee::Limits) => {
                 Err(hints::lacking(self.backend, &[Guarantee::Limits]))
@@ -126,7 +129,9 @@ impl Sandbox {
                 if broken { "tried, and it did not hold" } else { capabilities(self.backend).how(*guarantee, network) };
             Tried { guarantee: *guarantee, promised, got_through, how }
         });
-        Ok(Findings { tried: tried.collect(), degraded: report.degraded.clone() })
+        let no_cgroup = (report.peak_memory_method != MemoryMethod::Cgroup)
+            .then(|| cgroup::parent().err().unwrap_or_else(|| "it was tried, and could not be made".to_owned()));
+        Ok(Findings { tried: tried.collect(), degraded: report.degraded.clone(), no_cgroup })
     }
 
     /// Which of these programs a run finds.
@@ -160,7 +165,7 @@ impl Sandbox {
             network: bounds.network,
             packages: None,
         };
-        self.run(&spec, &CancellationToken::new(), &mut |_, _| {})
+        self.run(&spec, &CancellationToken::new(), &mut |_| {})
     }
 }
 
@@ -190,28 +195,21 @@ fn is_held_open(pipe: &Path) -> bool {
 }
 
 /// A folder of the self-test's own, with a workspace in it; it goes with the value.
-struct Folder(PathBuf);
+struct Folder(TemporaryFolder);
 
 impl Folder {
     fn new() -> Result<Self, SandboxError> {
         let failed = |error: fs::FsError| SandboxError::Io(error.to_string());
-        let folder = Self(fs::make_temporary_folder("faos-self-test-").map_err(failed)?);
+        let folder = Self(TemporaryFolder::make("faos-self-test-").map_err(failed)?);
         fs::make_new_folder(&folder.workspace()).map_err(failed)?;
         Ok(folder)
     }
 
     fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     fn workspace(&self) -> PathBuf {
-        self.0.join("workspace")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary folder; the result is the matter here.
-        let _ = fs::remove_folder(&self.0);
+        self.path().join("workspace")
     }
 }

@@ -123,6 +123,8 @@ pub struct Ended {
     pub setup_s: f64,
     pub user_s: f64,
     pub system_s: f64,
+    /// The most memory that the run's own group held, in bytes; `None` where it had none.
+    pub group_peak: Option<u64>,
     /// The largest sum over all processes that was seen, in bytes; 0 where none was.
     pub sampled_peak: u64,
     /// The largest single process, in bytes.

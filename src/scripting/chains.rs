@@ -1,15 +1,16 @@
 //! The seven events: what each tells, which answers it takes, and what they come to.
 
-use rhai::Map;
+use rhai::{Array, Dynamic, Map};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{self, Verdict, Yes, only_one};
 use super::chain::{Call, Chain, Taken, list};
 use super::handler::Event;
+use super::plain::to_map;
 use super::{
-    FileWrite, Opinion, PromptDecision, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunResult, RunResultDecision,
-    TurnEnd, TurnEndDecision, Validation, WriteDecision, plain,
+    FileWrite, Opinion, PromptDecision, PromptEvent, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunResult,
+    RunResultDecision, TurnEnd, TurnEndDecision, Validation, WriteDecision, plain,
 };
 use crate::base::path::RelPath;
 
@@ -31,15 +32,14 @@ pub(super) const LIMITS: [&str; 9] = [
 
 #[derive(Clone)]
 pub(super) struct Prompt {
-    text: String,
-    source: String,
+    event: PromptEvent,
     context: Vec<String>,
     end: Option<PromptDecision>,
 }
 
 impl Prompt {
-    pub fn new(text: &str, source: &str) -> Self {
-        Self { text: text.to_owned(), source: source.to_owned(), context: Vec::new(), end: None }
+    pub fn new(event: PromptEvent) -> Self {
+        Self { event, context: Vec::new(), end: None }
     }
 }
 
@@ -48,7 +48,9 @@ impl Chain for Prompt {
     type Decision = PromptDecision;
 
     fn fields(&self) -> Map {
-        map([("text", self.text.as_str().into()), ("source", self.source.as_str().into())])
+        let PromptEvent { text, source, files } = &self.event;
+        let files = files.iter().map(|file| Dynamic::from(file.clone())).collect::<Array>();
+        map([("text", text.as_str().into()), ("source", source.as_str().into()), ("files", files.into())])
     }
 
     fn consult(&mut self, call: &mut Call<'_>) -> Result<Option<Taken>, String> {
@@ -65,7 +67,7 @@ impl Chain for Prompt {
             return Ok(Some(Taken::ends("handled", "")));
         }
         if let Some(text) = answer.text {
-            self.text = text;
+            self.event.text = text;
         }
         self.context.extend(answer.context.0);
         Ok(changed_or_allowed(call, changes, answer.allow))
@@ -76,7 +78,7 @@ impl Chain for Prompt {
     }
 
     fn decide(self) -> PromptDecision {
-        self.end.unwrap_or(PromptDecision::Go { text: self.text, context: self.context })
+        self.end.unwrap_or(PromptDecision::Go { text: self.event.text, context: self.context })
     }
 }
 
@@ -103,6 +105,7 @@ impl Chain for Reply {
             ("actions", list(&self.event.actions)),
             ("unnamed", list(&self.event.unnamed)),
             ("finish_reason", self.event.finish_reason.as_str().into()),
+            ("usage", to_map(self.event.usage).into()),
         ])
     }
 

@@ -97,6 +97,15 @@ const TURN_END: &[Line] = &[
     ("continues_left", "int", "how often it still can"),
 ];
 
+const REPLY: &[Line] = &[
+    ("text", "String", "the model's reply as it came"),
+    ("reasoning", "String", "what it thought, where the server tells"),
+    ("actions", "Array", "`#{kind: \"write\", path, content}` and so on, in order"),
+    ("unnamed", "Array", "blocks that no path was given for, each `#{language, content}`"),
+    ("finish_reason", "String", "`stop`, `length` …"),
+    ("usage", "Map", "`#{requests, prompt_tokens, cached_tokens, completion_tokens, seconds}`, as the server counted"),
+];
+
 /// What `ev` holds for this event beside what every event's does.
 pub(super) fn fields(event: Event) -> Vec<Line> {
     match event {
@@ -105,20 +114,18 @@ pub(super) fn fields(event: Event) -> Vec<Line> {
             ("forked_from", "String|()", "the id of the session that it goes on from"),
             ("scripts", "Array", "all scripts in their order, as `user/40-todo.rhai`"),
         ],
-        Event::Prompt => vec![("text", "String", "the user's message"), ("source", "String", "where it came from")],
+        Event::Prompt => vec![
+            ("text", "String", "the user's message"),
+            ("source", "String", "where it came from"),
+            ("files", "Array", "paths of the files that go with it (`@path`)"),
+        ],
         Event::Request => vec![
             ("messages", "Array", "what is about to be sent, each `#{role, content}`"),
             ("params", "Map", "`#{temperature, seed, max_tokens}`; `()` is the server's own"),
             ("est_tokens", "int", "about how many tokens the messages are"),
             ("context_limit", "int|()", "the model's context window in tokens, where it is known"),
         ],
-        Event::Reply => vec![
-            ("text", "String", "the model's reply as it came"),
-            ("reasoning", "String", "what it thought, where the server tells"),
-            ("actions", "Array", "`#{kind: \"write\", path, content}` and so on, in order"),
-            ("unnamed", "Array", "blocks that no path was given for, each `#{language, content}`"),
-            ("finish_reason", "String", "`stop`, `length` …"),
-        ],
+        Event::Reply => REPLY.to_vec(),
         Event::FileWrite => vec![
             ("path", "String", "relative to the workspace"),
             ("lang", "String", "by the extension; empty where unknown"),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::base::message::Message;
 use crate::base::report::RunReport;
+use crate::base::usage::Usage;
 
 /// A run that a script asks for. Limits only ever tighten.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -133,6 +134,15 @@ pub struct SessionEnd {
     pub totals: Value,
 }
 
+/// A message of the user's, before it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptEvent {
+    pub text: String,
+    pub source: String,
+    /// Files that go with it, as the user named them.
+    pub files: Vec<String>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum PromptDecision {
     /// The text may have been changed; `context` is added to what the model is sent, below it.
@@ -158,6 +168,8 @@ pub struct ReplyEvent {
     pub actions: Vec<Value>,
     pub unnamed: Vec<Value>,
     pub finish_reason: String,
+    /// Of all requests that it took, as the server counted them.
+    pub usage: Usage,
 }
 
 #[derive(Clone, Debug, PartialEq)]

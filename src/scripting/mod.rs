@@ -46,9 +46,9 @@ mod tests;
 pub use commands::{Command, is_taken};
 pub use definitions::definitions;
 pub use event::{
-    Changed, CommandDecision, Context, FileWrite, HookRun, Hooked, Opinion, Params, PromptDecision, ReplyDecision,
-    ReplyEvent, RequestDecision, RequestEvent, RunDecision, RunEvent, RunRequest, RunResult, RunResultDecision,
-    SessionEnd, SessionStart, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
+    Changed, CommandDecision, Context, FileWrite, HookRun, Hooked, Opinion, Params, PromptDecision, PromptEvent,
+    ReplyDecision, ReplyEvent, RequestDecision, RequestEvent, RunDecision, RunEvent, RunRequest, RunResult,
+    RunResultDecision, SessionEnd, SessionStart, Setting, TurnEnd, TurnEndDecision, Validation, WriteDecision,
 };
 pub use ledger::Tally;
 pub use reference::reference;
@@ -209,16 +209,14 @@ impl Scripts {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the event's two texts, and what every event takes")]
     pub async fn on_prompt(
         &self,
         at: &Setting,
-        text: &str,
-        source: &str,
+        event: PromptEvent,
         host: Box<dyn Host>,
         cancel: &CancellationToken,
     ) -> Call<PromptDecision> {
-        self.ask(at, chains::Prompt::new(text, source), host, cancel).await
+        self.ask(at, chains::Prompt::new(event), host, cancel).await
     }
 
     pub async fn on_reply(

@@ -11,11 +11,12 @@ use super::ledger::Ledger;
 use super::set::Set;
 use super::worker::Bench;
 use super::{
-    FileWrite, Host, Level, Params, ReplyEvent, RequestEvent, RunEvent, RunRequest, RunResult, SessionEnd,
+    FileWrite, Host, Level, Params, PromptEvent, ReplyEvent, RequestEvent, RunEvent, RunRequest, RunResult, SessionEnd,
     SessionStart, Setting, TurnEnd, around, chains, request,
 };
 use crate::base::message::{Message, Role};
 use crate::base::report::RunReport;
+use crate::base::usage::Usage;
 
 /// The beginnings of what Rhai and the return contract say of such faults.
 const FAULTS: &[&str] =
@@ -42,7 +43,10 @@ fn failures(trial: &Trial<'_>, event: Event) -> Vec<String> {
             let start = SessionStart { resumed: false, forked_from: None };
             ask(trial, around::Start::new(start, Vec::new()))
         }
-        Event::Prompt => ask(trial, chains::Prompt::new(&text(), "keyboard")),
+        Event::Prompt => {
+            let prompt = PromptEvent { text: text(), source: "keyboard".to_owned(), files: vec!["a.py".to_owned()] };
+            ask(trial, chains::Prompt::new(prompt))
+        }
         Event::Request => {
             let messages = vec![Message::new(Role::System, "Be good."), Message::new(Role::User, text())];
             let params = Params::default();
@@ -52,8 +56,9 @@ fn failures(trial: &Trial<'_>, event: Event) -> Vec<String> {
         Event::Reply => {
             let actions = vec![json!({"kind": "write", "path": "a.py", "content": "x = 1\n"})];
             let unnamed = vec![json!({"language": "python", "content": "x = 1\n"})];
-            let (reasoning, finish_reason) = (String::new(), "stop".to_owned());
-            ask(trial, chains::Reply::new(ReplyEvent { text: text(), reasoning, actions, unnamed, finish_reason }))
+            let (reasoning, finish_reason, usage) = (String::new(), "stop".to_owned(), Usage::default());
+            let event = ReplyEvent { text: text(), reasoning, actions, unnamed, finish_reason, usage };
+            ask(trial, chains::Reply::new(event))
         }
         Event::FileWrite => {
             let (path, lang, content) = ("a.py".to_owned(), "python".to_owned(), "x = 1\n".to_owned());

@@ -41,6 +41,7 @@ pub use lock::{WorkspaceLock, lock_workspace};
 pub use opening::{move_to, rename};
 pub use passing::Passing;
 pub use removal::{Leftover, collect, leftovers, remove, size_of};
+pub use runs::{Printed, output};
 pub use search::{Author, Hit, search};
 
 use record::{Entry, Record};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::SessionError;
 use crate::base::fs;
 use crate::base::report::RunReport;
+use crate::base::streams::{ORDER, Piece, Stream};
 
 pub const FOLDER: &str = "runs";
 
@@ -29,6 +30,32 @@ pub fn keep_report(session: &Path, run: u32, report: &RunReport) -> Result<(), S
     let folder = folder_of(session, run);
     fs::replace(&folder.join("report.json"), (text + "\n").as_bytes())?;
     Ok(fs::sync_folder(&session.join(FOLDER))?)
+}
+
+/// What is kept of a run's output, and when it came, where that is known: seconds since the run began.
+#[derive(Debug, PartialEq)]
+pub struct Printed {
+    pub stream: Stream,
+    pub at_s: Option<f64>,
+    pub bytes: Vec<u8>,
+}
+
+/// The output of a run in the order in which it came. What the order does not tell of comes last.
+pub fn output(session: &Path, run: u32) -> Result<Vec<Printed>, SessionError> {
+    let folder = folder_of(session, run);
+    let mut rests = [fs::read(&folder.join(Stream::Stdout.file()))?, fs::read(&folder.join(Stream::Stderr.file()))?];
+    let order = fs::read_text_if_present(&folder.join(ORDER))?.unwrap_or_default();
+    let mut printed = Vec::new();
+    // A program that was killed leaves half a line, or none.
+    for piece in order.lines().map_while(|line| serde_json::from_str::<Piece>(line).ok()) {
+        let rest = &mut rests[piece.stream as usize];
+        let count = usize::try_from(piece.bytes).unwrap_or(usize::MAX).min(rest.len());
+        let bytes = rest.drain(..count).collect();
+        printed.push(Printed { stream: piece.stream, at_s: Some(piece.at_s), bytes });
+    }
+    let unknown = Stream::BOTH.into_iter().zip(rests).filter(|(_, rest)| !rest.is_empty());
+    printed.extend(unknown.map(|(stream, bytes)| Printed { stream, at_s: None, bytes }));
+    Ok(printed)
 }
 
 pub fn folder_of(session: &Path, run: u32) -> PathBuf {

@@ -1,8 +1,7 @@
 //! How the user wants to see it, and what the environment says of the terminal.
 
-use serde::Deserialize;
-
-use super::variable;
+use super::values::Values;
+use super::{keys, variable};
 
 /// How the user wants to see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +16,7 @@ pub struct Frontend {
     pub editor: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
     /// The terminal is asked.
     #[default]
@@ -27,8 +25,7 @@ pub enum Theme {
     Light,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     #[default]
     Auto,
@@ -36,22 +33,37 @@ pub enum When {
     Never,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Table {
-    theme: Theme,
-    color: When,
-    fold: Option<bool>,
-    notify_s: Option<u64>,
+impl Theme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Dark => "dark",
+            Self::Light => "light",
+        }
+    }
 }
 
-pub(super) fn of(file: &Table) -> Frontend {
+impl When {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// The table lets through no other words than these.
+pub(super) fn of(values: &Values) -> Frontend {
+    let (theme, color) = (values.text(&keys::THEME), values.text(&keys::COLOR));
+    let themes = [Theme::Auto, Theme::Dark, Theme::Light];
+    let times = [When::Auto, When::Always, When::Never];
     Frontend {
-        theme: file.theme,
-        color: file.color,
-        unfolded: file.fold == Some(false),
-        ring_after: file.notify_s,
-        editor: variable("VISUAL").or_else(|| variable("EDITOR")),
+        theme: themes.into_iter().find(|name| Some(name.as_str()) == theme.as_deref()).unwrap_or_default(),
+        color: times.into_iter().find(|name| Some(name.as_str()) == color.as_deref()).unwrap_or_default(),
+        unfolded: values.flag(&keys::FOLD) == Some(false),
+        ring_after: values.whole(&keys::NOTIFY_S),
+        editor: super::editor(),
     }
 }
 

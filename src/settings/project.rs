@@ -1,95 +1,123 @@
 //! A project's own `.faos/config.toml`: it may tighten what holds, and nothing else.
 //!
 //! No endpoint, no key, no model, no folder, no backend: whoever wrote the project has no say in where the user's words go.
+//! What the user said for this one start, by an option or a variable, stays as it is.
 
 use std::path::Path;
 
-use super::{File, Settings, SettingsError, parse};
+use super::SettingsError;
+use super::file::{self, Fault};
+use super::keys::{KEYS, Key, Project};
+use super::value::Value;
+use super::values::{Origin, Values};
 use crate::base::fs;
-use crate::base::report::Network;
 
-/// The keys that a project may set, as far as they tighten.
-const ALLOWED: [&str; 5] =
-    ["loop.max_turns", "loop.max_repairs", "sandbox.network", "sandbox.require", "sandbox.limits"];
-
-pub(super) fn tighten(settings: &mut Settings, path: &Path) -> Result<(), SettingsError> {
+pub fn tighten(values: &mut Values, path: &Path) -> Result<(), SettingsError> {
     let Some(text) = fs::read_text_if_present(path)? else { return Ok(()) };
-    let told = |problem| SettingsError::File { path: path.to_owned(), problem };
-    let file = parse(&text).map_err(told)?;
-    let table: toml::Table = text.parse().unwrap_or_default();
-    if let Some(key) = forbidden(&table) {
-        return Err(told(format!("a project cannot set `{key}`; it may set {}", ALLOWED.join(", "))));
+    let faulty = |faults| SettingsError::Project { path: path.to_owned(), faults };
+    for typed in read(&text).map_err(faulty)? {
+        let (own, origin) = values.in_force(typed.key);
+        if origin.is_for_now() {
+            continue;
+        }
+        if let Some(tighter) = tighter(typed.key, own, typed.value) {
+            values.put(typed.key, tighter, Origin::Project(path.to_owned()));
+        }
     }
-    lower(settings, file);
     Ok(())
 }
 
-/// The first key that is not a project's to set.
-fn forbidden(table: &toml::Table) -> Option<String> {
-    let below = |(name, value): (&String, &toml::Value)| match value {
-        toml::Value::Table(inner) => inner.keys().map(|key| format!("{name}.{key}")).collect(),
-        _ => vec![name.clone()],
-    };
-    table.iter().flat_map(below).find(|key| !ALLOWED.contains(&key.as_str()))
+/// The file as typed; what a project must not set is a fault as well.
+pub fn read(text: &str) -> Result<Vec<file::Typed>, Vec<Fault>> {
+    let typed = file::read(text)?;
+    let refused = typed.iter().filter(|typed| typed.key.project == Project::Nothing);
+    let refused: Vec<Fault> = refused.map(|typed| Fault { line: typed.line, problem: refusal(typed.key) }).collect();
+    if refused.is_empty() { Ok(typed) } else { Err(refused) }
 }
 
-fn lower(settings: &mut Settings, file: File) {
-    fn lower<T: PartialOrd>(own: &mut T, wanted: Option<T>) {
-        if let Some(wanted) = wanted.filter(|wanted| *wanted < *own) {
-            *own = wanted;
+fn refusal(key: &Key) -> String {
+    let mut allowed: Vec<&str> = Vec::new();
+    for key in KEYS.iter().filter(|key| key.project != Project::Nothing) {
+        // A whole table is named by its name.
+        let name = if key.parts().0.contains('.') { key.parts().0 } else { key.name };
+        if !allowed.contains(&name) {
+            allowed.push(name);
         }
     }
-    lower(&mut settings.max_turns, file.r#loop.max_turns);
-    lower(&mut settings.max_repairs, file.r#loop.max_repairs);
-    if file.sandbox.network == Some(Network::Off) {
-        settings.sandbox.network = Network::Off;
-    }
-    for guarantee in file.sandbox.require.unwrap_or_default() {
-        if !settings.sandbox.require.contains(&guarantee) {
-            settings.sandbox.require.push(guarantee);
+    format!("a project cannot set `{}`; it may set {}", key.name, allowed.join(", "))
+}
+
+/// What holds from now on, where that is less than what held.
+fn tighter(key: &Key, own: Option<Value>, wanted: Value) -> Option<Value> {
+    match (key.project, own, wanted) {
+        (Project::Lower, None, wanted) => Some(wanted),
+        (Project::Lower, Some(Value::Whole(own)), Value::Whole(wanted)) => (wanted < own).then(|| wanted.into()),
+        (Project::Lower, Some(Value::Number(own)), Value::Number(wanted)) => (wanted < own).then(|| wanted.into()),
+        (Project::SwitchOff, own, Value::Text(wanted)) => {
+            (wanted == "off" && own != Some(Value::from("off"))).then(|| wanted.into())
         }
+        (Project::Add, Some(Value::Texts(mut all)), Value::Texts(wanted)) => {
+            let before = all.len();
+            for one in wanted {
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+            (all.len() > before).then_some(Value::Texts(all))
+        }
+        (Project::Nothing | Project::Lower | Project::SwitchOff | Project::Add, _, _) => None,
     }
-    let (own, wanted) = (&mut settings.sandbox.limits, file.sandbox.limits);
-    lower(&mut own.wall_s, wanted.wall_s);
-    lower(&mut own.validation_wall_s, wanted.validation_wall_s);
-    own.cpu_s = match (own.cpu_s, wanted.cpu_s) {
-        (Some(own), Some(wanted)) => Some(own.min(wanted)),
-        (own, wanted) => own.or(wanted),
-    };
-    lower(&mut own.memory_mib, wanted.memory_mib);
-    lower(&mut own.processes, wanted.processes);
-    lower(&mut own.file_mib, wanted.file_mib);
-    lower(&mut own.growth_mib, wanted.growth_mib);
-    lower(&mut own.growth_files, wanted.growth_files);
-    lower(&mut own.output_mib, wanted.output_mib);
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Flags, Settings};
-    use super::tighten;
     use crate::base::fs;
-    use crate::base::report::Network;
+    use crate::base::report::{Guarantee, Network};
+    use crate::settings::keys::{MAX_TURNS, NETWORK, WALL_S};
 
-    fn tightened(text: &str) -> Result<Settings, String> {
+    const MINE: &str = "[loop]\nmax_turns = 10\n[sandbox]\nnetwork = \"full\"\n[sandbox.limits]\nwall_s = 30\n";
+
+    fn tightened(text: &str, flags: Flags) -> Result<Settings, String> {
         let folder = tempfile::tempdir().expect("a folder");
-        let (own, project) = (folder.path().join("own.toml"), folder.path().join("project.toml"));
-        let mine = "[loop]\nmax_turns = 10\n[sandbox]\nnetwork = \"full\"\n[sandbox.limits]\nwall_s = 30\n";
-        fs::replace(&own, mine.as_bytes()).expect("written");
-        fs::replace(&project, text.as_bytes()).expect("written");
-        let mut settings = Settings::resolve(&Flags { config: Some(own), ..Flags::default() }).expect("settings");
-        tighten(&mut settings, &project).map_err(|error| error.to_string()).map(|()| settings)
+        let own = folder.path().join("own.toml");
+        fs::make_folders(&folder.path().join(".faos")).expect("made");
+        fs::replace(&own, MINE.as_bytes()).expect("written");
+        fs::replace(&folder.path().join(".faos/config.toml"), text.as_bytes()).expect("written");
+        let mut settings = Settings::resolve(&Flags { config: Some(own), ..flags }).expect("settings");
+        settings.trust_project(folder.path(), None).map_err(|error| error.to_string()).map(|()| settings)
+    }
+
+    fn origin(settings: &Settings, key: &super::Key) -> String {
+        let origin = settings.values.in_force(key).1.to_string();
+        origin.rsplit('/').next().unwrap_or_default().to_owned()
     }
 
     #[test]
     fn a_project_tightens_and_never_loosens() {
-        let text =
-            "[loop]\nmax_turns = 5\n[sandbox]\nnetwork = \"off\"\n[sandbox.limits]\nwall_s = 300\nmemory_mib = 64\n";
-        let settings = tightened(text).expect("allowed");
+        let text = "[loop]\nmax_turns = 5\n[sandbox]\nnetwork = \"off\"\nrequire = [\"limits\", \"kill\"]\n\
+                    [sandbox.limits]\nwall_s = 300\nmemory_mib = 64\ncpu_s = 7\n";
+        let settings = tightened(text, Flags::default()).expect("allowed");
         assert_eq!((settings.max_turns, settings.sandbox.network), (5, Network::Off));
         assert_eq!((settings.sandbox.limits.wall_s, settings.sandbox.limits.memory_mib), (30.0, 64));
-        let settings = tightened("[loop]\nmax_turns = 500\n[sandbox]\nnetwork = \"full\"\n").expect("allowed");
-        assert_eq!(settings.max_turns, 10);
+        assert_eq!(settings.sandbox.limits.cpu_s, Some(7.0));
+        let required = [Guarantee::FsWrite, Guarantee::Network, Guarantee::Kill, Guarantee::Limits];
+        assert_eq!(settings.sandbox.require, required);
+        assert_eq!(origin(&settings, &MAX_TURNS), "config.toml (the project's)");
+        assert_eq!(origin(&settings, &WALL_S), "own.toml");
+
+        let loose = "[loop]\nmax_turns = 500\n[sandbox]\nnetwork = \"full\"\nrequire = []\n";
+        let settings = tightened(loose, Flags::default()).expect("allowed");
+        assert_eq!((settings.max_turns, settings.sandbox.require.len()), (10, 3));
+        assert_eq!(origin(&settings, &NETWORK), "own.toml");
+    }
+
+    #[test]
+    fn the_users_options_come_before_the_project() {
+        let flags = Flags { max_turns: Some(9), network: Some(Network::Full), ..Flags::default() };
+        let text = "[loop]\nmax_turns = 5\n[sandbox]\nnetwork = \"off\"\n";
+        let settings = tightened(text, flags).expect("allowed");
+        assert_eq!((settings.max_turns, settings.sandbox.network), (9, Network::Full));
     }
 
     #[test]
@@ -97,12 +125,16 @@ mod tests {
         for (text, key) in [
             ("[model]\nendpoint = \"http://evil\"\n", "model.endpoint"),
             ("[model]\napi_key_command = \"x\"\n", "model.api_key_command"),
+            ("[model.limits]\nconnect_s = 1\n", "model.limits.connect_s"),
             ("[session]\ndir = \"/tmp\"\n", "session.dir"),
             ("[sandbox]\nbackend = \"off\"\n", "sandbox.backend"),
             ("[sandbox]\nenvironment = [\"SECRET\"]\n", "sandbox.environment"),
         ] {
-            let problem = tightened(text).map(|_| ()).expect_err(key);
-            assert!(problem.contains(&format!("a project cannot set `{key}`")), "{problem}");
+            let problem = tightened(text, Flags::default()).map(|_| ()).expect_err(key);
+            let wanted = format!(
+                "line 2: a project cannot set `{key}`; it may set loop.max_turns, loop.max_repairs, sandbox.network, sandbox.require, sandbox.limits"
+            );
+            assert!(problem.ends_with(&wanted), "{problem}");
         }
     }
 }

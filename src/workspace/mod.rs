@@ -22,6 +22,7 @@ mod restore;
 mod root;
 mod signatures;
 mod sound;
+mod stamps;
 mod versions;
 mod walk;
 

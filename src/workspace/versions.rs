@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use cap_std::fs::{Metadata, MetadataExt};
+use cap_std::fs::MetadataExt;
 use git2::{FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature, TreeWalkMode, TreeWalkResult};
 use rustix::io::Errno;
 
@@ -17,11 +17,10 @@ use crate::base::report::{ChangeKind, FileChange};
 use crate::workspace::pace::{Pace, Progress, Watch};
 use crate::workspace::pack;
 use crate::workspace::sound::Sound;
+use crate::workspace::stamps::Stamp;
 use crate::workspace::walk::{Found, LARGEST_VERSIONED};
 use crate::workspace::{Workspace, WorkspaceError, failed};
 
-/// A file that changed less than this before it was looked at may change again within the same time stamp.
-const RACY: Duration = Duration::from_millis(50);
 /// With less room than this a disk is full, whatever else is said of a write that failed.
 const FULL: u64 = 1 << 20;
 /// Read permission for the group and for others.
@@ -57,36 +56,6 @@ pub struct Version {
 struct Known {
     stamp: Stamp,
     blob: Oid,
-}
-
-/// What a file looks like from outside.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        }
-    }
-
-    /// Whether a change after `looked` would show in the stamp.
-    fn settled_before(self, looked: SystemTime) -> bool {
-        let since_epoch = looked.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let limit = since_epoch.saturating_sub(RACY);
-        let newest = self.changed.max(self.modified);
-        let seconds = u64::try_from(newest.0).unwrap_or_default();
-        let nanoseconds = u32::try_from(newest.1).unwrap_or_default();
-        Duration::new(seconds, nanoseconds) < limit
-    }
 }
 
 /// Removes git's lock files. One that cannot be removed is told of when git finds it.

@@ -37,7 +37,7 @@ pub fn rows(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
             packages: None,
         };
         let begun = std::time::Instant::now();
-        let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_, _| {})?;
+        let finished = sandbox.run(&spec, &CancellationToken::new(), &mut |_| {})?;
         let took = millis(begun.elapsed());
         match finished.report.succeeded() {
             true => Ok((took, finished.stdout)),

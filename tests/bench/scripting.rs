@@ -6,7 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use faos::base::report::RunReport;
-use faos::scripting::{FileWrite, Host, Level, Options, ReplyEvent, RunRequest, RunResult, Scripts, Setting, TurnEnd};
+use faos::base::usage::Usage;
+use faos::scripting::{
+    FileWrite, Host, Level, Options, PromptEvent, ReplyEvent, RunRequest, RunResult, Scripts, Setting, TurnEnd,
+};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +60,7 @@ fn prompts(runtime: &Runtime, scripts: &Scripts) -> Outcome<Duration> {
     let mut best = Duration::MAX;
     for _ in 0..20 {
         let begun = Instant::now();
-        runtime.block_on(scripts.on_prompt(&at, "hello", "keyboard", Box::new(Workspace), &cancel))?;
+        runtime.block_on(scripts.on_prompt(&at, prompt("hello"), Box::new(Workspace), &cancel))?;
         best = best.min(begun.elapsed());
     }
     Ok(best)
@@ -73,9 +76,10 @@ fn turn(runtime: &Runtime, scripts: &Scripts) -> Outcome<Duration> {
     let host = || Box::new(Workspace);
     let begun = Instant::now();
     runtime.block_on(async {
-        scripts.on_prompt(&at, "write it", "keyboard", host(), &cancel).await?;
+        scripts.on_prompt(&at, prompt("write it"), host(), &cancel).await?;
         let (text, reasoning, unnamed) = (content.repeat(FILES), String::new(), Vec::new());
-        let reply = ReplyEvent { text, reasoning, actions, unnamed, finish_reason: "stop".to_owned() };
+        let (finish_reason, usage) = ("stop".to_owned(), Usage::default());
+        let reply = ReplyEvent { text, reasoning, actions, unnamed, finish_reason, usage };
         scripts.on_reply(&at, reply, host(), &cancel).await?;
         for path in &names {
             let (path, lang, content) = (path.clone(), "python".to_owned(), content.clone());
@@ -132,4 +136,8 @@ impl Host for Workspace {
     }
 
     fn say(&mut self, _: Level, _: &str) {}
+}
+
+fn prompt(text: &str) -> PromptEvent {
+    PromptEvent { text: text.to_owned(), source: "keyboard".to_owned(), files: Vec::new() }
 }

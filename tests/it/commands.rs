@@ -1,5 +1,6 @@
 //! The commands that hold no conversation: what is in use, what is there, what is missing.
 
+use clap::CommandFactory;
 use faos::base::report::{Backend, Guarantee, Network};
 use faos::playback::{Player, Reply};
 use faos::sandbox::{self, Choice, Sandbox};
@@ -241,7 +242,10 @@ fn doctor_finds_what_is_needed() {
     let output = env.run(["doctor"]);
     output.assert_code(0);
     let text = env.redact(&output.stdout);
-    // What is installed differs from machine to machine; what is asked for does not.
+    // What is installed and given differs from machine to machine; what is asked for does not.
+    let cgroup = section(&text, "SANDBOX").into_iter().find(|line| line.contains(" cgroup ")).unwrap();
+    assert!(cgroup.contains("counts them") || cgroup.contains("none, memory is looked at"), "{cgroup}");
+    let text = text.replace(&format!("{cgroup}\n"), "");
     let tools: Vec<&str> = section(&text, "TOOLS").iter().filter_map(|line| line.split_whitespace().nth(1)).collect();
     for name in ["bash", "python3", "node", "cargo", "cc", "go", "javac", "make"] {
         assert!(tools.contains(&name), "{name}: {tools:?}");
@@ -255,6 +259,16 @@ fn doctor_finds_what_is_needed() {
     insta::assert_snapshot!("doctor", rest.join("\n\n").replace(&counted, "[count] in use"));
 }
 
+/// What is not fine is followed by what can be done about it.
+#[track_caller]
+fn every_line_has_a_way_out(doctor: &str) {
+    let lines: Vec<&str> = doctor.lines().collect();
+    for pair in lines.windows(2) {
+        let is_fine = !pair[0].starts_with("  note ") && !pair[0].starts_with("  PROBLEM ");
+        assert!(is_fine || pair[1].trim_start().starts_with("hint: "), "no hint below: {}", pair[0]);
+    }
+}
+
 #[test]
 fn doctor_ends_as_a_request_would() {
     let server = llama();
@@ -265,6 +279,8 @@ fn doctor_ends_as_a_request_would() {
         (["-e", "127.0.0.1:9"], 4, "no answer from `http://127.0.0.1:9`"),
         (["--session-dir", "file/sessions"], 1, "PROBLEM  sessions  cannot use as a folder"),
         (["--sandbox", "off"], 0, "off, by your word"),
+        (["--sandbox", "landlock"], 0, "landlock, by your word"),
+        (["--no-scripts", "--no-run"], 0, "not needed with"),
         (["--net", "full"], 0, "no   a run reaches every network that you reach"),
         (["--config", "none.toml"], 2, ""),
         (["-m", "some-model"], 0, "some-model"),
@@ -273,6 +289,7 @@ fn doctor_ends_as_a_request_would() {
         let output = env.run(["doctor"].iter().chain(&arguments));
         assert_eq!(output.code, Some(code), "{arguments:?}: {}{}", output.stdout, output.stderr);
         assert!(output.stdout.contains(says), "{arguments:?}: {}", output.stdout);
+        every_line_has_a_way_out(&output.stdout);
     }
     env.write("faos/scripts/10-x.rhai", "fn on_prompt(ev) {");
     let output = env.run(["doctor", "-e", "127.0.0.1:9"]);
@@ -291,6 +308,7 @@ fn doctor_names_what_forbids_the_sandbox() {
     command.args(["--user", "--map-root-user", "sh", "-c", &script]);
     let output = env.start(command.stdin(std::process::Stdio::null())).finish();
     output.assert_code(5);
+    every_line_has_a_way_out(&output.stdout);
     let lines = section(&output.stdout, "SANDBOX").join("\n");
     for words in ["PROBLEM  backend", "user namespace", "(os error ", "hint: ", "fs-write  no ", "kill      no "] {
         assert!(lines.contains(words), "`{words}` is missing:\n{lines}");
@@ -358,6 +376,81 @@ fn attempts_get_through_without_a_sandbox_and_never_with_it() {
     assert_eq!((&tools[1].version, &tools[1].outside), (&None, &None));
 }
 
+/// A terminal of 80 columns and 24 rows holds it, with the prompt below.
+#[test]
+fn short_help_fits_a_screen() {
+    let mut env = TestEnv::new();
+    env.set("COLUMNS", "80");
+    let help = env.run(["-h"]);
+    help.assert_code(0);
+    insta::assert_snapshot!("short_help", help.stdout);
+    let commands: Vec<String> =
+        faos::cli::Cli::command().get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for command in &commands {
+        let help = env.run([command, "-h"]);
+        help.assert_code(0);
+        let rows: usize = help.stdout.lines().map(|line| line.chars().count().div_ceil(80).max(1)).sum();
+        assert!(rows < 24, "{command} takes {rows} rows:\n{}", help.stdout);
+    }
+    let rows: usize = help.stdout.lines().map(|line| line.chars().count().div_ceil(80).max(1)).sum();
+    assert!(rows < 24, "{rows}");
+    // What is left out there is in the long one.
+    let long = env.run(["--help"]);
+    long.assert_code(0);
+    for option in faos::cli::Cli::command().get_opts() {
+        assert!(long.stdout.contains(&format!("--{}", option.get_long().unwrap())), "{option}");
+    }
+    // `faos help` says what `--help` says.
+    assert_eq!(env.run(["help"]).stdout.trim_end(), long.stdout.trim_end());
+    let of_export = env.run(["help", "sessions", "export"]);
+    assert_eq!(of_export.stdout.trim_end(), env.run(["sessions", "export", "--help"]).stdout.trim_end());
+    let unknown = env.run(["help", "sessions", "exprt"]);
+    unknown.assert_code(2);
+    assert!(unknown.stderr.contains("`faos help sessions` lists"), "{}", unknown.stderr);
+}
+
+/// The shell that most have: what is typed, and what is offered. Others are tried by `tests/long/completions`.
+#[test]
+fn bash_completes_commands_options_and_names() {
+    let env = TestEnv::new();
+    env.run(["demo", "--no-run", "--no-scripts"]).assert_code(0);
+    let id = env.session().id().to_owned();
+    env.write("completions.bash", env.run(["completions", "bash"]).stdout);
+    env.write("bin/faos", format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_faos")));
+    let script = r#"
+        chmod +x ../bin/faos; PATH=$PWD/../bin:$PATH; source ../completions.bash
+        compopt() { :; }
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+        $(complete -p faos | sed -E 's/.*-F ([^ ]+).*/\1/') faos "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let offered = |words: &[&str]| {
+        let mut command = env.command("bash");
+        command.args(["-c", script, "bash"]).args(words);
+        let output = env.start(command.stdin(std::process::Stdio::null())).finish();
+        assert_eq!(output.stderr, "", "{words:?}");
+        output.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (words, wanted) in [
+        (["faos", "re"].as_slice(), ["resume", "replay"].as_slice()),
+        (&["faos", "config", "e"], &["edit"]),
+        (&["faos", "--max-"], &["--max-turns", "--max-repairs", "--max-tokens"]),
+        (&["faos", "--sandbox", "b"], &["bwrap"]),
+        (&["faos", "resume", ""], &[&id]),
+        (&["faos", "-w", "resume", "replay", "2"], &[&id]),
+        (&["faos", "sessions", "rm", &id, ""], &[&id]),
+        (&["faos", "prompts", "show", "sy"], &["system"]),
+        (&["faos", "scripts", "diff", "30"], &["30-guard.rhai"]),
+        (&["faos", "eject", "lib/op"], &["lib/opinion.rhai"]),
+        (&["faos", "demo", "06"], &["06-backup-rotate"]),
+    ] {
+        assert_eq!(offered(words), wanted, "{words:?}");
+    }
+    // The second word is a prompt, and an option's value is none of these.
+    assert!(!offered(&["faos", "resume", &id, ""]).contains(&id));
+    assert!(!offered(&["faos", "resume", "--at", ""]).contains(&id));
+}
+
 #[test]
 fn shells_get_their_completions() {
     let env = TestEnv::new();
@@ -379,10 +472,27 @@ fn the_manual_page_is_whole() {
     let page = env.run(["man"]);
     page.assert_code(0);
     let text = page.stdout.replace("\\-", "-").replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
-    for words in
-        ["faos eject [NAME]", "faos scripts check", "faos resume", "--max-repairs", "FAOS_API_KEY", ".SH FILES"]
-    {
+    for words in ["faos eject [NAME]", "faos scripts check", "FAOS_API_KEY", ".SH FILES", ".SH EXAMPLES"] {
         assert!(text.contains(words), "`{words}` is missing");
+    }
+    // Every command with its arguments, every option, slash command and setting.
+    fn below(command: &clap::Command, called: &str, text: &str) {
+        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            let value = argument.get_value_names().map(|names| names[0].to_string());
+            let name = argument.get_long().map(|long| format!("--{long}"));
+            let name = name.or(value).unwrap_or_else(|| argument.get_id().as_str().to_uppercase());
+            assert!(text.contains(&name), "`{name}` of `{called}` is missing");
+        }
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            let called = format!("{called} {}", sub.get_name());
+            assert!(text.contains(&called), "`{called}` is missing");
+            below(sub, &called, text);
+        }
+    }
+    below(&faos::cli::Cli::command(), "faos", &text);
+    let slash = faos::frontend::slash::COMMANDS.iter().map(|command| format!("/{}", command.name));
+    for name in slash.chain(faos::settings::keys::KEYS.iter().map(|key| key.name.to_owned())) {
+        assert!(text.lines().any(|line| line.split(' ').next() == Some(&name)), "`{name}` is missing");
     }
     let codes = text.split(".SH EXIT STATUS").nth(1).unwrap().split(".SH ").next().unwrap();
     for code in ["0", "1", "2", "3", "4", "5", "6", "7", "130", "143", "141"] {
@@ -434,10 +544,13 @@ fn a_command_tells_the_key() {
     for arguments in [["models"], ["hello"], ["doctor"]] {
         let output = env.run(arguments);
         output.assert_code(2);
-        let wanted = "no API key from `echo sk-told; exit 3`: it failed: exit status: 3\nhint: it is `api_key_command`";
+        let wanted =
+            "no API key from `echo sk-told; exit 3`: it failed: exit status: 3\nhint: it is `api_key_command` in `";
         assert!(output.stderr.contains(wanted), "{}", output.stderr);
     }
     env.run(["sessions"]).assert_code(0);
+    // The demo's model is a recording, and wants none.
+    env.run(["demo", "--no-run", "--no-scripts"]).assert_code(0);
 }
 
 #[test]

@@ -289,7 +289,9 @@ fn a_tls_port() {
 /// The key of the settings is for the settings' endpoint: it is sent there, and is nowhere to be seen afterwards.
 #[test]
 fn a_key_goes_to_its_endpoint_alone() {
-    let (theirs, other) = (serve([Reply::text("Fine.\n"), Reply::text("Fine.\n")]), serve([Reply::text("Fine.\n")]));
+    let (theirs, other) =
+        ([Reply::text("Fine.\n"), Reply::text("Fine.\n")], [Reply::text("Fine.\n"), Reply::text("Fine.\n")]);
+    let (theirs, other) = (serve(theirs), serve(other));
     let mut env = TestEnv::new();
     let key = |server: &Player| server.seen().requests.last().unwrap().header("authorization").map(str::to_owned);
     let settings = |line: &str| format!("[model]\nendpoint = \"{}\"\n{line}\n", theirs.url());
@@ -309,8 +311,24 @@ fn a_key_goes_to_its_endpoint_alone() {
         assert!(!kept.contains("sk-secret"), "{kept}");
     }
 
+    // What cannot be read is told by whoever asks a server, and by nobody else.
     env.write("faos/config.toml", settings("api_key_file = \"keys/none\""));
-    let output = env.run(["hello"]);
-    output.assert_code(2);
-    assert!(output.stderr.contains("keys/none"), "{}", output.stderr);
+    for arguments in [["hello"].as_slice(), &["models"], &["doctor"]] {
+        let output = env.run(arguments);
+        output.assert_code(2);
+        assert!(output.stderr.contains("keys/none"), "{}", output.stderr);
+    }
+    for arguments in [
+        ["sessions"].as_slice(),
+        &["config"],
+        &["prompts"],
+        &["scripts"],
+        &["eject"],
+        &["replay", env.sessions()[0].id()],
+        &["--endpoint", other.url(), "hello"],
+        &["demo", "--no-run", "--no-scripts"],
+    ] {
+        let output = env.run(arguments);
+        assert!(!output.stderr.contains("keys/none"), "{arguments:?}: {}", output.stderr);
+    }
 }

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::gateway::{quick, say};
+use crate::support::env::TestEnv;
 use crate::support::model_server::{capture, serve, serve_with_pages};
 
 fn at(player: &Player) -> Options {
@@ -108,7 +109,8 @@ async fn several_models_and_none_named_is_the_users_to_decide() {
     let player = serve_with_pages([], [("/v1/models", models(&["a", "b"]))]);
     let (message, hints) = refused(&at(&player)).await;
     assert_eq!(message, format!("`{}` (OpenAI-compatible) offers several models", player.url()));
-    assert_eq!(hints, ["`--model a`", "`--model b`"]);
+    assert_eq!(hints[..2], ["`--model a`", "`--model b`"]);
+    assert!(hints[2].contains("in the settings keeps one"), "{hints:?}");
     let player = serve_with_pages([], [("/v1/models", models(&["a", "text-embedding-nomic-embed-text-v1.5"]))]);
     assert_eq!(found(&player).await.model, "a");
 }
@@ -135,6 +137,35 @@ async fn a_server_that_loads_is_waited_for() {
     let loading = || ("/v1/models", capture("llama.cpp/loading_503_health"));
     let player = serve_with_pages([], [loading(), loading(), ("/v1/models", models(&["m"]))]);
     assert_eq!(found(&player).await.model, "m");
+}
+
+/// Minutes may pass, and nobody should have to guess why.
+#[test]
+fn a_server_that_loads_is_told_of() {
+    let loading = || ("/v1/models", capture("llama.cpp/loading_503_health"));
+    let player = || serve_with_pages([Reply::text("Fine.\n")], [loading(), loading(), ("/v1/models", models(&["m"]))]);
+    let notice = |player: &Player| format!("`{}`: the model is loading; waiting up to 120 s for it", player.url());
+    let mut env = TestEnv::new();
+    let server = player();
+    env.set_endpoint(server.url());
+    let output = env.run(["hello"]);
+    output.assert_code(0);
+    assert!(output.stderr.starts_with(&format!("{}\n", notice(&server))), "{}", output.stderr);
+    assert_eq!(output.stderr.matches("is loading").count(), 1, "{}", output.stderr);
+
+    let server = player();
+    env.set_endpoint(server.url());
+    let output = env.run(["--output-format", "stream-json", "hello"]);
+    output.assert_code(0);
+    let first = &output.stream_json()[0];
+    assert_eq!((first["type"].as_str(), first["text"].as_str()), (Some("notice"), Some(notice(&server).as_str())));
+
+    // At the keyboard, beside the open prompt.
+    let server = player();
+    env.set_endpoint(server.url());
+    let mut terminal = env.at_terminal_of((120, 24), [""; 0]);
+    terminal.wait_for_text("the model is loading; waiting up to 120 s for it");
+    terminal.wait_for_text(" · m · ");
 }
 
 #[tokio::test]

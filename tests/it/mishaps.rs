@@ -226,14 +226,18 @@ fn settings_that_cannot_work_are_told_in_one_line() {
     let env = TestEnv::new();
     for (text, problem) in [
         ("[model\n", "line 1: unclosed table, expected `]`"),
-        ("[loop]\nmax_turns = \"x\"\n", "line 2: invalid type: string \"x\", expected u32"),
-        ("[sandbox.limits]\nwall_s = -1\n", "`sandbox.limits.wall_s` must be a number of seconds above 0"),
+        ("[loop]\nmax_turns = \"x\"\n", "line 2: `loop.max_turns` must be a whole number from 1 to 1073741824"),
+        (
+            "[sandbox.limits]\nwall_s = -1\nx = 1\n",
+            "line 2: `sandbox.limits.wall_s` must be a number of seconds above 0 (and 1 more)",
+        ),
     ] {
         env.write("faos/config.toml", text);
         let output = env.run(["hello"]);
         output.assert_code(2);
         let file = env.faos_home().join("config.toml");
-        assert_eq!(output.stderr, format!("error: `{}`: {problem}\n", file.display()));
+        let hint = "hint: `faos config edit` opens it, `faos config check` names every fault";
+        assert_eq!(output.stderr, format!("error: `{}`: {problem}\n{hint}\n", file.display()));
     }
 }
 

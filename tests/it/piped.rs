@@ -250,6 +250,16 @@ fn the_demo_repairs_a_failing_attempt() {
         assert!(output.stderr.contains(": exit 1, "), "the first attempt fails: {}", output.stderr);
         assert!(output.stderr.contains("\npassed · 2 created"), "{}", output.stderr);
     }
+    // Without Python the one in Bash is played.
+    for (tools, name) in [(["bash", "python3"].as_slice(), "01-todo"), (&["bash"], "06-backup-rotate")] {
+        let folder = env.root().join(format!("tools-{}", tools.len()));
+        std::fs::create_dir(&folder).unwrap();
+        tools.iter().for_each(|tool| std::os::unix::fs::symlink("/bin/true", folder.join(tool)).unwrap());
+        let mut command = env.faos(["demo", "--no-run", "--no-scripts"]);
+        let output = env.start(command.env("PATH", &folder).stdin(Stdio::null())).finish();
+        output.assert_code(0);
+        assert!(output.stderr.starts_with(&format!("demo {name}: ")), "{}", output.stderr);
+    }
     let unknown = env.run(["demo", "no-such"]);
     unknown.assert_code(2);
     assert!(unknown.stderr.contains("hint: there are 01-todo and 06-backup-rotate"), "{}", unknown.stderr);

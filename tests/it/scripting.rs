@@ -6,6 +6,7 @@ mod examples;
 mod validators;
 
 use faos::base::report::{ChangeKind, FileChange};
+use faos::base::usage::Usage;
 use faos::scripting::{
     FileWrite, ReplyDecision, ReplyEvent, RunDecision, RunEvent, RunResult, RunResultDecision, WriteDecision,
 };
@@ -85,6 +86,7 @@ fn only_a_lone_program_gets_a_name() {
             actions,
             unnamed,
             finish_reason: "stop".to_owned(),
+            usage: Usage::default(),
         };
         let (at, cancel) = (bash.setting(), CancellationToken::new());
         let hooked = wait(built_in().on_reply(&at, event, bash.host(), &cancel)).expect("lives");

@@ -3,7 +3,7 @@
 use faos::playback::Reply;
 use serde_json::Value;
 
-use crate::support::env::TestEnv;
+use crate::support::env::{TestEnv, json_lines};
 use crate::support::model_server::serve;
 
 const CALC: &str = "Here it is.\n\ncalc.py\n```python\nprint(1 + 2)  # adds\n```\n";
@@ -43,6 +43,47 @@ fn a_session_is_found_by_words_and_named_by_its_title() {
     let missing = env.run(["sessions", "show", "no such title"]);
     missing.assert_code(2);
     env.run(["sessions", "rename", &id, " \n "]).assert_code(2);
+}
+
+#[test]
+fn what_a_run_printed_is_shown_in_the_order_in_which_it_came() {
+    let run = "Look.\n\n```run\nprintf 'one\\nthree, '; echo two >&2; echo and more; exit 3\n```\n";
+    let server = serve([Reply::text(run), Reply::text("I see.\n")]);
+    let mut env = TestEnv::new();
+    env.set_endpoint(server.url());
+    let output = env.run(["--no-scripts", "--output-format", "stream-json", "look"]);
+    let chunks: Vec<Value> =
+        json_lines(&output.stdout).into_iter().filter(|event| event["phase"] == "output").collect();
+    assert!(!chunks.is_empty());
+    for (chunk, seq) in chunks.iter().zip(1..) {
+        crate::support::schema::assert_valid("event", chunk);
+        assert_eq!(chunk["seq"], seq, "{chunk}");
+    }
+    let kept = env.session().path().join("runs/0001/output.jsonl");
+    let read = std::fs::read_to_string(&kept).unwrap();
+    let bytes = |stream: &str| {
+        let pieces = read.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        pieces.filter(|piece| piece["stream"] == stream).map(|piece| piece["bytes"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((bytes("stdout"), bytes("stderr")), (20, 4));
+
+    // How soon a pipe is read is the machine's: an order that is known is put in its place.
+    let order = "{\"seq\":1,\"at_s\":0.01,\"stream\":\"stdout\",\"bytes\":11}\n\
+                 {\"seq\":2,\"at_s\":0.25,\"stream\":\"stderr\",\"bytes\":4}\n{\"seq\":3,\"at_";
+    std::fs::write(&kept, order).unwrap();
+    let shown = env.run(["sessions", "show", "--run", "1"]);
+    shown.assert_code(0);
+    let lines: Vec<&str> = shown.stdout.lines().skip(1).collect();
+    let end = lines.last().unwrap();
+    assert_eq!(
+        lines[..lines.len() - 1],
+        ["   0.010 out | one", "   0.010 out | three, ", "   0.250 err | two", "       ? out | and more"]
+    );
+    assert!(shown.stdout.starts_with("$ printf 'one") && end.starts_with("[run 1: exited after"), "{}", shown.stdout);
+    std::fs::remove_file(&kept).unwrap();
+    let unordered = env.run(["sessions", "show", "--run", "1"]).stdout;
+    assert!(unordered.contains("? out | three, and more\n       ? err | two\n"), "{unordered}");
+    env.run(["sessions", "show", "--run", "2"]).assert_code(2);
 }
 
 #[test]

@@ -42,6 +42,7 @@ const TOP: &[&str] = &[
     "deny.toml",
     "docs",
     "examples",
+    "packaging",
     "prompts",
     "rustfmt.toml",
     "scripts",

@@ -38,14 +38,19 @@ impl Checkup {
         self.line(Mark::Fine, subject, &text.into(), &[]);
     }
 
-    pub fn note(&mut self, subject: &str, text: impl Into<String>, hints: &[String]) {
-        self.line(Mark::Note, subject, &text.into(), hints);
+    /// With what can be done about it.
+    pub fn note(&mut self, subject: &str, text: impl Into<String>, hint: impl Into<String>) {
+        self.line(Mark::Note, subject, &text.into(), &[hint.into()]);
     }
 
     /// What a request would end with.
     pub fn problem(&mut self, subject: &str, failure: &Failure) {
         self.codes.push(failure.exit_code);
-        self.line(Mark::Problem, subject, &failure.message, &failure.hints);
+        let mut hints = failure.hints.clone();
+        if hints.is_empty() {
+            hints.push("`faos doctor -vv` says more of what happened, on stderr".to_owned());
+        }
+        self.line(Mark::Problem, subject, &failure.message, &hints);
     }
 
     pub fn exit_code(&self) -> u8 {
@@ -107,5 +112,15 @@ mod tests {
         checkup.problem("sessions", &Failure::usage("cannot be\nwritten\u{1b}[2J", "free some space"));
         let want = "FOLDERS\n  ok       state     /s\n  PROBLEM  sessions  cannot be written\n           hint: free some space\n\nfaos cannot work yet: 1 problem\n";
         assert_eq!(checkup.to_string(), want);
+    }
+
+    #[test]
+    fn nothing_that_is_not_fine_is_without_a_way_out() {
+        let mut checkup = Checkup::default();
+        checkup.section("X");
+        checkup.problem("a", &Failure { message: "wrong".to_owned(), hints: Vec::new(), exit_code: 1 });
+        checkup.note("b", "odd", "do this");
+        let text = checkup.to_string();
+        assert_eq!(text.matches("hint: ").count(), 2, "{text}");
     }
 }

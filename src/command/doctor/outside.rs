@@ -8,16 +8,16 @@ use crate::gateway::{self, Survey};
 use crate::sandbox::{self, Capabilities, Choice, Findings, Sandbox, SandboxError, Tool, Tried};
 use crate::settings::Settings;
 
-/// Programs that validators ask for, and what is not checked without each.
-const TOOLS: [(&str, &str); 8] = [
-    ("bash", "nothing can be run"),
-    ("python3", "Python is not checked"),
-    ("node", "JavaScript is not checked"),
-    ("cargo", "Rust is not checked"),
-    ("cc", "C and C++ are not checked"),
-    ("go", "Go is not checked"),
-    ("javac", "Java is not checked"),
-    ("make", "a Makefile's own tests are not run"),
+/// Programs that validators ask for, what is not checked without each, and the Debian package that brings it.
+const TOOLS: [(&str, &str, &str); 8] = [
+    ("bash", "nothing can be run", "bash"),
+    ("python3", "Python is not checked", "python3"),
+    ("node", "JavaScript is not checked", "nodejs"),
+    ("cargo", "Rust is not checked", "cargo"),
+    ("cc", "C and C++ are not checked", "gcc"),
+    ("go", "Go is not checked", "golang"),
+    ("javac", "Java is not checked", "default-jdk-headless"),
+    ("make", "a Makefile's own tests are not run", "make"),
 ];
 
 /// A smaller window holds a few files and their tests, not more.
@@ -41,7 +41,7 @@ pub fn try_out(sandbox: &Sandbox, settings: &Settings) -> TriedOut {
     TriedOut {
         backend: sandbox.backend(),
         guarantees: sandbox.try_out(settings.sandbox.network),
-        tools: sandbox.tools(&TOOLS.map(|(name, _)| name)),
+        tools: sandbox.tools(&TOOLS.map(|(name, ..)| name)),
         others: other_backends(sandbox.backend(), settings),
     }
 }
@@ -69,14 +69,17 @@ pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options)
         Err(error) => return checkup.problem("model", &error.clone().into()),
     };
     checkup.fine("model", &server.model);
-    let hints = larger_window(&server.kind);
     match server.context_window {
         Some(tokens) if tokens < SMALL_WINDOW => {
-            checkup.note("window", format!("{tokens} tokens: little room for files and their tests"), &hints);
+            checkup.note(
+                "window",
+                format!("{tokens} tokens: little room for files and their tests"),
+                larger_window(&server.kind),
+            );
         }
         None => {
-            let hints = ["`--context N` says how many tokens the server was started with".to_owned()];
-            checkup.note("window", "the server does not say how many tokens it can read at once", &hints);
+            let hint = "`--context N`, or `context` in the settings, says how many tokens the server was started with";
+            checkup.note("window", "the server does not say how many tokens it can read at once", hint);
         }
         Some(_) => checkup.fine("window", format!("{} of context", window(server.context_window))),
     }
@@ -90,19 +93,20 @@ pub fn model(checkup: &mut Checkup, survey: &Survey, options: &gateway::Options)
     }
 }
 
-fn larger_window(kind: &str) -> Vec<String> {
-    vec![match kind {
-        "llama.cpp" => "start it with `-c 32768`, or as much as the memory allows".to_owned(),
-        "Ollama" => "start it with `OLLAMA_CONTEXT_LENGTH=32768 ollama serve`".to_owned(),
-        "vLLM" => "start it with `--max-model-len 32768`".to_owned(),
-        _ => "start the server with a larger context window".to_owned(),
-    }]
+fn larger_window(kind: &str) -> &'static str {
+    match kind {
+        "llama.cpp" => "start it with `-c 32768`, or as much as the memory allows",
+        "Ollama" => "start it with `OLLAMA_CONTEXT_LENGTH=32768 ollama serve`",
+        "vLLM" => "start it with `--max-model-len 32768`",
+        _ => "start the server with a larger context window",
+    }
 }
 
 /// With nothing to run there is nothing to ask of a sandbox.
 pub fn no_sandbox(checkup: &mut Checkup) {
     checkup.section("SANDBOX");
-    checkup.note("backend", "not needed with `--no-run --no-scripts`: nothing is run", &[]);
+    let hint = "without these options it is tried";
+    checkup.note("backend", "not needed with `--no-run --no-scripts`: nothing is run", hint);
 }
 
 pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, options: &sandbox::Options) {
@@ -112,16 +116,27 @@ pub fn sandbox(checkup: &mut Checkup, found: Result<TriedOut, SandboxError>, opt
         Err(error) => {
             checkup.problem("backend", &not_tried(error));
             for guarantee in ALL {
-                checkup.note(guarantee.as_str(), "no   there is no sandbox, and so nothing can be run", &[]);
+                let hint = "what helps the backend above helps here";
+                checkup.note(guarantee.as_str(), "no   there is no sandbox, and so nothing can be run", hint);
             }
             return limits(checkup, &options.limits);
         }
     };
     backend(checkup, found.backend);
     match found.guarantees {
-        Ok(Findings { tried, degraded }) => {
+        Ok(Findings { tried, degraded, no_cgroup }) => {
             tried.iter().for_each(|tried| guarantee(checkup, tried, found.backend, options));
-            degraded.iter().for_each(|what| checkup.note("weaker", what, &[]));
+            let hint =
+                "the guarantees hold all the same; docs/sandbox.md says what a newer kernel or another machine adds";
+            degraded.iter().for_each(|what| checkup.note("weaker", what, hint));
+            match no_cgroup {
+                None => checkup.fine("cgroup", "holds a run's memory and processes, and counts them"),
+                Some(why) => checkup.note(
+                    "cgroup",
+                    format!("none, memory is looked at every 50 ms: {why}"),
+                    "all limits hold all the same; `systemd-run --user --scope -p Delegate=yes faos` gives it one",
+                ),
+            }
         }
         Err(error) => checkup.problem("guarantees", &not_tried(error)),
     }
@@ -139,13 +154,18 @@ fn backend(checkup: &mut Checkup, backend: Backend) {
     let Capabilities { name, about, gaps, .. } = sandbox::capabilities(backend);
     match backend {
         Backend::Ns | Backend::Bwrap => checkup.fine("backend", format!("{name}: {about}")),
-        Backend::Landlock => checkup.note("backend", format!("{name}, by your word: {about}"), &[]),
+        Backend::Landlock => {
+            checkup.note("backend", format!("{name}, by your word: {about}"), "`--sandbox auto` takes namespaces");
+        }
         Backend::Off => {
-            let hint = "leave `--sandbox off` away, and `backend = \"off\"` out of the settings".to_owned();
-            return checkup.note("backend", "off, by your word: what the model runs can do all that you can", &[hint]);
+            let hint = "leave `--sandbox off` away, and `backend = \"off\"` out of the settings";
+            return checkup.note("backend", "off, by your word: what the model runs can do all that you can", hint);
         }
     }
-    gaps.iter().for_each(|gap| checkup.note("open", *gap, &[]));
+    let hint = "`--sandbox ns` leaves nothing of this open, where this machine allows it";
+    if !gaps.is_empty() {
+        checkup.note("open", gaps.join("; "), hint);
+    }
 }
 
 /// The other backends, each tried too.
@@ -168,11 +188,19 @@ fn others(checkup: &mut Checkup, others: &[Other]) {
                     (_, gaps) => {
                         let more =
                             format!("`faos doctor --sandbox {of_backend}` names {gaps} thing(s) that it leaves open");
-                        checkup.note(of_backend, text, &[more]);
+                        checkup.note(of_backend, text, more);
                     }
                 }
             }
-            Err(error) => checkup.note(of_backend, format!("not here: {error}"), &[]),
+            Err(error) => {
+                let text = format!("not here: {error}");
+                let hints = match error {
+                    SandboxError::Unavailable { hints, .. } => hints.join("; "),
+                    SandboxError::Io(_) => String::new(),
+                };
+                let needless = "none is needed: another backend is in force".to_owned();
+                checkup.note(of_backend, text, if hints.is_empty() { needless } else { hints });
+            }
         }
     }
 }
@@ -198,7 +226,21 @@ fn guarantee(checkup: &mut Checkup, tried: &Tried, backend: Backend, options: &s
     // What was switched off by the user's word is missed by nobody.
     let waived = backend == Backend::Off || (*guarantee == Guarantee::Network && options.network == Network::Full);
     if waived || !options.require.contains(guarantee) {
-        return checkup.note(guarantee.as_str(), text, &[]);
+        let hint = match (backend, guarantee) {
+            (Backend::Off, _) => "it is given up with `--sandbox off`, and back without it".to_owned(),
+            (Backend::Ns | Backend::Bwrap | Backend::Landlock, Guarantee::Network)
+                if options.network == Network::Full =>
+            {
+                "it is given up with `--net full`, and back without it".to_owned()
+            }
+            (Backend::Ns | Backend::Bwrap | Backend::Landlock, guarantee) => {
+                format!(
+                    "`\"{}\"` in `require` below `[sandbox]` in the settings stops all runs without it",
+                    guarantee.as_str()
+                )
+            }
+        };
+        return checkup.note(guarantee.as_str(), text, hint);
     }
     let hint = "this is a fault of faos: please report it, with your kernel's version".to_owned();
     checkup.problem(guarantee.as_str(), &Failure { message: text, hints: vec![hint], exit_code: 5 });
@@ -234,14 +276,18 @@ fn limits(checkup: &mut Checkup, limits: &sandbox::Limits) {
 
 fn tool(checkup: &mut Checkup, tool: &Tool) {
     let Tool { name, version, outside } = tool;
-    let without = TOOLS.iter().find(|(known, _)| known == name).map_or("", |(_, without)| *without);
+    let known = TOOLS.iter().find(|(known, ..)| known == name);
+    let (without, package) = known.map_or(("", &**name), |(_, without, package)| (*without, *package));
     match (version, outside) {
         (Some(version), _) if version.is_empty() => checkup.fine(name, "there; it does not say its version"),
         (Some(version), _) => checkup.fine(name, version),
-        (None, None) => checkup.note(name, format!("not installed: {without}"), &[]),
+        (None, None) => {
+            let hint = format!("where you need it: `apt install {package}` on Debian, or your system's package of it");
+            checkup.note(name, format!("not installed: {without}"), hint);
+        }
         (None, Some(path)) => {
             let hint = format!("`{}` is where no run may look; install it below /usr or /opt", path.display());
-            checkup.note(name, format!("not visible in the sandbox: {without}"), &[hint]);
+            checkup.note(name, format!("not visible in the sandbox: {without}"), hint);
         }
     }
 }

@@ -16,7 +16,11 @@ use crate::settings::{Folders, TerminalWishes};
 pub fn scripts(checkup: &mut Checkup, options: &scripting::Options, switched_off: bool) {
     checkup.section("SCRIPTS (they decide and validate)");
     if switched_off {
-        return checkup.note("scripts", "switched off by `--no-scripts`: nothing is validated", &[]);
+        return checkup.note(
+            "scripts",
+            "switched off by `--no-scripts`: nothing is validated",
+            "without that option they are",
+        );
     }
     let (loaded, faults) = match scripting::check(options) {
         Ok(checked) => checked,
@@ -58,7 +62,8 @@ pub fn folders(checkup: &mut Checkup, folders: &Folders, config: Option<&Path>) 
     checkup.section("FOLDERS");
     let usual = folders.settings.join("config.toml");
     let config = config.unwrap_or(&usual);
-    let there = if fs::exists(config) { "" } else { " (not there: everything is as built in)" };
+    let there =
+        if fs::exists(config) { "" } else { " (not there: everything is as built in; `faos config edit` makes it)" };
     checkup.fine("settings", format!("{}{there}", config.display()));
     for (name, folder) in [("sessions", &folders.sessions), ("state", &folders.state)] {
         match fs::check_writable(folder) {
@@ -96,6 +101,6 @@ pub fn terminal(checkup: &mut Checkup, look: Look) {
         checkup.fine("unicode", "yes");
     } else {
         let hint = "set `LANG` to a UTF-8 locale, such as C.UTF-8".to_owned();
-        checkup.note("unicode", "the locale is not UTF-8: other than English letters may look wrong", &[hint]);
+        checkup.note("unicode", "the locale is not UTF-8: other than English letters may look wrong", hint);
     }
 }

@@ -304,8 +304,9 @@ mod tests {
     use std::time::Duration;
 
     use super::{Counted, LONG, Status};
+    use crate::base::streams::Stream;
     use crate::base::usage::Usage;
-    use crate::core::event::{BlockKind, Event, OutputStream};
+    use crate::core::event::{BlockKind, Event};
     use crate::core::op::{Ask, Op, Source};
     use crate::core::view::{DeltaKind, RunSource};
     use crate::frontend::repl::draft::Draft;
@@ -350,7 +351,13 @@ mod tests {
         status.wrote = status.wrote.map(|(characters, since)| (characters, since - Duration::from_secs(2)));
         assert_eq!(status.line(&draft, Counted::default()), "·   writing, 0 s, 50 tokens/s · Esc stops");
         status.event(&Event::RunStarted { run: 3, source: RunSource::Model, command: "make".to_owned() });
-        status.event(&Event::RunOutput { run: 3, stream: OutputStream::Stdout, text: "one\ntwo\n\n".to_owned() });
+        status.event(&Event::RunOutput {
+            run: 3,
+            stream: Stream::Stdout,
+            seq: 1,
+            at_s: 0.1,
+            text: "one\ntwo\n\n".to_owned(),
+        });
         assert_eq!(status.line(&draft, Counted::default()), "·   run 3, 0 s · two · Esc stops");
     }
 }

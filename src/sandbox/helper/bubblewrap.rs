@@ -5,16 +5,19 @@
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::io::{Seek, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::root;
 use super::sys::{self, Failed, Step, named};
 use super::{ARGUMENT, Run, copy, identity, order_of, supervise};
+use crate::sandbox::cgroup::Meter;
 use crate::sandbox::wire::{self, Layer, Order};
 
 /// Never one that PATH finds: it could be the workspace's.
@@ -22,8 +25,9 @@ pub const PROGRAM: &str = "/usr/bin/bwrap";
 /// The second argument of the helper that starts inside.
 pub const INSIDE: &str = "inside";
 
-/// Where the order waits for the helper inside.
-const MESSAGE: i32 = 3;
+/// Where the order waits for the helper inside, and behind it the files of the meter.
+const MESSAGE: RawFd = 3;
+const METER: RawFd = MESSAGE + 1;
 const HELPER: &str = "/run/faos/helper";
 /// Where the workspace stands, read-only, while it is copied.
 const ORIGINAL: &str = "/run/faos/original";
@@ -33,18 +37,23 @@ const STAGE: &str = "/tmp";
 pub const STEP: &str = "start bubblewrap";
 
 /// Starts bubblewrap, and waits for it.
-pub fn outside(order: &Order, bytes: &[u8], input: &[u8]) -> Step<()> {
-    let sources = if identity::is_real_root() { staged(order)? } else { Sources::of(order) };
+pub fn outside(order: &Order, frames: [&[u8]; 2], meter: Option<&Meter>) -> Step<()> {
+    let mut sources = if identity::is_real_root() { staged(order, meter)? } else { Sources::of(order) };
+    if sources.hides_processes {
+        sources.degraded.push(root::NO_PROCESSES.to_owned());
+    }
     let mut message = root::input(b"")?;
-    let degraded = serde_json::to_vec(&sources.degraded).unwrap_or_default();
-    [bytes, input, &degraded]
+    let prepared = Prepared { degraded: sources.degraded.clone(), metered: meter.is_some() };
+    let prepared = serde_json::to_vec(&prepared).unwrap_or_default();
+    frames
         .into_iter()
+        .chain([prepared.as_slice()])
         .try_for_each(|frame| wire::send(&mut message, frame))
         .and_then(|()| message.rewind())
         .map_err(named("pass on the order"))?;
     let arguments = arguments(order, &sources)?;
     let Some(child) = sys::fork().map_err(named(STEP))? else {
-        let failed = start(&message, &arguments);
+        let failed = start(&message, meter, &arguments);
         let _ = writeln!(std::io::stderr(), "{PROGRAM}: {}", std::io::Error::from_raw_os_error(failed.errno));
         std::process::exit(127);
     };
@@ -55,10 +64,23 @@ pub fn outside(order: &Order, bytes: &[u8], input: &[u8]) -> Step<()> {
     Err(Failed { step: STEP.to_owned(), errno: 0 })
 }
 
-fn start(message: &File, arguments: &[CString]) -> Failed {
-    let placed = sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)
-        .and_then(|()| sys::place(message.as_raw_fd(), MESSAGE))
-        .and_then(|()| sys::close_on_execute_from(MESSAGE as u32 + 1));
+/// What the helper inside cannot find out.
+#[derive(Default, Serialize, Deserialize)]
+struct Prepared {
+    degraded: Vec<String>,
+    metered: bool,
+}
+
+fn start(message: &File, meter: Option<&Meter>, arguments: &[CString]) -> Failed {
+    let place = || -> io::Result<()> {
+        sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong)?;
+        sys::place(message.as_raw_fd(), MESSAGE)?;
+        let files = meter.into_iter().flat_map(Meter::files);
+        let last =
+            files.zip(METER..).try_fold(MESSAGE, |_, (file, at)| sys::place(file.as_raw_fd(), at).map(|()| at))?;
+        sys::close_on_execute_from(last as u32 + 1)
+    };
+    let placed = place();
     let program = CString::new(PROGRAM).unwrap_or_default();
     named(STEP)(placed.err().unwrap_or_else(|| sys::execute(&program, arguments, &[])))
 }
@@ -72,6 +94,8 @@ struct Sources {
     program: PathBuf,
     /// The user inside, where that is another one than outside.
     user: Option<u32>,
+    /// There can be no `/proc` inside.
+    hides_processes: bool,
     degraded: Vec<String>,
 }
 
@@ -83,13 +107,14 @@ impl Sources {
             folders: order.folders.iter().map(|folder| folder.from.to_path_buf()).collect(),
             program: order.program.to_path_buf(),
             user: None,
+            hides_processes: root::hides_processes(),
             degraded: Vec::new(),
         }
     }
 }
 
 /// As real root: all mounts in a place that user 65534 can reach, and that user afterwards.
-fn staged(order: &Order) -> Step<Sources> {
+fn staged(order: &Order, meter: Option<&Meter>) -> Step<Sources> {
     let program = sys::detach(&order.program).map_err(named("open the helper's program"))?;
     let (mounts, mapped) = identity::as_root(order)?;
     let place = root::stage(Path::new(STAGE), &mounts, &program)?;
@@ -97,7 +122,7 @@ fn staged(order: &Order) -> Step<Sources> {
     if mapped {
         identity::become_nobody()?;
     } else {
-        degraded.push(identity::UNMAPPED.to_owned());
+        degraded.push(identity::unmapped(meter));
     }
     let links = order.read_only.iter().filter(|path| root::link_in_root(path).is_some());
     let links = links.map(|path| (path.to_path_buf(), path.to_path_buf()));
@@ -107,6 +132,7 @@ fn staged(order: &Order) -> Step<Sources> {
         folders: place.folders,
         program: place.program,
         user: Some(identity::NOBODY),
+        hides_processes: root::hides_processes(),
         degraded,
     })
 }
@@ -135,15 +161,21 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
     }
     // What bubblewrap makes of `/dev` is as large as half of the memory.
     all.add(["--dev", "/dev", "--perms", "1777", "--size", "268435456", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]);
-    all.add(["--proc", "/proc", "--size", "67108864", "--tmpfs", "/run", "--dir", "/run/faos"]);
-    for hidden in root::HIDDEN.map(|name| Path::new("/proc").join(name)).iter().filter(|path| path.exists()) {
-        all.add(["--ro-bind"]).add([Path::new("/dev/null"), hidden]);
+    // There is nobody who could mount one of processes alone: the helper inside has no rights of its own.
+    if sources.hides_processes {
+        all.add(["--dir", "/proc"]);
+    } else {
+        all.add(["--proc", "/proc"]);
+        for hidden in root::HIDDEN.map(|name| Path::new("/proc").join(name)).iter().filter(|path| path.exists()) {
+            all.add(["--ro-bind"]).add([Path::new("/dev/null"), hidden]);
+        }
     }
+    all.add(["--size", "67108864", "--tmpfs", "/run", "--dir", "/run/faos"]);
     all.add(["--ro-bind"]).add([sources.program.as_path(), Path::new(HELPER)]);
     match order.layer {
         Layer::Direct => {
             all.add(["--bind"]).add([sources.workspace.as_path(), &order.workspace]);
-            for path in order.protected.iter().filter(|path| is_kept(&sources.workspace.join(path))) {
+            for path in order.protected.iter().filter(|path| root::can_be_protected(&sources.workspace.join(path))) {
                 all.add(["--ro-bind"]).add([sources.workspace.join(path), order.workspace.join(path)]);
             }
         }
@@ -165,11 +197,6 @@ fn arguments(order: &Order, sources: &Sources) -> Step<Vec<CString>> {
         .map_err(|_| Failed { step: "name the mounts: a path holds a NUL".to_owned(), errno: libc::EINVAL })
 }
 
-/// What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
-fn is_kept(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
-}
-
 #[derive(Default)]
 struct Arguments(Vec<Result<CString, std::ffi::NulError>>);
 
@@ -186,13 +213,17 @@ pub fn inside(host: &UnixStream, begun: Instant) -> Step<()> {
     // SAFETY: the outer helper put the message there; nothing else here uses this descriptor.
     let message = unsafe { File::from_raw_fd(MESSAGE) };
     let receive = || wire::receive(&message).map_err(named("read the order that was passed on"));
-    let (order, input, degraded) = (order_of(&receive()?)?, receive()?, receive()?);
+    let (order, input, prepared) = (order_of(&receive()?)?, receive()?, receive()?);
     drop(message);
-    let degraded = serde_json::from_slice(&degraded).unwrap_or_default();
+    let Prepared { degraded, metered } = serde_json::from_slice(&prepared).unwrap_or_default();
+    // SAFETY: the outer helper put the meter's files there; nothing else here uses these descriptors.
+    let file = |number| unsafe { OwnedFd::from_raw_fd(METER + number) };
+    let meter = metered.then(|| Meter::of([0, 1, 2, 3, 4].map(file)));
     root::own_files(&order, Path::new("/"))?;
     if order.layer == Layer::Scratch {
         copy::copy(Path::new(ORIGINAL), &order.workspace, &order.limits)?;
     }
     let input = root::input(&input)?;
-    supervise::start(&Run { host, order: &order, input: &input, begun }, &root::place(&order, degraded))
+    let run = Run { host, order: &order, input: &input, meter: meter.as_ref(), begun };
+    supervise::start(&run, &root::place(&order, degraded))
 }

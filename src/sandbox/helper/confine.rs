@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::sys::{self, Failed, Step, named};
 use super::{Place, Run, filter, landlock, usage};
 use crate::base::report::Backend;
@@ -15,12 +17,26 @@ use crate::sandbox::wire::Order;
 /// Where the script is read where no root of its own holds it.
 const DESCRIPTOR: &str = "/dev/fd/3";
 
+/// The last moment before the program: what was used until then is not its own.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Start {
+    /// By the clock of [`now`].
+    pub at: u64,
+    pub user_s: f64,
+    pub system_s: f64,
+    /// The program is in the group that was made for it.
+    pub grouped: bool,
+}
+
 /// Becomes the program; returns only where that failed. `stdout` and `stderr` are in their places already. The last
-/// word on `tell` is when the program started, by the clock of [`now`].
+/// word on `tell` is the [`Start`], a line of JSON.
 pub fn execute(run: &Run<'_>, place: &Place, tell: &mut PipeWriter) -> Failed {
     match prepare(run.order, run.input, place) {
         Ok((arguments, environment)) => {
-            let _ = tell.write_all(&now().to_le_bytes());
+            let grouped = run.meter.is_some_and(|meter| meter.enter().is_ok());
+            let sys::Usage { user_s, system_s, .. } = sys::own_usage();
+            let _ = tell
+                .write_all(&serde_json::to_vec(&Start { at: now(), user_s, system_s, grouped }).unwrap_or_default());
             named("execute bash")(sys::execute(c"/bin/bash", &arguments, &environment))
         }
         Err(failed) => failed,

@@ -216,6 +216,20 @@ impl Walk {
 }
 
 impl Found {
+    /// Where nobody is left to move away what other programs obey, it loses the name by which they do.
+    pub fn disarm(&self, workspace: &Path) {
+        for path in &self.obeyed {
+            let renamed = |number: u32| {
+                let mut name = path.clone().into_os_string();
+                name.push(format!(".of-a-run-{number}"));
+                workspace.join(name)
+            };
+            let free = (1..100).map(renamed).find(|name| name.symlink_metadata().is_err());
+            // Gone again is as good.
+            let _ = free.map(|name| std::fs::rename(workspace.join(path), name));
+        }
+    }
+
     pub fn obeyed(&self) -> Vec<RawPath> {
         self.obeyed.iter().map(|path| path.as_path().into()).collect()
     }

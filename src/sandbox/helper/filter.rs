@@ -148,8 +148,9 @@ fn refused(order: &Order) -> Filter<Rules> {
     rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(new_user), new_user)?]);
     // Typing into somebody's terminal.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
+    // Every C library has a type of its own for these numbers.
     let typing: Filter<Vec<_>> =
-        typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request)).into_iter().collect();
+        typing.map(|request| rule(1, SeccompCmpOp::MaskedEq(0xffff_ffff), request as _)).into_iter().collect();
     rules.insert(libc::SYS_ioctl, typing?);
     // Limits are read and lowered by a process for itself.
     rules.insert(libc::SYS_prlimit64, vec![rule(0, SeccompCmpOp::Ne, 0)?]);

@@ -5,15 +5,18 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
+use super::Run;
 use super::root::{self, Mounts};
 use super::sys::{self, Step, named};
+use crate::sandbox::cgroup::Meter;
 use crate::sandbox::wire::Order;
 
 pub const NOBODY: libc::uid_t = 65534;
 
 /// Enters the namespaces. Everything that is to be mounted was opened with the rights that it takes. With it what this
 /// machine made weaker.
-pub fn enter(order: &Order) -> Step<(Mounts, Vec<String>)> {
+pub fn enter(run: &Run<'_>) -> Step<(Mounts, Vec<String>)> {
+    let order = run.order;
     if !is_real_root() {
         let (id, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         unshare((id, group), (id, group), order.network)?;
@@ -27,11 +30,16 @@ pub fn enter(order: &Order) -> Step<(Mounts, Vec<String>)> {
     }
     sys::leave_groups().map_err(named("leave root's groups"))?;
     unshare((NOBODY, NOBODY), (0, 0), order.network)?;
-    Ok((mounts, vec![UNMAPPED.to_owned()]))
+    Ok((mounts, vec![unmapped(run.meter)]))
 }
 
 /// Said where the file system cannot map owners.
-pub const UNMAPPED: &str = "the run is root's, without its rights: owners cannot be mapped on this file system, so processes are counted by faos alone";
+pub fn unmapped(meter: Option<&Meter>) -> String {
+    let what = "the run is root's, without its rights: owners cannot be mapped on this file system";
+    // The kernel's own limit for a user holds everybody but root.
+    let counted = if meter.is_some() { "" } else { ", so processes are counted by faos alone" };
+    format!("{what}{counted}")
+}
 
 /// As real root: mounts of a private tree, with owners mapped to 65534 where that can be done.
 pub fn as_root(order: &Order) -> Step<(Mounts, bool)> {

@@ -30,6 +30,7 @@ pub use self::bubblewrap::PROGRAM as BUBBLEWRAP;
 pub use self::root::{CACHE, EMPTY, OWN_PROGRAMS, PACKAGES};
 use self::sys::{Failed, Step, named};
 use crate::base::report::Backend;
+use crate::sandbox::cgroup::{self, Group, Meter};
 use crate::sandbox::wire::{self, Order, Outcome};
 
 /// Whether a run without namespaces can be kept from signalling its supervisor, and everybody else.
@@ -46,6 +47,8 @@ struct Run<'a> {
     order: &'a Order,
     /// The program's standard input.
     input: &'a File,
+    /// Of the group that the program is put into, where there is one.
+    meter: Option<&'a Meter>,
     begun: Instant,
 }
 
@@ -108,20 +111,56 @@ fn outside(host: &UnixStream, begun: Instant) -> Step<()> {
     sys::new_keyring();
     rustix::process::setsid().map_err(|error| named("begin a session")(error.into()))?;
     let parsed = order_of(&order)?;
+    // Where there can be none, the run is looked at from time to time, and its report says so.
+    let grouped = Group::make(&parsed.limits).and_then(|group| Ok((group.meter()?, group))).ok();
+    let meter = match grouped {
+        Some((meter, group)) => match keep(group)? {
+            Kept::GoOn => Some(meter),
+            Kept::Ended => return Ok(()),
+        },
+        None => None,
+    };
     if parsed.backend == Backend::Bwrap {
-        return bubblewrap::outside(&parsed, &order, &input);
+        return bubblewrap::outside(&parsed, [&order, &input], meter.as_ref());
     }
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(named("set no_new_privs"))?;
     let input = root::input(&input)?;
-    let run = Run { host, order: &parsed, input: &input, begun };
+    let run = Run { host, order: &parsed, input: &input, meter: meter.as_ref(), begun };
     match parsed.backend {
         Backend::Ns => namespaces(&run),
         Backend::Bwrap | Backend::Landlock | Backend::Off => plain::run(&run),
     }
 }
 
+/// Which of two processes this is.
+enum Kept {
+    GoOn,
+    Ended,
+}
+
+/// The process that goes on gives up the rights that it takes to remove the group: this one stays behind until that one
+/// has ended.
+fn keep(group: Group) -> Step<Kept> {
+    let host = rustix::process::getppid();
+    let Some(child) = sys::fork().map_err(named("leave somebody to remove the cgroup"))? else {
+        std::mem::forget(group);
+        return Ok(Kept::GoOn);
+    };
+    let status = sys::wait(child).map_err(named("wait for the helper"))?;
+    drop(group);
+    if rustix::process::getppid() != host {
+        // Nobody else is left who would.
+        cgroup::give_back();
+    }
+    match libc::WIFEXITED(status) {
+        // It has said what there was to say.
+        true => Ok(Kept::Ended),
+        false => Err(Failed { step: "supervise the run".to_owned(), errno: libc::ESRCH }),
+    }
+}
+
 fn namespaces(run: &Run<'_>) -> Step<()> {
-    let (mounts, degraded) = identity::enter(run.order)?;
+    let (mounts, degraded) = identity::enter(run)?;
     let Some(child) = sys::fork().map_err(named("start process 1"))? else {
         std::process::exit(process_one(run, mounts, degraded));
     };

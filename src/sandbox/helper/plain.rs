@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::sys::{self, Failed, Step, named};
-use super::{Place, Run, copy, landlock, supervise};
+use super::{Place, Run, copy, landlock, root, supervise};
 use crate::base::report::Backend;
 use crate::sandbox::wire::{Layer, Order};
 
@@ -62,7 +62,7 @@ impl Own {
         if order.backend == Backend::Off {
             return Ok(Place { folder, ..Place::default() });
         }
-        let devices = ["null", "zero", "full", "random", "urandom", "tty"].map(|name| Path::new("/dev").join(name));
+        let devices = root::DEVICES.map(|name| Path::new("/dev").join(name));
         let writable = devices.into_iter().chain([folder.clone(), self.0.clone()]);
         let folders = order.folders.iter().filter(|folder| folder.writable).map(|folder| folder.from.to_path_buf());
         let writable = writable.chain(folders).collect();

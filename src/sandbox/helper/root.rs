@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, XattrFlags, memfd_create, setxattr};
 
 use super::sys::{self, NO_DEV, NO_SUID, READ_ONLY, Step, named};
 use super::{Place, copy, landlock};
@@ -23,9 +23,11 @@ pub const EMPTY: &str = "/workspace";
 pub const HIDDEN: [&str; 4] = ["kcore", "key-users", "keys", "sysrq-trigger"];
 /// The run's script. Bash reads it as it goes on; nothing inside can change it.
 const SCRIPT: &str = "/run/faos/script";
+/// What is mounted over what is nobody's business.
+const NOTHING: &str = "/run/faos/nothing";
 /// Where the new root is built. What is mounted there is hidden from this process alone.
 const STAGE: &str = "/tmp";
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+pub const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Mounts that stand nowhere yet.
 pub struct Mounts {
@@ -49,7 +51,7 @@ pub fn open_mounts(order: &Order, users: Option<&OwnedFd>) -> Step<Mounts> {
     let mut read_only = Vec::new();
     for path in &order.read_only {
         // A link such as `/bin -> usr/bin` is made again as a link.
-        if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) && path.components().count() == 2 {
+        if link_in_root(path).is_some() {
             continue;
         }
         let mount = sys::detach(path).map_err(named(format!("open {}", path.display())))?;
@@ -177,6 +179,26 @@ pub fn link_in_root(path: &Path) -> Option<PathBuf> {
     (path.components().count() == 2).then(|| fs::read_link(path).ok()).flatten()
 }
 
+const ONLY_PROCESSES: &str =
+    "/proc shows processes and nothing of the machine: this machine hides parts of its own, as containers do";
+pub const NO_PROCESSES: &str = "there is no /proc, and nobody sees what the run's processes use together: this machine hides parts of its own, as containers do";
+
+/// Whether the kernel lets no user namespace mount a `/proc` of its own, which would show what is covered here.
+pub fn hides_processes() -> bool {
+    hides(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+fn hides(mounts: &str) -> bool {
+    /// What the kernel made to be mounted on covers nothing.
+    const EMPTY: [&str; 4] = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "/proc/openprom", "/proc/xen"];
+    mounts.lines().any(|line| {
+        let mut fields = line.split(' ').skip(4);
+        let (Some(at), Some(options)) = (fields.next(), fields.next()) else { return false };
+        let covers = at.starts_with("/proc/") && !EMPTY.contains(&at);
+        covers || at == "/proc" && options.split(',').any(|option| option == "ro")
+    })
+}
+
 /// The run's own processes below `/proc`. Where the machine hides parts of its own, it lets nobody mount a whole one.
 fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let at = stage.join("proc");
@@ -184,11 +206,7 @@ fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     if sys::mount(c"proc", &at, flags, "").is_err() {
         let of_processes = sys::mount(c"proc", &at, flags, "subset=pid").is_ok();
-        let what = match of_processes {
-            true => "/proc shows processes and nothing of the machine",
-            false => "there is no /proc, and nobody sees what the run's processes use together",
-        };
-        return Ok(Some(format!("{what}: this machine hides parts of its own, as containers do")));
+        return Ok(Some(if of_processes { ONLY_PROCESSES } else { NO_PROCESSES }.to_owned()));
     }
     bound_numbers(order, &at.join("sys/kernel/pid_max"));
     let read_only = |path: &Path, from: &Path| -> io::Result<()> {
@@ -201,8 +219,8 @@ fn processes(order: &Order, stage: &Path) -> Step<Option<String>> {
     for name in HIDDEN {
         let hidden = at.join(name);
         if hidden.exists() {
-            // Nothing can be read from it, as from a mount without devices.
-            read_only(&hidden, &stage.join("run/faos/nothing")).map_err(named(format!("hide /proc/{name}")))?;
+            read_only(&hidden, &stage.join(NOTHING.trim_start_matches('/')))
+                .map_err(named(format!("hide /proc/{name}")))?;
         }
     }
     Ok(None)
@@ -241,8 +259,10 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
     folder(&upper.join("work"))?;
     folder(&at)?;
     let options = format!("lowerdir={STAGE}/.lower,upperdir={STAGE}/.upper/up,workdir={STAGE}/.upper/work,userxattr");
-    if sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
-        // Some file systems cannot be the lower layer, another overlay among them.
+    // Before Linux 6.6 a file system in memory takes no marks of a user's: an overlay stands, but no folder can be removed.
+    let takes_marks = setxattr(&upper, "user.faos", b"", XattrFlags::empty()).is_ok();
+    if !takes_marks || sys::mount(c"overlay", &at, libc::MS_NOSUID | libc::MS_NODEV, &options).is_err() {
+        // Some file systems cannot be the lower layer either, another overlay among them.
         private(&at, &format!("mode=0755,{bounds}"))?;
         copy::copy(&lower, &at, limits)?;
     }
@@ -253,8 +273,7 @@ fn workspace(order: &Order, mounts: &Mounts, stage: &Path) -> Step<()> {
 fn protect(order: &Order, workspace: &Path) -> Step<()> {
     for path in &order.protected {
         let at = workspace.join(path);
-        // What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
-        if !at.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir()) {
+        if !can_be_protected(&at) {
             continue;
         }
         let step = || named(format!("protect {}", path.display()));
@@ -263,6 +282,11 @@ fn protect(order: &Order, workspace: &Path) -> Step<()> {
         sys::attach(&mount, &at).map_err(step())?;
     }
     Ok(())
+}
+
+/// What vanished meanwhile needs no protection, and a link is protected by what it leads to, or not ours.
+pub fn can_be_protected(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() || metadata.is_dir())
 }
 
 fn devices(at: &Path, mounts: &Mounts) -> Step<()> {
@@ -292,12 +316,12 @@ pub fn own_files(order: &Order, root: &Path) -> Step<()> {
     for (name, target) in [("python", "/usr/bin/python3"), ("pip", "/usr/bin/pip3")] {
         symlink(target, inside(OWN_PROGRAMS).join(name)).map_err(named(format!("link {name}")))?;
     }
-    let script = inside(SCRIPT);
-    for (path, content) in [(inside("/run/faos/nothing"), ""), (script, order.script.as_str())] {
+    // What hides something cannot be opened at all.
+    for (path, content, mode) in [(inside(NOTHING), "", 0), (inside(SCRIPT), order.script.as_str(), 0o444)] {
         let written = fs::write(&path, content);
         written
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o444)))
-            .map_err(named("write the script"))?;
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+            .map_err(named(format!("write {}", path.display())))?;
     }
     Ok(())
 }
@@ -331,7 +355,22 @@ fn put(mount: &OwnedFd, at: &Path, of: &Path) -> Step<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::has_own_numbers;
+    use super::{has_own_numbers, hides};
+
+    #[test]
+    fn what_is_mounted_over_parts_of_proc_hides_them() {
+        let line = |at: &str, options: &str| format!("24 30 0:22 / {at} {options} shared:4 - proc proc rw\n");
+        let whole = line("/proc", "rw,nosuid");
+        for (mounts, hidden) in [
+            (whole.clone(), false),
+            ([whole.clone(), line("/proc/sys/fs/binfmt_misc", "rw"), line("/process", "rw")].concat(), false),
+            ([whole.clone(), line("/proc/keys", "rw")].concat(), true),
+            ([whole, line("/proc/sys", "ro")].concat(), true),
+            (line("/proc", "ro,nosuid"), true),
+        ] {
+            assert_eq!(hides(&mounts), hidden, "{mounts}");
+        }
+    }
 
     #[test]
     fn the_machines_own_largest_number_is_left_alone() {

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::confine::{self, Start};
 use super::disk::{self, Disk};
 use super::sys::{self, Failed, Step, named};
 use super::usage::{self, Sample};
-use super::{Place, Run, confine, report};
+use super::{Place, Run, report};
 use crate::base::report::{Backend, ExitKind};
+use crate::sandbox::cgroup::Meter;
 use crate::sandbox::wire::{Bounds, Ended, Order, Outcome, Word};
 
 /// Between two looks at what the run uses; short runs are looked at more often.
@@ -35,8 +37,8 @@ pub fn start(run: &Run<'_>, place: &Place) -> Step<()> {
     drop(tell);
     let mut told = Vec::new();
     why.read_to_end(&mut told).map_err(named("start the program"))?;
-    let started = started(&told)?;
-    let mut watch = Watch::new(run, place, program, started)?;
+    let start = started(&told)?;
+    let mut watch = Watch::new(run, place, program, start)?;
     watch.until_the_end(run.host);
     let ended = watch.end(place);
     if let Ok(mut host) = run.host.try_clone() {
@@ -45,20 +47,14 @@ pub fn start(run: &Run<'_>, place: &Place) -> Step<()> {
     Ok(())
 }
 
-/// When the program started, from what its process has told; a failure comes after that, or alone.
-fn started(told: &[u8]) -> Step<Instant> {
-    let at = told.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    match at {
-        Some(at) if told.len() == size_of_val(&at) => {
-            Ok(Instant::now() - Duration::from_nanos(confine::now().saturating_sub(at)))
-        }
-        _ => {
-            let text = String::from_utf8_lossy(told);
-            let failure = text.rsplit_once(FAILED).and_then(|(_, failure)| failure.split_once(' '));
-            let (errno, step) = failure.unwrap_or(("", "start the program"));
-            Err(Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) })
-        }
-    }
+/// How the program started, from what its process has told; a failure comes after that, or alone.
+fn started(told: &[u8]) -> Step<Start> {
+    serde_json::from_slice(told).map_err(|_| {
+        let text = String::from_utf8_lossy(told);
+        let failure = text.rsplit_once(FAILED).and_then(|(_, failure)| failure.split_once(' '));
+        let (errno, step) = failure.unwrap_or(("", "start the program"));
+        Failed { step: step.to_owned(), errno: errno.parse().unwrap_or(libc::EIO) }
+    })
 }
 
 /// In front of a failure.
@@ -80,20 +76,29 @@ struct Watch<'a> {
     program_end: OwnedFd,
     begun: Instant,
     started: Instant,
+    /// CPU seconds of the preparation, which the kernel counts for the process that became the program.
+    before: (f64, f64),
+    /// Where the program is in a group of its own.
+    meter: Option<&'a Meter>,
     next_look: Instant,
     /// Why the run is being stopped, and when that began.
     stopping: Option<(ExitKind, Instant)>,
     status: Option<libc::c_int>,
     peak: Sample,
+    /// CPU seconds at the last look.
+    last_cpu_s: f64,
     disk: Disk<'a>,
     /// File systems in memory that count as the run's memory.
     in_memory: Vec<PathBuf>,
     left_killed: u32,
+    /// The program that asked for the run is there to take its outcome.
+    host_is_there: bool,
 }
 
 impl<'a> Watch<'a> {
-    fn new(run: &Run<'a>, place: &'a Place, program: libc::pid_t, started: Instant) -> Step<Self> {
+    fn new(run: &Run<'a>, place: &'a Place, program: libc::pid_t, start: Start) -> Step<Self> {
         let order = run.order;
+        let started = Instant::now() - Duration::from_nanos(confine::now().saturating_sub(start.at));
         // SAFETY: plain numbers; the call makes a descriptor that nobody else has.
         let program_end = unsafe {
             let fd =
@@ -108,13 +113,17 @@ impl<'a> Watch<'a> {
             program_end,
             begun: run.begun,
             started,
+            before: (start.user_s, start.system_s),
+            meter: run.meter.filter(|_| start.grouped),
             next_look: started + FIRST_TICK,
             stopping: None,
             status: None,
             peak: Sample::default(),
+            last_cpu_s: 0.0,
             disk: Disk::new(order, place),
             in_memory: if own_root { in_memory.into() } else { Vec::new() },
             left_killed: 0,
+            host_is_there: true,
         })
     }
 
@@ -154,6 +163,7 @@ impl<'a> Watch<'a> {
             Ok(_) | Err(_) => {
                 self.kill_all();
                 self.status = Some(libc::SIGKILL);
+                self.host_is_there = false;
             }
         }
     }
@@ -168,8 +178,7 @@ impl<'a> Watch<'a> {
         let known = self.peak.memory.saturating_sub(in_memory);
         let mut sample = usage::sample(&members, known);
         sample.memory += in_memory;
-        let (user, system, _) = sys::children_usage();
-        sample.cpu_s += user + system;
+        sample.cpu_s = self.cpu_so_far(sample.cpu_s);
         let peak = &mut self.peak;
         peak.memory = peak.memory.max(sample.memory);
         peak.cpu_s = peak.cpu_s.max(sample.cpu_s);
@@ -181,11 +190,33 @@ impl<'a> Watch<'a> {
             self.stop(ExitKind::CpuLimit);
         } else if sample.memory > bounds.memory {
             self.stop(ExitKind::MemoryLimit);
-        } else if sample.tasks >= bounds.processes {
+        } else if sample.tasks >= bounds.processes || self.meter.is_some_and(Meter::lacked_processes) {
             self.stop(ExitKind::ProcessLimit);
         } else if self.has_many_files() || self.disk.is_too_much() {
             self.stop(ExitKind::DiskLimit);
         }
+    }
+
+    /// CPU seconds of the run. A process that ends between two looks at `/proc`, at itself and then at its parent, is
+    /// counted twice: what is not there at the next look still never was.
+    fn cpu_so_far(&mut self, of_living: f64) -> f64 {
+        if let Some((user_s, system_s)) = self.meter.and_then(Meter::cpu) {
+            return user_s + system_s;
+        }
+        let ended = sys::children_usage();
+        let now = of_living + ended.user_s + ended.system_s - self.before.0 - self.before.1;
+        let steady = now.min(self.last_cpu_s);
+        self.last_cpu_s = now;
+        steady
+    }
+
+    /// User and system seconds, when nothing of the run is left.
+    fn cpu_at_the_end(&self, ended: sys::Usage) -> (f64, f64) {
+        self.meter.and_then(Meter::cpu).unwrap_or_else(|| {
+            let system_s = (ended.system_s - self.before.1).max(0.0);
+            // Children that nobody waited for are in none of the kernel's sums.
+            ((ended.user_s - self.before.0).max(self.peak.cpu_s - system_s).max(0.0), system_s)
+        })
     }
 
     /// In a file system in memory, where each costs the kernel some.
@@ -258,8 +289,12 @@ impl<'a> Watch<'a> {
     fn end(mut self, place: &Place) -> Ended {
         let wall_s = self.started.elapsed().as_secs_f64();
         self.kill_all();
-        let (user_s, system_s, largest_process) = sys::children_usage();
+        let usage = sys::children_usage();
+        let (user_s, system_s) = self.cpu_at_the_end(usage);
         let found = self.disk.at_the_end();
+        if !self.host_is_there && self.order.backend != Backend::Off {
+            found.disarm(&place.folder);
+        }
         let mut degraded = place.degraded.clone();
         if found.in_part {
             degraded.push(
@@ -273,9 +308,11 @@ impl<'a> Watch<'a> {
         let bounds = self.bounds();
         let kind = match self.stopping {
             Some((kind, _)) => kind,
+            None if self.meter.is_some_and(Meter::lacked_memory) => ExitKind::MemoryLimit,
+            None if self.meter.is_some_and(Meter::lacked_processes) => ExitKind::ProcessLimit,
             None if self.disk.exceeds(&found) || code != Some(0) && self.disk.is_full() => ExitKind::DiskLimit,
             // A process that was refused memory rarely dies of it at once: it says so and ends.
-            None if code != Some(0) && self.peak.memory.max(largest_process) * 20 > bounds.memory * 19 => {
+            None if code != Some(0) && self.peak.memory.max(usage.largest) * 20 > bounds.memory * 19 => {
                 ExitKind::MemoryLimit
             }
             None => kind_of(code, signal),
@@ -286,10 +323,11 @@ impl<'a> Watch<'a> {
             signal,
             wall_s,
             setup_s: (self.started - self.begun).as_secs_f64(),
-            user_s: user_s.max(self.peak.cpu_s - system_s),
+            user_s,
             system_s,
+            group_peak: self.meter.and_then(Meter::peak),
             sampled_peak: self.peak.memory,
-            largest_process,
+            largest_process: usage.largest,
             written: self.peak.written.max(found.bytes),
             left_killed: self.left_killed,
             watched: usage::sees_processes(),

@@ -175,15 +175,21 @@ pub fn loopback_up() -> io::Result<()> {
         for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
             *to = *from as libc::c_char;
         }
-        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request).into())?;
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request).into())?;
         request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request).into())?;
+        checked(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request).into())?;
     }
     Ok(())
 }
 
+/// The number of a limit, as each C library types it.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Lowers a limit; one that is lower already stays.
-pub fn set_limit(resource: libc::__rlimit_resource_t, most: u64) -> io::Result<()> {
+pub fn set_limit(resource: Resource, most: u64) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure outlives both calls.
     unsafe {
@@ -218,16 +224,37 @@ pub fn drop_capabilities() -> io::Result<()> {
     if held == nothing { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
 }
 
-/// CPU seconds (user, system) and the largest resident size in bytes of all children that were waited for.
-pub fn children_usage() -> (f64, f64, u64) {
+/// What was used: CPU seconds and the largest resident size of a process in bytes.
+#[derive(Clone, Copy, Default)]
+pub struct Usage {
+    pub user_s: f64,
+    pub system_s: f64,
+    pub largest: u64,
+}
+
+/// Of this process.
+pub fn own_usage() -> Usage {
+    usage(libc::RUSAGE_SELF)
+}
+
+/// Of all children that were waited for.
+pub fn children_usage() -> Usage {
+    usage(libc::RUSAGE_CHILDREN)
+}
+
+fn usage(of: libc::c_int) -> Usage {
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     // SAFETY: a zeroed rusage is valid, and the call fills it in.
     let usage = unsafe {
         let mut usage: libc::rusage = mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        libc::getrusage(of, &raw mut usage);
         usage
     };
-    (seconds(usage.ru_utime), seconds(usage.ru_stime), u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024)
+    Usage {
+        user_s: seconds(usage.ru_utime),
+        system_s: seconds(usage.ru_stime),
+        largest: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    }
 }
 
 /// What a child that ended left: its pid and status. `None`: none has ended. An error: there are none.

@@ -146,7 +146,9 @@ fn a_session_ends_with_its_totals() {
 #[test]
 fn what_each_handler_did_is_counted_and_a_script_that_is_off_is_not_asked() {
     let (_folders, scripts) = load(&[(A, "fn on_prompt(ev) { if ev.text == \"x\" { context(\"c\") } }")]);
-    let ask = |text: &str| wait(scripts.on_prompt(&setting(), text, "user", World::default().host(), &never()));
+    let ask = |text: &str| {
+        wait(scripts.on_prompt(&setting(), super::prompted(text, "user"), World::default().host(), &never()))
+    };
     for (text, outcome) in [("x", "changed"), ("y", "")] {
         ask(text).expect("lives");
         assert_eq!(scripts.tallies(A)[0].outcome, outcome);
@@ -167,7 +169,8 @@ fn what_was_meant_is_told() {
     ] {
         let (_folders, scripts) = load(&[(A, &format!("fn on_prompt(ev) {{ {body} }}"))]);
         let hooked =
-            wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+            wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+                .expect("lives");
         assert!(hooked.hooks[0].note.contains(want), "{body}: {}", hooked.hooks[0].note);
     }
 }

@@ -17,7 +17,8 @@ const P: &str = "project/10-p.rhai";
 
 fn prompt(scripts: &Scripts) -> (PromptDecision, Vec<HookRun>) {
     let hooked =
-        wait(scripts.on_prompt(&setting(), "hello", "user", World::default().host(), &never())).expect("lives");
+        wait(scripts.on_prompt(&setting(), super::prompted("hello", "user"), World::default().host(), &never()))
+            .expect("lives");
     (hooked.decision, hooked.hooks)
 }
 
@@ -336,7 +337,7 @@ fn nobody_is_asked_where_nobody_is_there() {
     let ask = |headless: bool| {
         let mut at = setting();
         at.headless = headless;
-        wait(scripts.on_prompt(&at, "x", "user", world.host(), &never())).expect("lives").decision
+        wait(scripts.on_prompt(&at, super::prompted("x", "user"), world.host(), &never())).expect("lives").decision
     };
     assert!(matches!(ask(true), PromptDecision::Denied { .. }));
     assert_eq!(*world.asked.lock().expect("no panic"), Vec::<String>::new());

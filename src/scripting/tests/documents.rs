@@ -33,7 +33,7 @@ fn the_fields_are_those_of_the_events() {
             let event = SessionStart { resumed: false, forked_from: None };
             around::Start::new(event, vec![]).fields()
         }
-        Event::Prompt => chains::Prompt::new("x", "user").fields(),
+        Event::Prompt => chains::Prompt::new(super::prompted("x", "user")).fields(),
         Event::Request => request::Request::new(request_event(&["x"])).fields(),
         Event::Reply => chains::Reply::new(reply(vec![], vec![])).fields(),
         Event::FileWrite => chains::Write::new(write("a", "")).fields(),
@@ -144,7 +144,7 @@ fn the_guides_examples_work() {
     let checked = wait(scripts.on_validate(&at, vec![], vec!["a.lua".into()], world.host(), &no)).expect("lives");
     assert_eq!(checked.decision.len(), 1, "{checked:?}");
 
-    wait(scripts.on_prompt(&at, "x", "user", world.host(), &no)).expect("lives");
+    wait(scripts.on_prompt(&at, super::prompted("x", "user"), world.host(), &no)).expect("lives");
     let end = || wait(scripts.on_turn_end(&at, turn_end("passed", 3), world.host(), &no)).expect("lives").decision;
     assert!(matches!(end(), TurnEndDecision::More { .. }));
     assert_eq!(end(), TurnEndDecision::Go { verdict: None });

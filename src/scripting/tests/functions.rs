@@ -12,7 +12,8 @@ fn value(expression: &str) -> String {
     let (_folders, scripts) = load(&[("user/10-x.rhai", script.as_str())]);
     let world = World::default();
     world.files.lock().expect("no panic").insert("a.py".to_owned(), "print(1)\n".to_owned());
-    let hooked = wait(scripts.on_prompt(&setting(), "Käse & 日本", "user", world.host(), &never())).expect("lives");
+    let hooked = wait(scripts.on_prompt(&setting(), super::prompted("Käse & 日本", "user"), world.host(), &never()))
+        .expect("lives");
     match hooked.decision {
         PromptDecision::Go { text, .. } => text,
         PromptDecision::Denied { why, .. } => why,

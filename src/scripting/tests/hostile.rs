@@ -27,7 +27,8 @@ fn call_within(budget: Duration, body: &str) -> Option<String> {
 }
 
 fn failure(scripts: &Scripts) -> Option<String> {
-    let called = wait(scripts.on_prompt(&setting(), "hello", "user", World::default().host(), &never()));
+    let called =
+        wait(scripts.on_prompt(&setting(), super::prompted("hello", "user"), World::default().host(), &never()));
     let hooked = called.expect("the thread lives");
     let failed = of(&hooked.hooks, SCRIPT).into_iter().find(|hook| hook.outcome == "failed")?.note.clone();
     let PromptDecision::Denied { why, .. } = hooked.decision else { panic!("a gate that broke let it through") };
@@ -72,7 +73,8 @@ fn each_hostile_script_is_stopped_in_time_or_refused_with_its_place() {
             let before = engine_time(&scripts);
             let start = SessionStart { resumed: false, forked_from: None };
             let begun = wait(scripts.on_session_start(&setting(), start, World::default().host(), &never()));
-            let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never()));
+            let asked =
+                wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()));
             let took = engine_time(&scripts).saturating_sub(before);
             (took, begun.expect("lives"), asked.expect("lives"))
         };
@@ -103,7 +105,7 @@ fn a_script_is_cancelled_within_50_ms() {
         let cancel = CancellationToken::new();
         let (told, when) = mpsc::channel();
         let host = Stopwatch { cancel: cancel.clone(), told };
-        let stopped = wait(scripts.on_prompt(&setting(), "x", "user", Box::new(host), &cancel));
+        let stopped = wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), Box::new(host), &cancel));
         assert!(matches!(stopped, Err(ScriptError::Cancelled)), "{stopped:?}");
         when.recv().expect("it was cancelled").elapsed()
     };
@@ -201,7 +203,8 @@ fn a_text_of_sixteen_mebibytes_is_worked_on() {
     let body = "let s = \"\"; s.pad(16 * 1024 * 1024, 'x'); s.to_upper(); s.index_of(\"y\"); s.contains(\"y\"); \
                 modify(#{text: `${s.len()}`})";
     let (_folders, scripts) = load(&[(SCRIPT, &format!("fn on_prompt(ev) {{ {body} }}"))]);
-    let hooked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+    let hooked = wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+        .expect("lives");
     assert_eq!(hooked.decision, PromptDecision::Go { text: "16777216".to_owned(), context: Vec::new() });
 }
 
@@ -226,7 +229,7 @@ fn what_is_printed_goes_to_the_user_and_is_bounded() {
     let world = World::default();
     let (_folders, scripts) =
         load(&[(SCRIPT, "fn on_prompt(ev) { print(\"one\"); debug(2); for i in 0..1000 { log_info(\"again\"); } }")]);
-    wait(scripts.on_prompt(&setting(), "x", "user", world.host(), &never())).expect("lives");
+    wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), world.host(), &never())).expect("lives");
     let said = world.said();
     assert_eq!(said[..2], ["user/10-x.rhai: one", "user/10-x.rhai: 2"]);
     assert_eq!(said.len(), 50);
@@ -249,7 +252,7 @@ fn cancelling_stops_a_script() {
     let cancel = CancellationToken::new();
     let host = Canceller { cancel: cancel.clone() };
     // It has denied nothing and nothing is wrong with it: there is no decision.
-    let stopped = wait(scripts.on_prompt(&setting(), "x", "user", Box::new(host), &cancel));
+    let stopped = wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), Box::new(host), &cancel));
     assert!(matches!(stopped, Err(ScriptError::Cancelled)), "{stopped:?}");
 }
 
@@ -260,7 +263,7 @@ fn a_thread_that_does_not_come_back_is_given_up() {
     let cancel = CancellationToken::new();
     let (release, released) = mpsc::channel();
     let host = Blocker { cancel: cancel.clone(), released };
-    let stopped = wait(scripts.on_prompt(&setting(), "block", "user", Box::new(host), &cancel));
+    let stopped = wait(scripts.on_prompt(&setting(), super::prompted("block", "user"), Box::new(host), &cancel));
     assert!(matches!(stopped, Err(ScriptError::Cancelled)), "{stopped:?}");
 
     assert_eq!(failure(&scripts), None, "the new thread works");
@@ -277,7 +280,7 @@ fn a_caller_that_stops_waiting_blocks_nobody() {
     wait(async {
         let (at, other) = (setting(), never());
         tokio::select! {
-            _ = scripts.on_prompt(&at, "block", "user", Box::new(host), &other) => panic!("it came back"),
+            _ = scripts.on_prompt(&at, super::prompted("block", "user"), Box::new(host), &other) => panic!("it came back"),
             () = cancel.cancelled() => {}
         }
     });

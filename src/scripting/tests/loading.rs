@@ -71,7 +71,8 @@ fn gates_that_a_project_replaces_stay() {
         listed,
         [("project/40-x.rhai".to_owned(), vec!["on_prompt"]), ("user/40-x.rhai".to_owned(), vec!["on_prompt"])]
     );
-    let hooked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+    let hooked = wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+        .expect("lives");
     let PromptDecision::Denied { script, why } = hooked.decision else { panic!("{hooked:?}") };
     assert_eq!((script.as_str(), why.as_str()), ("user/40-x.rhai", "by the user"));
 }
@@ -109,7 +110,8 @@ fn modules_come_from_lib_and_from_nowhere_else() {
         ),
     ];
     let (_folders, scripts) = load(&files);
-    let hooked = wait(scripts.on_prompt(&setting(), "ab", "user", World::default().host(), &never())).expect("lives");
+    let hooked = wait(scripts.on_prompt(&setting(), super::prompted("ab", "user"), World::default().host(), &never()))
+        .expect("lives");
     assert_eq!(hooked.decision, PromptDecision::Go { text: "ABAB".to_owned(), context: Vec::new() });
 
     let outside = tempfile::tempdir().expect("a folder");
@@ -122,7 +124,8 @@ fn modules_come_from_lib_and_from_nowhere_else() {
         let (_folders, scripts) =
             load(&[("user/10-x.rhai", text.as_str()), ("user/evil.rhai", ""), files[0], files[1]]);
         let hooked =
-            wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+            wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+                .expect("lives");
         assert!(hooked.hooks[0].note.contains("there is no module"), "{path}: {:?}", hooked.hooks);
     }
 }
@@ -134,7 +137,8 @@ fn a_module_that_imports_itself_is_an_error_in_its_place() {
         ("user/lib/b.rhai", "import \"lib/a\" as a;"),
         ("user/10-x.rhai", "import \"lib/a\" as a;\nfn on_prompt(ev) { }"),
     ]);
-    let hooked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+    let hooked = wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+        .expect("lives");
     assert!(hooked.hooks[0].note.contains("imports itself"), "{:?}", hooked.hooks);
 }
 
@@ -153,7 +157,8 @@ fn reloading_takes_what_compiles_and_keeps_the_rest() {
     let (folders, scripts) = load(&[("user/10-x.rhai", "fn on_prompt(ev) { modify(#{text: \"one\"}) }")]);
     let ask = || {
         let hooked =
-            wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+            wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+                .expect("lives");
         let PromptDecision::Go { text, .. } = hooked.decision else { panic!("{hooked:?}") };
         text
     };
@@ -187,7 +192,9 @@ fn a_projects_script_that_has_changed_is_not_loaded() {
         }
         let error = wait(scripts.reload()).expect_err("not trusted").to_string();
         assert!(error.contains(name) && error.contains("is not what you trusted"), "{error}");
-        let asked = wait(scripts.on_prompt(&setting(), "x", "user", World::default().host(), &never())).expect("lives");
+        let asked =
+            wait(scripts.on_prompt(&setting(), super::prompted("x", "user"), World::default().host(), &never()))
+                .expect("lives");
         assert!(matches!(asked.decision, PromptDecision::Denied { .. }), "{asked:?}");
         folders.put("project/10-x.rhai", deny);
     }

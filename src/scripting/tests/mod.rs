@@ -17,12 +17,13 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FileWrite, HookRun, Host, Level, Options, Params, ReplyEvent, RequestEvent, RunEvent, RunRequest, RunResult,
-    ScriptError, Scripts, Setting, TurnEnd,
+    FileWrite, HookRun, Host, Level, Options, Params, PromptEvent, ReplyEvent, RequestEvent, RunEvent, RunRequest,
+    RunResult, ScriptError, Scripts, Setting, TurnEnd,
 };
 use crate::base::fs;
 use crate::base::message::{Message, Role};
 use crate::base::report::RunReport;
+use crate::base::usage::Usage;
 
 /// A workspace in memory, and everything that was asked of it.
 #[derive(Clone, Default)]
@@ -100,7 +101,13 @@ pub(super) fn reply(actions: Vec<Value>, unnamed: Vec<Value>) -> ReplyEvent {
         actions,
         unnamed,
         finish_reason: "stop".to_owned(),
+        usage: Usage { requests: 1, prompt_tokens: 900, completion_tokens: 100, ..Usage::default() },
     }
+}
+
+/// A message without files.
+pub(super) fn prompted(text: &str, source: &str) -> PromptEvent {
+    PromptEvent { text: text.to_owned(), source: source.to_owned(), files: Vec::new() }
 }
 
 pub(super) fn write(path: &str, content: &str) -> FileWrite {

@@ -40,6 +40,32 @@ fn commands_of_scripts_are_typed_completed_and_listed() {
     chat.quit();
 }
 
+/// What goes with a message, and what a reply took.
+#[test]
+fn a_script_sees_the_files_of_a_message_and_the_cost_of_a_reply() {
+    let env = TestEnv::new();
+    env.write(
+        "faos/scripts/40-see.rhai",
+        r#"
+fn on_prompt(ev) { log_info(`files ${ev.files} from ${ev.source}`); }
+fn on_reply(ev) { log_info(`usage ${ev.usage.requests} ${ev.usage.prompt_tokens} ${ev.usage.completion_tokens}`); }
+"#,
+    );
+    let mut chat = Chat::begin(env, (100, 60), &[], ["Fine.\n", "Fine.\n"].map(Reply::text));
+    chat.env.write("workspace/notes/a b.txt", "one\n");
+    chat.env.write("workspace/c.txt", "two\n");
+    chat.ask("look at @\"notes/a b.txt\", @c.txt:1-1 and @none.txt");
+    chat.assert_shown("files [\"notes/a b.txt\", \"c.txt:1-1\"] from keyboard");
+    let finished = &chat.env.session().records_of("reply_finished")[0]["usage"];
+    let (prompt, completion) =
+        (finished["prompt_tokens"].as_u64().unwrap(), finished["completion_tokens"].as_u64().unwrap());
+    assert!(prompt > 0 && completion > 0, "{finished}");
+    chat.assert_shown(&format!("usage 1 {prompt} {completion}"));
+    chat.ask("and without any");
+    chat.assert_shown("files [] from keyboard");
+    chat.quit();
+}
+
 #[test]
 fn a_script_is_switched_off_and_on_and_stays_so_with_the_session() {
     let env = TestEnv::new();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use faos::base::fs;
 use faos::base::message::{Message, Role};
 use faos::scripting::{
-    CommandDecision, FileWrite, Options, Params, RequestDecision, RequestEvent, Scripts, SessionEnd, Setting, TurnEnd,
-    TurnEndDecision, WriteDecision, try_out,
+    CommandDecision, FileWrite, Options, Params, PromptEvent, RequestDecision, RequestEvent, Scripts, SessionEnd,
+    Setting, TurnEnd, TurnEndDecision, WriteDecision, try_out,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -148,7 +148,8 @@ fn ended(scripts: &Scripts, at: &Setting, bash: &Bash, changed: &[&str]) -> Turn
 }
 
 fn said(scripts: &Scripts, at: &Setting, bash: &Bash) {
-    wait(scripts.on_prompt(at, "x", "user", bash.host(), &CancellationToken::new())).expect("lives");
+    let prompt = PromptEvent { text: "x".to_owned(), source: "user".to_owned(), files: Vec::new() };
+    wait(scripts.on_prompt(at, prompt, bash.host(), &CancellationToken::new())).expect("lives");
 }
 
 #[test]

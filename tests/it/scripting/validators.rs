@@ -382,9 +382,7 @@ fn a_justfile_is_a_target_where_just_is() {
     };
     let told = failed(&bash);
     assert!(told.contains("unittest discover") && told.contains("FAILED (failures=1)"), "{told}");
-    let tools = Bash::with(&[("just", "#!/bin/sh\necho \"just was asked to $1\"\nexit 3\n")]);
-    std::fs::set_permissions(tools.path("just"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
-    bash.set("PATH", format!("{}:{}", tools.root(), std::env::var("PATH").expect("a PATH")).into());
+    bash.add_program("just", "echo \"just was asked to $1\"\nexit 3");
     let told = failed(&bash);
     assert_eq!(told, "`just test` failed (exit code 3):\n\njust was asked to test");
     judged(&[(&[("justfile", "test:\n    go test\n"), ("main.zig", "")], Opinion::None, "needs just")]);
@@ -516,15 +514,10 @@ fn java_is_compiled() {
     );
 }
 
-/// A program in the sandbox's place: what it prints was printed by the real one.
+/// On a machine with this program.
 pub(super) fn with_program(name: &str, script: &str, files: &[(&str, &str)]) -> Bash {
     let mut bash = Bash::with(files);
-    let programs = tempfile::tempdir().expect("a folder").keep();
-    let program = programs.join(name);
-    std::fs::write(&program, format!("#!/bin/bash\n{script}\n")).expect("written");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
-    let path = std::env::var("PATH").expect("a PATH");
-    bash.set("PATH", format!("{}:{path}", programs.display()).into());
+    bash.add_program(name, script);
     bash
 }
 
@@ -541,6 +534,25 @@ fn go_is_vetted_and_tested_and_a_missing_module_is_no_fault() {
         "echo 'main.go:3:8: no required module provides package github.com/spf13/cobra; to add it:' >&2; exit 1";
     let needs = (Opinion::None, "needs the module github.com/spf13/cobra".to_owned());
     assert_eq!(opinion(&with_program("go", missing, files)), needs);
+}
+
+#[test]
+fn go_files_without_a_module_are_one_package_or_programs_of_their_own() {
+    let files = &[("a.go", "package main\n"), ("b.go", "package main\n"), ("c/d.go", "package c\n")];
+    let together = "case \"$*\" in 'vet ./a.go ./b.go' | 'vet ./c/d.go') exit 0 ;; esac; echo \"alone: $*\"; exit 1";
+    assert_eq!(opinion(&with_program("go", together, files)).0, Opinion::Passed);
+    let alone = "case \"$*\" in 'vet ./a.go ./b.go') echo 'main redeclared'; exit 1 ;; esac";
+    assert_eq!(opinion(&with_program("go", alone, files)).0, Opinion::Passed);
+    let broken = "case \"$*\" in *a.go*) echo 'a.go:3:1: undefined: x'; exit 1 ;; esac";
+    let (outcome, feedback) = opinion(&with_program("go", broken, files));
+    assert_eq!(outcome, Opinion::Failed);
+    assert!(
+        feedback.starts_with("`go vet './a.go' './b.go'` failed") && feedback.contains("undefined: x"),
+        "{feedback}"
+    );
+    let tested = &[("a.go", "package main\n"), ("a_test.go", "package main\n")];
+    let failing = "case $1 in test) echo '--- FAIL: TestAdd'; exit 1 ;; esac";
+    assert_eq!(opinion(&with_program("go", failing, tested)).0, Opinion::Failed);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use faos::base::fs;
@@ -20,6 +20,8 @@ pub struct Bash {
     environment: Vec<(String, PathBuf)>,
     /// The only folder of PATH, where there is one.
     path: Option<Arc<TempDir>>,
+    /// Stand-ins for programs, which come first.
+    programs: Option<Arc<TempDir>>,
     said: Arc<Mutex<Vec<String>>>,
 }
 
@@ -30,6 +32,7 @@ impl Bash {
             aside: Arc::new(tempfile::tempdir().expect("a folder")),
             environment: Vec::new(),
             path: None,
+            programs: None,
             said: Arc::default(),
         };
         files.iter().for_each(|(path, text)| bash.put(path, text));
@@ -47,6 +50,23 @@ impl Bash {
             std::os::unix::fs::symlink(found, path.path().join(program)).expect("a link");
         }
         Self { path: Some(Arc::new(path)), ..Self::with(files) }
+    }
+
+    /// Puts a program into the place of a real one: what it prints was printed by that.
+    pub fn add_program(&mut self, name: &str, script: &str) {
+        let programs = self.programs.get_or_insert_with(|| Arc::new(tempfile::tempdir().expect("a folder")));
+        let program = programs.path().join(name);
+        fs::replace(&program, format!("#!/bin/bash\n{script}\n").as_bytes()).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("a program");
+    }
+
+    /// What the machine has, without what a test decides on.
+    fn search_path(&self) -> String {
+        let usual = self.path.as_ref().map_or_else(|| usual_programs(), |path| path.path());
+        let own = self.programs.iter().map(|programs| programs.path());
+        let folders: Vec<String> = own.chain([usual]).map(|folder| folder.display().to_string()).collect();
+        folders.join(":")
     }
 
     pub fn copy_of(folder: &Path) -> Self {
@@ -124,9 +144,7 @@ impl Host for Bash {
         fs::replace(&stdin, request.stdin.as_bytes()).map_err(|error| error.to_string())?;
         let mut bash = Command::new("/bin/bash");
         bash.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        if let Some(path) = &self.path {
-            bash.env("PATH", path.path());
-        }
+        bash.env("PATH", self.search_path());
         let output = bash
             .args(["-eo", "pipefail", "-c", &request.cmd])
             .current_dir(self.folder.path())
@@ -148,6 +166,28 @@ impl Host for Bash {
     fn say(&mut self, _level: Level, text: &str) {
         self.said.lock().expect("no panic").push(text.to_owned());
     }
+}
+
+/// A machine may have these or not: where they are wanted, the test brings its own.
+const LEFT_OUT: [&str; 6] = ["go", "gofmt", "just", "ruff", "shellcheck", "tsc"];
+
+/// A folder with links to all other programs.
+fn usual_programs() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+        fs::make_folders(&folder).expect("a folder");
+        for from in std::env::split_paths(&std::env::var_os("PATH").expect("a PATH")) {
+            for entry in walkdir::WalkDir::new(from).min_depth(1).max_depth(1).into_iter().filter_map(Result::ok) {
+                let name = entry.file_name();
+                if !LEFT_OUT.iter().any(|left_out| name == *left_out) {
+                    // The first of a name is the one that is found; another process may be at it, too.
+                    let _ = std::os::unix::fs::symlink(entry.path(), folder.join(name));
+                }
+            }
+        }
+        folder
+    })
 }
 
 fn files_below(folder: &Path) -> Vec<String> {

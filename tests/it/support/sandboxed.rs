@@ -139,11 +139,16 @@ impl Sandboxed {
         }
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub fn faos(&self, arguments: &[&str]) -> Command {
         let mut faos = as_who(self.who, self.path("faos"));
         faos.env("HOME", self.path("home")).env("FAOS_HOME", self.path("home/faos")).env("TMPDIR", self.path("tmp"));
-        faos.args(["sandbox", "--sandbox", self.backend, "-w"]).arg(self.path("ws")).args(arguments);
-        faos.current_dir(self.temp.path()).stdin(Stdio::null());
+        faos.args(arguments).current_dir(self.temp.path()).stdin(Stdio::null());
+        faos
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut faos = self.faos(&["sandbox", "--sandbox", self.backend, "-w"]);
+        faos.arg(self.path("ws")).args(arguments);
         faos
     }
 

@@ -162,7 +162,7 @@ mod tests {
             json!({"type": "action", "kind": "write", "path": "a.py", "outcome": "applied", "reason": null}),
             json!({"type": "action", "kind": "edit", "path": "a.py", "outcome": "refused", "reason": "why", "diff": "-a"}),
             json!({"type": "run", "phase": "started", "run": 1, "source": "model", "command": "make"}),
-            json!({"type": "run", "phase": "output", "run": 1, "stream": "stderr", "text": "x"}),
+            json!({"type": "run", "phase": "output", "run": 1, "stream": "stderr", "seq": 1, "at_s": 0.012, "text": "x"}),
             line_of_finished_run(finished),
             json!({"type": "validation", "outcome": "none", "script": "50-validate-python.rhai", "feedback": "needs flask"}),
             json!({"type": "hook", "script": "30-guard.rhai", "event": "on_file_write", "outcome": "denied", "ms": 2, "note": "a key"}),
