@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::fs;
+use crate::base::temporary::TemporaryFolder;
 use crate::command::failure::Failure;
 use crate::command::job::Place;
 use crate::core::conversation::Mode;
-use crate::session::{self, Opened, Passing, Session};
+use crate::session::{self, Opened, Session};
 use crate::settings::{Folders, Settings};
 use crate::workspace::{self, Versions, Workspace};
 
@@ -30,7 +31,7 @@ pub struct Inside {
 /// Held until the conversation has ended.
 pub struct Held {
     _lock: session::WorkspaceLock,
-    _passing: Option<Passing>,
+    _passing: Option<TemporaryFolder>,
 }
 
 impl Home {
@@ -59,8 +60,8 @@ impl Home {
             Place::Saved { folder, .. } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
-                let made = passing.insert(Passing::make()?);
-                new(made.folder(), workspace.as_deref())?
+                let made = passing.insert(TemporaryFolder::make("faos-passing-")?);
+                new(made.path(), workspace.as_deref())?
             }
         };
         let lock = match lock {

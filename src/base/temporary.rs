@@ -4,13 +4,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::fs::{self, FsError};
 
 /// Removed when it is dropped.
 pub struct TemporaryFolder {
     path: PathBuf,
-    /// The lock tells others that the owner lives, and ends with it.
+    /// Its lock tells others that the owner lives, and ends with it. Where the storage knows no locks, nobody removes what
+    /// is another's.
     _lock: File,
 }
 
@@ -20,9 +22,14 @@ impl TemporaryFolder {
         sweep(&std::env::temp_dir(), prefix);
         loop {
             let path = fs::make_temporary_folder(prefix)?;
-            // Another start may have swept it away before it was anybody's.
-            if let Some(lock) = lock(&path).filter(|lock| fs::is_at(lock, &path)) {
-                return Ok(Self { path, _lock: lock });
+            // Another start may be sweeping it away, or have done so, before it was anybody's.
+            let handle = match fs::open_to_read(&path) {
+                Err(error) if error.is_not_found() => continue,
+                opened => opened?,
+            };
+            let is_swept = matches!(flock(&handle, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK));
+            if !is_swept && fs::is_at(&handle, &path) {
+                return Ok(Self { path, _lock: handle });
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::base::digest::sha256;
 use crate::base::fs;
 use crate::base::path::RelPath;
 use crate::base::report::ChangeKind;
+use crate::base::temporary::TemporaryFolder;
 use crate::cli::{Options, Replay};
 use crate::command::chat;
 use crate::command::consent;
@@ -34,7 +35,7 @@ use crate::prompting::Prompts;
 use crate::sandbox::Sandbox;
 use crate::scripting::Scripts;
 use crate::session::record::{DeltaKind, Entry, Finish, GoesOn, Record};
-use crate::session::{self, Passing, Session};
+use crate::session::{self, Session};
 use crate::settings::Settings;
 use crate::workspace::{FileOp, Versions, Workspace, diff};
 
@@ -189,8 +190,8 @@ fn replayed(
     before: &[FileOp],
     recorded: &[Recorded],
 ) -> Result<Vec<Outcome>, Failure> {
-    let passing = Passing::make()?;
-    let session = Session::create(passing.folder(), None)?;
+    let passing = TemporaryFolder::make("faos-replay-")?;
+    let session = Session::create(passing.path(), None)?;
     let workspace = Workspace::open(session.workspace())?;
     workspace.apply(before)?;
     let versions = Arc::new(Mutex::new(Versions::open(&session.folder().join("versions"))?));

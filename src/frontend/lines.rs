@@ -177,7 +177,11 @@ fn alone(event: &Event) -> String {
         }
         Event::Validation { outcome, script, feedback, ms } => validation((*outcome, *ms), script, feedback),
         // A validator's opinion has lines of its own.
-        Event::Hook { event, outcome, .. } if event == "on_validate" && outcome == "rejected" => String::new(),
+        Event::Hook { event, outcome, .. }
+            if event == "on_validate" && ["rejected", "none"].contains(&outcome.as_str()) =>
+        {
+            String::new()
+        }
         Event::Hook { script, event, outcome, note, .. } => match note.is_empty() || outcome == "pass" {
             true => String::new(),
             false => format!("{script} {event}: {outcome}: {}\n", printable(note)),

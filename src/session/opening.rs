@@ -139,7 +139,7 @@ pub(super) fn take_lock(folder: &Path) -> Result<Lock, SessionError> {
     Lock::take(&folder.join(LOCK)).map_err(|refusal| told(folder, refusal))
 }
 
-pub(super) fn told(folder: &Path, refusal: Refusal) -> SessionError {
+fn told(folder: &Path, refusal: Refusal) -> SessionError {
     match refusal {
         Refusal::Held(Holder { pid, since }) => SessionError::Held { id: name_of(folder), pid, since },
         Refusal::Fs(error) => SessionError::Fs(error),
