@@ -139,8 +139,8 @@ fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
     Failure {
         message: format!("the session's workspace `{}` is not there: {error}", workspace.display()),
         hints: vec![
-            format!("where it is now: faos resume {id} -w FOLDER"),
-            "in an empty folder the files of the last version come back".to_owned(),
+            format!("its files as they were in the last version: faos resume {id} -w {}", workspace.display()),
+            format!("where it was moved to: faos resume {id} -w FOLDER"),
         ],
         exit_code: 2,
     }

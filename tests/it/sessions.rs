@@ -199,7 +199,7 @@ fn a_session_goes_on_in_another_workspace_with_another_model() {
     let gone = env.run(["--no-scripts", "resume", "--last", "and?"]);
     gone.assert_code(2);
     assert!(
-        gone.stderr.contains(&format!("hint: where it is now: faos resume {} -w FOLDER", origin.id())),
+        gone.stderr.contains(&format!("hint: where it was moved to: faos resume {} -w FOLDER", origin.id())),
         "{}",
         gone.stderr
     );

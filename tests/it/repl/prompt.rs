@@ -222,6 +222,21 @@ fn earlier_lines_come_back_with_the_arrow_also_in_the_next_session() {
 }
 
 #[test]
+fn ctrl_r_finds_what_was_typed_before() {
+    let replies = ["One.\n", "Two.\n", "Three.\n"].map(Reply::text);
+    let mut chat = Chat::begin(TestEnv::new(), USUAL, &[], replies);
+    chat.ask("write a parser");
+    chat.ask("now its tests");
+    chat.terminal.send("\x12pars");
+    chat.terminal.wait_for_text("write a parser");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Three.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), "write a parser");
+    chat.quit();
+}
+
+#[test]
 fn commands_and_paths_are_completed() {
     let env = TestEnv::new();
     env.write("workspace/pasta.txt", "1");

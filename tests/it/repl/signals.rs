@@ -114,6 +114,16 @@ fn an_interrupt_ends_what_is_done_and_not_the_program() {
     }
 }
 
+/// As Ctrl-C there: the line is put aside, and the program stays.
+#[test]
+fn an_interrupt_at_the_prompt_ends_nothing() {
+    let (mut chat, _held) = State::Prompt.enter();
+    chat.terminal.signal(Signal::INT);
+    chat.terminal.send("\x15");
+    chat.wait_for_prompt();
+    assert_goes_on(chat, State::Prompt);
+}
+
 #[test]
 fn a_stop_gives_the_terminal_back_and_it_goes_on_where_it_was() {
     for state in STATES {
