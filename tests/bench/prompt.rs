@@ -47,8 +47,11 @@ pub fn rows(bench: &Bench<'_>) -> Outcome<Vec<Row>> {
 
 fn peak_mb(bench: &Bench<'_>) -> Outcome<f64> {
     let player = Player::start("recorded", vec![Reply::text(&screen::code_text())], PACE)?;
+    // A folded block would not be coloured.
+    let settings = bench.folder.join("unfolded.toml");
+    fs::write(&settings, "[frontend]\nfold = false\n")?;
     let mut faos = bench.faos();
-    faos.args(["--no-scripts", "-e", player.url(), "Show me all of them."]);
+    faos.arg("--config").arg(settings).args(["--no-scripts", "-e", player.url(), "Show me all of them."]);
     let terminal = Terminal::start(faos)?;
     let status = fs::read_to_string(format!("/proc/{}/status", terminal.child.id()))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the kernel tells no peak")?;

@@ -23,6 +23,8 @@ const CHANGED: usize = 10;
 
 pub fn open(folder: &str) -> Outcome<()> {
     black_box(Session::open(Path::new(folder))?.records.len());
+    // What the kernel tells of a child is never less than what the one that started it had.
+    print!("{}", child::own_peak_kib()?);
     Ok(())
 }
 
@@ -67,7 +69,7 @@ fn resume(bench: &Bench<'_>) -> Outcome<[Row; 2]> {
     for _ in 0..bench.options.runs {
         let cost = child::run(Command::new(std::env::current_exe()?).arg(ARGUMENT).arg(&path))?;
         wall.push(millis(cost.wall));
-        peak.push(cost.peak_kib as f64 * 1024.0 / 1e6);
+        peak.push(cost.printed.parse::<f64>()? * 1024.0 / 1e6);
     }
     let row = |what, unit, ours, most| Row { what, unit, limit: Vec::new(), ours, mark: Mark::AtMost(most) };
     Ok([
