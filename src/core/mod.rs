@@ -24,6 +24,7 @@ mod host;
 mod joined;
 mod limits;
 mod mend;
+mod outside;
 mod reading;
 mod repeats;
 mod reply;
