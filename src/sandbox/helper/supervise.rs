@@ -315,7 +315,7 @@ impl<'a> Watch<'a> {
             None if code != Some(0) && self.peak.memory.max(usage.largest) * 20 > bounds.memory * 19 => {
                 ExitKind::MemoryLimit
             }
-            None => kind_of(code, signal),
+            None => kind_of(code, signal, user_s + system_s > bounds.cpu_s * 0.9),
         };
         Ended {
             kind,
@@ -337,12 +337,31 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Bash reports a child that a signal ended as 128 and its number.
-fn kind_of(code: Option<i32>, signal: Option<i32>) -> ExitKind {
+/// Bash reports a child that a signal ended as 128 and its number; a program may end with that number by itself.
+fn kind_of(code: Option<i32>, signal: Option<i32>, cpu_is_spent: bool) -> ExitKind {
     match signal.or(code.map(|code| code - 128)) {
-        Some(libc::SIGXCPU) => ExitKind::CpuLimit,
+        Some(libc::SIGXCPU) if signal.is_some() || cpu_is_spent => ExitKind::CpuLimit,
         Some(libc::SIGXFSZ) => ExitKind::FileLimit,
         _ if signal.is_some() => ExitKind::Signaled,
         _ => ExitKind::Exited,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExitKind, kind_of};
+
+    #[test]
+    fn a_number_that_a_program_ends_with_is_no_limit_by_itself() {
+        let own = 128 + libc::SIGXCPU;
+        for (code, signal, spent, kind) in [
+            (Some(own), None, false, ExitKind::Exited),
+            (Some(own), None, true, ExitKind::CpuLimit),
+            (None, Some(libc::SIGXCPU), false, ExitKind::CpuLimit),
+            (None, Some(libc::SIGSEGV), true, ExitKind::Signaled),
+            (Some(3), None, true, ExitKind::Exited),
+        ] {
+            assert_eq!(kind_of(code, signal, spent), kind, "{code:?} {signal:?}");
+        }
     }
 }
