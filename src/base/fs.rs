@@ -109,12 +109,12 @@ pub fn make_new_folder(path: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Makes a folder below the temporary one that nobody could foresee: others can write there too.
-pub fn make_temporary_folder(prefix: &str) -> Result<PathBuf, FsError> {
+/// Makes a folder below one that others can write to, under a name that nobody could foresee.
+pub fn make_temporary_folder(below: &Path, prefix: &str) -> Result<PathBuf, FsError> {
     loop {
         // The standard library's hasher is seeded by the kernel.
         let number = RandomState::new().hash_one(std::process::id());
-        let path = std::env::temp_dir().join(format!("{prefix}{number:016x}"));
+        let path = below.join(format!("{prefix}{number:016x}"));
         if make_new_folder(&path)? {
             return Ok(path);
         }

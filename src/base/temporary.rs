@@ -19,9 +19,14 @@ pub struct TemporaryFolder {
 impl TemporaryFolder {
     /// Makes one whose name begins so, and removes those whose owners are dead.
     pub fn make(prefix: &str) -> Result<Self, FsError> {
-        sweep(&std::env::temp_dir(), prefix);
+        Self::make_below(&std::env::temp_dir(), prefix)
+    }
+
+    /// The same in another folder that others can write to.
+    pub fn make_below(folder: &Path, prefix: &str) -> Result<Self, FsError> {
+        sweep(folder, prefix);
         loop {
-            let path = fs::make_temporary_folder(prefix)?;
+            let path = fs::make_temporary_folder(folder, prefix)?;
             // Another start may be sweeping it away, or have done so, before it was anybody's.
             let handle = match fs::open_to_read(&path) {
                 Err(error) if error.is_not_found() => continue,

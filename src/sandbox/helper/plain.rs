@@ -5,11 +5,12 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::sys::{self, Failed, Step, named};
 use super::{Place, Run, copy, landlock, root, supervise};
 use crate::base::report::Backend;
+use crate::base::temporary::TemporaryFolder;
 use crate::sandbox::wire::{Layer, Order};
 
 pub fn run(run: &Run<'_>) -> Step<()> {
@@ -28,29 +29,24 @@ pub fn run(run: &Run<'_>) -> Step<()> {
     supervise::start(run, &place)
 }
 
-/// A folder of the run's own.
-struct Own(PathBuf);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // Nobody is left to tell.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+/// A folder of the run's own, which goes with it.
+struct Own(TemporaryFolder);
 
 impl Own {
     fn make(below: &Path) -> Step<Self> {
-        let own = Self(below.join(format!("faos-run-{}", std::process::id())));
-        // What stands there under this number is of a process that was killed.
-        let _ = fs::remove_dir_all(&own.0);
-        for folder in [own.0.clone(), own.0.join("home"), own.0.join("tmp"), own.0.join("workspace")] {
+        let made = TemporaryFolder::make_below(below, "faos-run-");
+        let own = made.map_err(|error| Failed {
+            step: format!("make a folder in {}", below.display()),
+            errno: error.source.raw_os_error().unwrap_or(libc::EIO),
+        })?;
+        for folder in ["home", "tmp", "workspace"].map(|name| own.path().join(name)) {
             fs::DirBuilder::new().mode(0o700).create(&folder).map_err(named(format!("make {}", folder.display())))?;
         }
-        Ok(own)
+        Ok(Self(own))
     }
 
     fn place(&self, order: &Order) -> Step<Place> {
-        let own = |name: &str| self.0.join(name);
+        let own = |name: &str| self.0.path().join(name);
         let folder = match order.layer {
             Layer::Direct => order.workspace.to_path_buf(),
             Layer::Empty => own("workspace"),
@@ -63,7 +59,7 @@ impl Own {
             return Ok(Place { folder, ..Place::default() });
         }
         let devices = root::DEVICES.map(|name| Path::new("/dev").join(name));
-        let writable = devices.into_iter().chain([folder.clone(), self.0.clone()]);
+        let writable = devices.into_iter().chain([folder.clone(), self.0.path().to_owned()]);
         let folders = order.folders.iter().filter(|folder| folder.writable).map(|folder| folder.from.to_path_buf());
         let writable = writable.chain(folders).collect();
         let mut degraded = Vec::new();
@@ -73,7 +69,7 @@ impl Own {
         Ok(Place {
             folder,
             writable,
-            beside: Some(self.0.clone()),
+            beside: Some(self.0.path().to_owned()),
             script: None,
             environment: vec![("HOME", own("home")), ("TMPDIR", own("tmp"))],
             degraded,
