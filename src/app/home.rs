@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::fs;
 use crate::base::temporary::TemporaryFolder;
+use crate::base::{fs, shell};
 use crate::command::failure::Failure;
 use crate::command::job::Place;
 use crate::core::conversation::Mode;
@@ -48,15 +48,9 @@ impl Home {
             | Place::Passing { workspace: None }
             | Place::Saved { workspace: None, .. } => None,
         };
-        let is_bare = match place {
-            Place::Saved { folder, workspace: Some(workspace) } => {
-                session::move_to(folder, workspace)?;
-                fs::is_empty(workspace)?
-            }
-            Place::Saved { folder, workspace: None } => !fs::exists(&folder.join("workspace")),
-            Place::New { .. } | Place::Passing { .. } => false,
-        };
-        let Opened { session, records, mut repaired } = match place {
+        let is_missing =
+            matches!(place, Place::Saved { folder, workspace: None } if !fs::exists(&folder.join("workspace")));
+        let Opened { mut session, records, mut repaired } = match place {
             Place::Saved { folder, .. } => Session::open(folder)?,
             Place::New { workspace } => new(&settings.folders.sessions, workspace.as_deref())?,
             Place::Passing { workspace } => {
@@ -64,21 +58,45 @@ impl Home {
                 new(made.path(), workspace.as_deref())?
             }
         };
+        let mut versions = Versions::open(&session.folder().join("versions"))?;
+        if let Place::Saved { workspace: Some(to), .. } = place {
+            let turn = records.last().map_or(0, |record| record.turn);
+            repaired.extend(moved(&mut session, turn, &mut versions, to)?);
+        }
         let lock = match lock {
             Some(lock) => lock,
             None => session::lock_workspace(&settings.folders.state, session.workspace())?,
         };
         let workspace = Workspace::open(session.workspace())?;
-        let mut versions = Versions::open(&session.folder().join("versions"))?;
         let is_own = session.workspace().starts_with(session.folder());
-        let is_chosen = matches!(place, Place::Saved { workspace: Some(_), .. });
-        if let (true, true, Some(newest)) = (is_own || is_chosen, is_bare, versions.newest()) {
+        if let (true, true, Some(newest)) = (is_own, is_missing, versions.newest()) {
             versions.restore(&workspace, newest)?;
-            repaired.push(format!("its files are those of version {newest} again"));
+            repaired.push(restored(newest));
         }
         let inside = Inside { session: Arc::new(session), records, repaired, workspace, versions };
         Ok(Self { inside, held: Held { _lock: lock, _passing: passing } })
     }
+}
+
+/// Has the session go on in another folder, or in its own that is there again. Only when the files are there is it said in
+/// the session, so that a failure on the way leaves it where it was.
+fn moved(session: &mut Session, turn: u32, versions: &mut Versions, to: &Path) -> Result<Option<String>, Failure> {
+    let from = session.workspace().to_owned();
+    if from != to && fs::is_folder(&from) {
+        versions.keep(&Workspace::open(&from)?, "before the session moved")?;
+    }
+    let workspace = Workspace::open(to)?;
+    let mut said = None;
+    if let (true, Some(newest)) = (workspace.files()?.files.is_empty(), versions.newest()) {
+        versions.restore(&workspace, newest)?;
+        said = Some(restored(newest));
+    }
+    session.move_to(to, turn)?;
+    Ok(said)
+}
+
+fn restored(version: u32) -> String {
+    format!("its files are those of version {version} again")
 }
 
 fn new(sessions: &Path, workspace: Option<&Path>) -> Result<Opened, Failure> {
@@ -139,7 +157,10 @@ fn gone(session: &Path, workspace: &Path, error: &fs::FsError) -> Failure {
     Failure {
         message: format!("the session's workspace `{}` is not there: {error}", workspace.display()),
         hints: vec![
-            format!("its files as they were in the last version: faos resume {id} -w {}", workspace.display()),
+            format!(
+                "its files as they were in the last version: faos resume {id} -w {}",
+                shell::word(&workspace.display().to_string())
+            ),
             format!("where it was moved to: faos resume {id} -w FOLDER"),
         ],
         exit_code: 2,

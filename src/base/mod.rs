@@ -14,6 +14,7 @@ pub mod path;
 pub mod printable;
 pub mod report;
 pub mod secrets;
+pub mod shell;
 pub mod streams;
 pub mod temporary;
 pub mod usage;

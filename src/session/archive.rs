@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::identity::{self, Identity};
 use super::lock::Lock;
+use super::record::Record;
 use super::tar::{self, Header, Kind, Reader};
 use super::{LOG, SessionError, blotted, opening, recovery};
 use crate::base::fs::{self, FsError};
@@ -89,9 +90,12 @@ pub fn export(folder: &Path, out: &mut impl Write, keys: Keys) -> Result<Exporte
     let written = |source| FsError { operation: "write the archive of", path: folder.to_owned(), source };
     let mut out = BufWriter::with_capacity(1 << 16, out);
     let mut exported = Exported::default();
+    // Where a session has moved, its own workspace holds what was there before.
+    let is_elsewhere = Identity::load(folder)?.is_some_and(|identity| identity.workspace.is_some());
     for entry in fs::below(folder)? {
         let first = entry.path.iter().next().unwrap_or_default();
-        if first == opening::LOCK || first == opening::CACHE {
+        let is_old = is_elsewhere && first == identity::OWN_WORKSPACE;
+        if is_old || first == opening::LOCK || first == opening::CACHE {
             continue;
         }
         let kind = match entry.kind {
@@ -150,8 +154,14 @@ fn masked(
         }
         return Ok(None);
     }
+    // Of what a run left in quarantine nothing is touched, and it may be large.
+    let ends_in = |endings: &[&str]| entry.path.extension().is_some_and(|own| endings.iter().any(|end| own == *end));
+    let is_record = entry.path.iter().count() <= 3 && ends_in(&["json", "jsonl", "log", "torn"]);
+    if !is_record {
+        return Ok(None);
+    }
     let bytes = fs::read(&folder.join(&entry.path))?;
-    let is_json = entry.path.extension().is_some_and(|extension| extension == "json");
+    let is_json = ends_in(&["json"]);
     let new = match std::str::from_utf8(&bytes) {
         Ok(text) if entry.path == Path::new(LOG) => blotted::log(text).into_owned().into_bytes(),
         Ok(text) if is_json => blotted::json(text).into_owned().into_bytes(),
@@ -165,13 +175,10 @@ fn masked(
 /// Makes a session from an archive. It keeps its id where that is free here.
 pub fn import(sessions: &Path, archive: impl Read) -> Result<Imported, SessionError> {
     fs::make_folders(sessions)?;
-    let making = make_beside(sessions)?;
-    // A clean-up of left-overs passes over what is locked.
-    let lock = Lock::take(&making.join(opening::LOCK));
+    let (making, _lock) = make_beside(sessions)?;
     let imported = Unpacking { folder: &making, id: None, left_out: Vec::new(), bytes: 0 }.all(archive).and_then(
         |(id, notices)| {
             adopt(&making)?;
-            drop(lock);
             Ok(Imported { id: settle(sessions, &making, id.unwrap_or_else(SessionId::generate))?, notices })
         },
     );
@@ -185,11 +192,13 @@ pub fn import(sessions: &Path, archive: impl Read) -> Result<Imported, SessionEr
 /// What the folder of an archive is called while it is unpacked; no session's name begins so.
 pub const UNPACKING: &str = ".import-";
 
-pub(super) fn make_beside(sessions: &Path) -> Result<PathBuf, FsError> {
+/// With its lock: a clean-up of left-overs passes over what is locked.
+pub(super) fn make_beside(sessions: &Path) -> Result<(PathBuf, Lock), SessionError> {
     loop {
         let folder = sessions.join(format!("{UNPACKING}{}", SessionId::generate()));
         if fs::make_new_folder(&folder)? {
-            return Ok(folder);
+            let lock = opening::take_lock(&folder)?;
+            return Ok((folder, lock));
         }
     }
 }
@@ -202,6 +211,18 @@ fn adopt(making: &Path) -> Result<(), SessionError> {
     }
     // The folder that it named is another machine's; its files come back from its versions.
     let identity = Identity::load(making)?.unwrap_or_else(|| Identity::rebuild(making, &found.records));
+    let own = making.join(identity::OWN_WORKSPACE);
+    if identity.workspace.is_some() && fs::exists(&own) {
+        fs::remove_folder(&own)?;
+    }
+    if let (true, Some(last)) = (identity::has_moved(&found.records), found.records.last()) {
+        let record = Record { seq: found.next_seq, entry: identity::moved(None), ..last.clone() };
+        let line = serde_json::to_string(&record).map_err(|error| SessionError::Write(error.to_string()))?;
+        let mut log = fs::open_to_append(&making.join(LOG))?;
+        recovery::repair(making, &mut log, found.tail)?;
+        let written = |source| FsError { operation: "write", path: making.join(LOG), source };
+        log.write_all(format!("{line}\n").as_bytes()).map_err(written)?;
+    }
     Identity { workspace: None, ..identity }.store(making)?;
     match fs::write_new(&making.join(VERSIONS).join("config"), CONFIG.as_bytes()) {
         Err(error) if !error.is_not_found() => Err(error.into()),
@@ -215,6 +236,8 @@ pub(super) fn settle(sessions: &Path, making: &Path, mut id: SessionId) -> Resul
         id = SessionId::generate();
     }
     fs::sync_all_of(making)?;
+    // The lock stays with whoever holds it, and its name does not go along.
+    fs::remove_file(&making.join(opening::LOCK))?;
     fs::rename(making, &sessions.join(id.as_str()))?;
     fs::sync_folder(sessions)?;
     Ok(id)

@@ -43,12 +43,7 @@ pub fn log(text: &str) -> Cow<'_, str> {
                 Some(head) if !is_name && name == "text" => {
                     streams.entry(head.stream.clone()).or_default().push(literal);
                 }
-                _ => {
-                    if is_name {
-                        name.clone_from(&literal.text);
-                    }
-                    join(vec![literal], &mut new);
-                }
+                _ => alone(literal, is_name, &mut name, &mut new),
             }
         }
         from += line.len();
@@ -59,8 +54,11 @@ pub fn log(text: &str) -> Cow<'_, str> {
 
 /// A file of JSON.
 pub fn json(text: &str) -> Cow<'_, str> {
-    let mut new = Vec::new();
-    literals(text, 0..text.len()).for_each(|literal| join(vec![literal], &mut new));
+    let (mut new, mut name) = (Vec::new(), String::new());
+    for literal in literals(text, 0..text.len()) {
+        let is_name = text[literal.at.end..].starts_with(':');
+        alone(literal, is_name, &mut name, &mut new);
+    }
     with(text, new)
 }
 
@@ -87,6 +85,19 @@ fn literals(text: &str, within: Range<usize>) -> impl Iterator<Item = Piece> {
             }
         }
     })
+}
+
+/// A string by itself; a value beside its name, which may say that it is a key.
+fn alone(literal: Piece, is_name: bool, name: &mut String, new: &mut Vec<(Range<usize>, String)>) {
+    if is_name {
+        name.clone_from(&literal.text);
+        return join(vec![literal], new);
+    }
+    let named = format!("{name}=\"{}\"", literal.text);
+    if let Cow::Owned(blotted) = blotted(&named) {
+        let now = &blotted[blotted.len() - 1 - literal.text.len()..blotted.len() - 1];
+        new.push((literal.at, serde_json::Value::from(now).to_string()));
+    }
 }
 
 /// Adds what has to be written anew of these pieces of one text.
@@ -162,6 +173,8 @@ mod tests {
         let report = format!("{{\n  \"command\": \"export \\\"TOKEN\\\"=\\\"{}\\\"\"\n}}\n", key());
         let found = json(&report);
         assert!(!found.contains("abcDEF") && found.len() == report.len(), "{found}");
+        let state = r#"{"type":"script_state","state":{"api_key":"q7w8e9r0t1y2"},"script":"q7w8e9r0t1y2"}"#;
+        assert_eq!(log(state), state.replacen("q7w8e9r0t1y2", "************", 1));
         let printed = [b"\xff", key().as_bytes(), b"\xfe\n"].concat();
         assert_eq!(output(&printed), [b"\xff".as_slice(), "*".repeat(key().len()).as_bytes(), b"\xfe\n"].concat());
     }

@@ -34,7 +34,7 @@ pub fn fork(
         }
     };
     fs::make_folders(sessions)?;
-    let making = make_beside(sessions)?;
+    let (making, _lock) = make_beside(sessions)?;
     let id = SessionId::generate();
     let made = fill(&making, source, kept, &id, sessions).and_then(|()| keep_versions(&making));
     let made = made.and_then(|()| settle(sessions, &making, id));
@@ -69,6 +69,12 @@ fn fill(folder: &Path, source: &Path, records: &[Record], id: &SessionId, sessio
                 fs::copy_folder(&source.join(&name), &folder.join(&name))?;
             }
         }
+    }
+    if let (true, Some(last)) = (identity::has_moved(records), records.last()) {
+        // It has files of its own, wherever the other works.
+        let record = Record { seq: last.seq + 1, entry: identity::moved(None), ..last.clone() };
+        serde_json::to_writer(&mut log, &record).map_err(|error| SessionError::Write(error.to_string()))?;
+        log.push(b'\n');
     }
     fs::write_new(&folder.join(LOG), &log)?;
     Identity { title: identity::title_of(records), ..Identity::new(id.clone(), None) }.store_unsynced(folder)

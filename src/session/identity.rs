@@ -16,7 +16,7 @@ use crate::base::ids::SessionId;
 
 pub const FILE: &str = "session.json";
 pub const OWN_WORKSPACE: &str = "workspace";
-/// The setting that changes where a session goes on; its value is an absolute path.
+/// The setting that changes where a session goes on; its value is an absolute path, or null for its own.
 pub const WORKSPACE: &str = "workspace";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,11 +60,11 @@ impl Identity {
         let id = id_of(folder).or_else(|| started.map(|started| started.session.clone()));
         let id = id.unwrap_or_else(SessionId::generate);
         let moved = records.iter().rev().find_map(|record| moved_to(&record.entry));
-        let elsewhere = moved.or_else(|| started.map(|started| started.workspace.clone())).filter(|path| {
+        let began = started.map(|started| started.workspace.clone()).filter(|path| {
             let own = Path::new(id.as_str()).join(OWN_WORKSPACE);
             !folder.join(OWN_WORKSPACE).is_dir() && !path.ends_with(own)
         });
-        let identity = Self::new(id, elsewhere);
+        let identity = Self::new(id, moved.unwrap_or(began));
         let created = records.first().map(|first| first.time.clone()).unwrap_or(identity.created);
         Self { created, title: title_of(records), ..identity }
     }
@@ -73,7 +73,11 @@ impl Identity {
     pub fn follow(&mut self, entry: &Entry) {
         match entry {
             Entry::Renamed { title } => self.title = Some(title.clone()),
-            entry => self.workspace = moved_to(entry).or(self.workspace.take()),
+            entry => {
+                if let Some(workspace) = moved_to(entry) {
+                    self.workspace = workspace;
+                }
+            }
         }
     }
 
@@ -118,11 +122,23 @@ pub fn title_of(records: &[Record]) -> Option<String> {
     })
 }
 
-fn moved_to(entry: &Entry) -> Option<PathBuf> {
+/// The record of a session that goes on elsewhere, or with `None` in its own workspace.
+pub fn moved(workspace: Option<&Path>) -> Entry {
+    let value = workspace.map_or(Value::Null, |path| path.to_string_lossy().into_owned().into());
+    Entry::SettingChanged { key: WORKSPACE.to_owned(), value }
+}
+
+/// Where a record says that it goes on: `Some(None)` is its own workspace.
+fn moved_to(entry: &Entry) -> Option<Option<PathBuf>> {
     match entry {
-        Entry::SettingChanged { key, value } if key == WORKSPACE => value.as_str().map(PathBuf::from),
+        Entry::SettingChanged { key, value } if key == WORKSPACE => Some(value.as_str().map(PathBuf::from)),
         _ => None,
     }
+}
+
+/// Whether a session with these records goes on elsewhere by its user's word.
+pub fn has_moved(records: &[Record]) -> bool {
+    records.iter().rev().find_map(|record| moved_to(&record.entry)).is_some_and(|to| to.is_some())
 }
 
 pub fn id_of(folder: &Path) -> Option<SessionId> {

@@ -37,7 +37,7 @@ pub use catalog::{Summary, find, list, newest, summary, workspace_of};
 pub use ending::last_records;
 pub use fork::fork;
 pub use lock::{WorkspaceLock, lock_workspace};
-pub use opening::{move_to, rename};
+pub use opening::rename;
 pub use removal::{Leftover, collect, leftovers, remove, size_of};
 pub use runs::{Printed, output};
 pub use search::{Author, Hit, search};
@@ -113,6 +113,17 @@ impl Session {
     /// Where the files are: the session's own `workspace/`, or the folder that `session.json` names.
     pub fn workspace(&self) -> &Path {
         &self.workspace
+    }
+
+    /// Goes on in another workspace from now on; acknowledged when it returns.
+    pub fn move_to(&mut self, workspace: &Path, turn: u32) -> Result<(), SessionError> {
+        let workspace = opening::named_in_json(workspace)?;
+        if workspace != self.workspace {
+            self.append(turn, identity::moved(Some(&workspace)));
+            self.sync_blocking()?;
+            self.workspace = workspace;
+        }
+        Ok(())
     }
 
     /// What the user should know about where the session is kept, a plain sentence; also part of [`Opened::repaired`].

@@ -88,18 +88,6 @@ pub fn rename(folder: &Path, title: &str) -> Result<(), SessionError> {
     session.close()
 }
 
-/// Has a session that nobody has open go on in another workspace.
-pub fn move_to(folder: &Path, workspace: &Path) -> Result<(), SessionError> {
-    let workspace = named_in_json(workspace)?;
-    let Opened { session, records, .. } = open(folder)?;
-    if session.workspace() != workspace {
-        let turn = records.iter().map(|record| record.turn).max().unwrap_or(0);
-        let value = workspace.to_string_lossy().into_owned().into();
-        session.append(turn, Entry::SettingChanged { key: identity::WORKSPACE.to_owned(), value });
-    }
-    session.close()
-}
-
 fn start(log: Log, lock: Lock, next_seq: u64) -> Result<Session, SessionError> {
     let (id, folder) = (log.identity.id.clone(), log.folder.clone());
     let workspace = log.identity.workspace_in(&folder);
@@ -117,9 +105,10 @@ fn restore_identity(folder: &Path, records: &[Record], repaired: &mut Vec<String
             rebuilt
         }
     };
-    // A power loss can come between a name's record and its copy.
-    if let Some(title) = identity::title_of(records).filter(|title| identity.title.as_ref() != Some(title)) {
-        identity.title = Some(title);
+    // A power loss can come between a record and its copy.
+    let before = identity.clone();
+    records.iter().for_each(|record| identity.follow(&record.entry));
+    if identity != before {
         identity.store(folder)?;
     }
     if identity.workspace.is_none() && !fs::exists(&folder.join(identity::OWN_WORKSPACE)) {
@@ -164,7 +153,7 @@ fn folders_that_gain_entries(sessions: &Path) -> Vec<PathBuf> {
 }
 
 /// The log and `session.json` are JSON, so a path has to be text. Better said now than after the first answer.
-fn named_in_json(workspace: &Path) -> Result<PathBuf, SessionError> {
+pub(super) fn named_in_json(workspace: &Path) -> Result<PathBuf, SessionError> {
     let path = fs::canonical(workspace)?;
     if path.to_str().is_none() {
         let source = std::io::Error::other("its path is not UTF-8");

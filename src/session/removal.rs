@@ -8,7 +8,7 @@ use super::archive::UNPACKING;
 use super::catalog::folders;
 use super::lock::Lock;
 use super::opening::{self, name_of};
-use super::{LOG, SessionError, identity};
+use super::{LOG, SessionError, identity, runs};
 use crate::base::fs;
 use crate::base::ids::SessionId;
 
@@ -50,12 +50,14 @@ fn remove_held(folder: &Path) -> Result<(), SessionError> {
     Ok(fs::remove_folder(aside)?)
 }
 
-/// A session in which nothing ever happened: no record, and no file of its own.
-pub fn is_blank(folder: &Path) -> bool {
+/// A session in which nothing ever happened: no record, no run, no version, and no file of its own.
+fn is_blank(folder: &Path) -> bool {
     let log = folder.join(LOG);
     let is_unwritten = !fs::exists(&log) || fs::size(&log).is_ok_and(|size| size == 0);
-    let own = folder.join(identity::OWN_WORKSPACE);
-    is_unwritten && (!fs::exists(&own) || fs::is_empty(&own).is_ok_and(|is_empty| is_empty))
+    let holds_nothing =
+        |name: &str| !fs::exists(&folder.join(name)) || fs::is_empty(&folder.join(name)).is_ok_and(|is_empty| is_empty);
+    let places = [identity::OWN_WORKSPACE, runs::FOLDER, "versions/refs/tags"];
+    is_unwritten && places.iter().all(|name| holds_nothing(name)) && !fs::exists(&folder.join("versions/packed-refs"))
 }
 
 /// What can go: caches, sessions in which nothing ever happened, and what a removal or an import that was killed left.
@@ -172,6 +174,11 @@ mod tests {
         runs.append(0, Entry::Renamed { title: "runs".into() });
         let runs_at = runs.folder().to_owned();
         runs.close().unwrap();
+        // The log is lost, and what was made is not.
+        let versions = talk("");
+        fs::make_folders(&versions.folder().join("versions/refs/tags/v0")).unwrap();
+        let versions_at = versions.folder().to_owned();
+        versions.close().unwrap();
         let found = leftovers(home.path()).unwrap();
         let sizes: Vec<u64> =
             found.iter().filter(|left| left.what.starts_with("cache")).map(|left| left.size).collect();
@@ -179,7 +186,7 @@ mod tests {
         let removed = found.iter().filter(|left| collect(left).unwrap()).count();
         assert_eq!(removed, 3, "what is open stays");
         assert!(!fs::exists(&empty_at) && fs::is_empty(&closed_at.join("cache")).unwrap());
-        assert!(fs::exists(&files_at.join("workspace/kept")) && fs::exists(&runs_at));
+        assert!(fs::exists(&files_at.join("workspace/kept")) && fs::exists(&runs_at) && fs::exists(&versions_at));
         assert!(find(home.path(), "closed").is_ok() && fs::exists(&open.folder().join("cache/big")));
     }
 }

@@ -43,16 +43,23 @@ pub struct Printed {
 /// The output of a run in the order in which it came. What the order does not tell of comes last.
 pub fn output(session: &Path, run: u32) -> Result<Vec<Printed>, SessionError> {
     let folder = folder_of(session, run);
-    let mut rests = [fs::read(&folder.join(Stream::Stdout.file()))?, fs::read(&folder.join(Stream::Stderr.file()))?];
+    // Where the program ended before the run began, there are none.
+    let kept = |stream: Stream| match fs::read(&folder.join(stream.file())) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        kept => kept,
+    };
+    let (all, mut told) = ([kept(Stream::Stdout)?, kept(Stream::Stderr)?], [0, 0]);
     let order = fs::read_text_if_present(&folder.join(ORDER))?.unwrap_or_default();
     let mut printed = Vec::new();
     // A program that was killed leaves half a line, or none.
     for piece in order.lines().map_while(|line| serde_json::from_str::<Piece>(line).ok()) {
-        let rest = &mut rests[piece.stream as usize];
-        let count = usize::try_from(piece.bytes).unwrap_or(usize::MAX).min(rest.len());
-        let bytes = rest.drain(..count).collect();
+        let (all, told) = (&all[piece.stream as usize], &mut told[piece.stream as usize]);
+        let count = usize::try_from(piece.bytes).unwrap_or(usize::MAX).min(all.len() - *told);
+        let bytes = all[*told..*told + count].to_vec();
+        *told += count;
         printed.push(Printed { stream: piece.stream, at_s: Some(piece.at_s), bytes });
     }
+    let rests = all.iter().zip(told).map(|(all, told)| all[told..].to_vec());
     let unknown = Stream::BOTH.into_iter().zip(rests).filter(|(_, rest)| !rest.is_empty());
     printed.extend(unknown.map(|(stream, bytes)| Printed { stream, at_s: None, bytes }));
     Ok(printed)

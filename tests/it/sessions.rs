@@ -258,3 +258,56 @@ fn kill_9_in_a_renaming_leaves_one_name_or_the_other() {
         assert!(listed.stdout.ends_with(&format!("name {round}\n")), "{}", listed.stdout);
     }
 }
+
+#[test]
+fn a_session_that_moved_keeps_what_was_done_since() {
+    let (mut env, _server) = saved();
+    let server = serve(["calc.py\n```python\nprint(3 * 3)\n```\n", "Fine.\n", "Fine.\n", "Fine.\n"].map(Reply::text));
+    env.set_endpoint(server.url());
+    let session = env.session();
+    // What the user changed since the last version goes along, into a folder in which only git was begun.
+    std::fs::write(session.path().join("workspace/notes.txt"), "mine\n").unwrap();
+    env.write("new/.git/HEAD", "ref: refs/heads/main\n");
+    let new = env.root().join("new").to_str().unwrap().to_owned();
+    env.run(["--no-scripts", "resume", "--last", "-w", &new, "more"]).assert_code(0);
+    assert_eq!((env.read("new/notes.txt").as_str(), env.read("new/calc.py").as_str()), ("mine\n", "print(3 * 3)\n"));
+    let files = || {
+        let versions = session.records_of("version_kept");
+        versions.last().unwrap()["files"].clone()
+    };
+    assert_eq!(files(), serde_json::json!([{"path": "calc.py", "kind": "modified"}]));
+    // Where its identity has to be made again, the log knows where it works.
+    std::fs::remove_file(session.path().join("session.json")).unwrap();
+    env.run(["--no-scripts", "resume", session.id(), "and?"]).assert_code(0);
+    assert_eq!(session.identity()["workspace"], new.as_str());
+    assert_eq!(files(), serde_json::json!([{"path": "calc.py", "kind": "modified"}]), "nothing was changed since");
+    // And an archive has the files of its last version, not those from before it moved.
+    env.run(["sessions", "export", "-o", "a.tar"]).assert_code(0);
+    let mut other = TestEnv::new();
+    other.set_endpoint(server.url());
+    other.run(["sessions", "import", env.root().join("cwd/a.tar").to_str().unwrap()]).assert_code(0);
+    other.run(["--no-scripts", "resume", "--last", "and?"]).assert_code(0);
+    let own = other.session().path().join("workspace");
+    assert_eq!(std::fs::read_to_string(own.join("calc.py")).unwrap(), "print(3 * 3)\n");
+    assert_eq!(std::fs::read_to_string(own.join("notes.txt")).unwrap(), "mine\n");
+}
+
+#[test]
+fn a_session_whose_files_cannot_be_brought_along_stays_where_it_is() {
+    let (env, _server) = saved();
+    let session = env.session();
+    let elsewhere = env.root().join("elsewhere");
+    let before = session.identity()["workspace"].clone();
+    // What its newest version holds cannot be read.
+    let objects = session.path().join("versions/objects");
+    let hidden = env.root().join("hidden");
+    std::fs::rename(&objects, &hidden).unwrap();
+    std::fs::create_dir(&objects).unwrap();
+    let failed = env.run(["--no-scripts", "resume", "--last", "-w", elsewhere.to_str().unwrap(), "x"]);
+    failed.assert_code(1);
+    std::fs::remove_dir_all(&objects).unwrap();
+    std::fs::rename(&hidden, &objects).unwrap();
+    assert_eq!((session.identity()["workspace"].clone(), session.records_of("setting_changed").len()), (before, 0));
+    env.run(["--no-scripts", "resume", "--last", "-w", elsewhere.to_str().unwrap(), "x"]).assert_code(0);
+    assert_eq!(env.read("elsewhere/calc.py"), "print(2 * 2)\n");
+}
