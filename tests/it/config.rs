@@ -165,3 +165,32 @@ fn colours_are_a_setting() {
     env.write("faos/config.toml", "");
     assert!(colour(&[]).contains("no"));
 }
+
+/// Whose a file is does not hang on how its path is typed, nor on what the user's own folder is called.
+#[test]
+fn a_users_file_is_no_projects_wherever_it_is() {
+    let mut env = TestEnv::new();
+    let servers = "[model]\nendpoint = 'http://a'\n";
+    env.write("cwd/.faos/config.toml", servers);
+    let inside = |name: &str| {
+        let mut command = env.faos(["config", "check", name]);
+        command.current_dir(env.root().join("cwd/.faos")).stdin(std::process::Stdio::null());
+        env.start(&mut command).finish()
+    };
+    for name in ["config.toml", "./config.toml", "../.faos/config.toml"] {
+        let output = inside(name);
+        output.assert_code(2);
+        assert!(output.stdout.contains("a project cannot set `model.endpoint`"), "{name}: {}", output.stdout);
+    }
+    // The same file, named as the user's own.
+    env.run(["config", "check", "--config", ".faos/config.toml"]).assert_code(0);
+    env.run(["config", "check", "--config", ".faos/config.toml", "../cwd/.faos/config.toml"]).assert_code(0);
+
+    env.write("home/.faos/config.toml", servers);
+    let own = env.home().join(".faos");
+    env.set("FAOS_HOME", &own);
+    env.run(["config", "check"]).assert_code(0);
+    env.run(["config", "check", own.join("config.toml").to_str().unwrap()]).assert_code(0);
+    env.set("EDITOR", "true");
+    env.run(["config", "edit"]).assert_code(0);
+}
