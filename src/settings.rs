@@ -129,7 +129,7 @@ impl Settings {
         if let Some(sessions) = flags.session_dir.clone().or(typed) {
             folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
         }
-        let (key, api_key) = api_key(&values, &folders);
+        let (key, api_key) = api_key(&values, &folders, &path);
         Ok(Self {
             gateway: gateway::Options { api_key: key.map(Into::into), ..gateway_options(&values) },
             api_key,
@@ -257,7 +257,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// The key that a variable holds, and else who tells it.
-fn api_key(values: &Values, folders: &Folders) -> (Option<String>, KeySource) {
+fn api_key(values: &Values, folders: &Folders, settings: &Path) -> (Option<String>, KeySource) {
     const OURS: &str = "FAOS_API_KEY";
     if let Some(key) = variable(OURS) {
         return (Some(key), KeySource::Variable(OURS.to_owned()));
@@ -272,8 +272,9 @@ fn api_key(values: &Values, folders: &Folders) -> (Option<String>, KeySource) {
         return (Some(key), KeySource::Variable(name));
     }
     let file = values.text(&keys::API_KEY_FILE).map(|path| {
-        // Beside the settings file, unless it is absolute.
-        KeySource::File(folders.settings.join(folders.below_home(Path::new(&path))))
+        // Beside the settings file, wherever that is, unless it is absolute.
+        let settings = std::path::absolute(settings).unwrap_or_else(|_| settings.to_owned());
+        KeySource::File(settings.with_file_name(folders.below_home(Path::new(&path))))
     });
     let command = || values.text(&keys::API_KEY_COMMAND).map(KeySource::Command);
     (None, file.or_else(command).unwrap_or(KeySource::Nowhere))
@@ -435,7 +436,7 @@ mod tests {
                 values.put(typed.key, typed.value, Origin::User(PathBuf::new()));
             }
             values.put_if(&super::keys::ENDPOINT, endpoint, Origin::Flag("--endpoint"));
-            api_key(&values, &folders).1
+            api_key(&values, &folders, Path::new("/settings/config.toml")).1
         };
         let of_file = |path: &str| KeySource::File(Path::new(path).to_owned());
         let endpoint = "[model]\nendpoint = 'http://a'\n";

@@ -214,3 +214,13 @@ fn a_key_in_the_place_of_its_file_or_its_command_is_masked() {
         }
     }
 }
+
+#[test]
+fn a_relative_key_file_is_beside_the_file_that_names_it() {
+    let env = TestEnv::new();
+    env.write("cwd/other/config.toml", "[model]\nendpoint = \"http://mine:1\"\napi_key_file = \"k/theirs\"\n");
+    let output = env.run(["config", "--config", "other/config.toml"]);
+    output.assert_code(0);
+    let shown = env.redact(&output.stdout);
+    assert!(shown.contains("from the file [temp]/cwd/other/k/theirs, when"), "{shown}");
+}
