@@ -224,3 +224,15 @@ fn a_relative_key_file_is_beside_the_file_that_names_it() {
     let shown = env.redact(&output.stdout);
     assert!(shown.contains("from the file [temp]/cwd/other/k/theirs, when"), "{shown}");
 }
+
+#[test]
+fn an_empty_text_is_a_fault() {
+    let env = TestEnv::new();
+    env.write("faos/config.toml", "[session]\ndir = \"\"\n");
+    for arguments in [["config", "check"].as_slice(), &["sessions"], &["-p", "hello"]] {
+        let output = env.run(arguments);
+        output.assert_code(2);
+        let told = format!("{}{}", output.stdout, output.stderr);
+        assert!(told.contains("`session.dir` must be text in quotes that is not empty"), "{told}");
+    }
+}
