@@ -236,3 +236,27 @@ fn an_empty_text_is_a_fault() {
         assert!(told.contains("`session.dir` must be text in quotes that is not empty"), "{told}");
     }
 }
+
+/// The environment comes before the file, and an option before both.
+#[test]
+fn no_color_comes_before_the_file_and_after_the_option() {
+    let mut env = TestEnv::new();
+    env.write("faos/config.toml", "[frontend]\ncolor = \"always\"\n");
+    env.set("NO_COLOR", "");
+    let shown = |env: &TestEnv, arguments: &[&str]| {
+        let output = env.run(["config"].iter().chain(arguments));
+        row(&env.redact(&output.stdout), "frontend.color")
+    };
+    let said = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
+    assert_eq!(shown(&env, &[]), said("\"always\"", "[temp]/faos/config.toml"), "it is empty");
+    env.set("NO_COLOR", "1");
+    assert_eq!(shown(&env, &[]), said("\"never\"", "NO_COLOR (environment)"));
+    assert_eq!(shown(&env, &["--color", "always"]), said("\"always\"", "--color"));
+    let doctor = |arguments: &[&str]| {
+        let doctor = env.run(["doctor", "--no-run", "--no-scripts", "-e", "127.0.0.1:9"].iter().chain(arguments));
+        doctor.stdout.lines().find(|line| line.contains(" colour ")).unwrap().to_owned()
+    };
+    assert!(doctor(&[]).ends_with("no, by NO_COLOR"));
+    assert!(doctor(&["--color", "auto"]).ends_with("no, by NO_COLOR"));
+    assert!(doctor(&["--color", "always"]).ends_with("yes"));
+}
