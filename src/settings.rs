@@ -123,13 +123,16 @@ impl Settings {
             let said = key.variable.and_then(|name| Some((name, variable(name)?)));
             said.into_iter().for_each(|(name, value)| values.put(key, value.into(), Origin::Variable(name)));
         }
+        if frontend::TerminalWishes::find().no_color {
+            values.put(&keys::COLOR, When::Never.as_str().into(), Origin::Variable("NO_COLOR"));
+        }
         flags.lay_over(&mut values);
         let typed = values.text(&keys::SESSIONS).map(|path| folders.below_home(Path::new(&path)));
         // A path that is no text is shown as it can be, and used as it is.
         if let Some(sessions) = flags.session_dir.clone().or(typed) {
             folders.sessions = std::path::absolute(&sessions).unwrap_or(sessions);
         }
-        let (key, api_key) = api_key(&values, &folders);
+        let (key, api_key) = api_key(&values, &folders, &path);
         Ok(Self {
             gateway: gateway::Options { api_key: key.map(Into::into), ..gateway_options(&values) },
             api_key,
@@ -257,7 +260,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// The key that a variable holds, and else who tells it.
-fn api_key(values: &Values, folders: &Folders) -> (Option<String>, KeySource) {
+fn api_key(values: &Values, folders: &Folders, settings: &Path) -> (Option<String>, KeySource) {
     const OURS: &str = "FAOS_API_KEY";
     if let Some(key) = variable(OURS) {
         return (Some(key), KeySource::Variable(OURS.to_owned()));
@@ -272,8 +275,9 @@ fn api_key(values: &Values, folders: &Folders) -> (Option<String>, KeySource) {
         return (Some(key), KeySource::Variable(name));
     }
     let file = values.text(&keys::API_KEY_FILE).map(|path| {
-        // Beside the settings file, unless it is absolute.
-        KeySource::File(folders.settings.join(folders.below_home(Path::new(&path))))
+        // Beside the settings file, wherever that is, unless it is absolute.
+        let settings = std::path::absolute(settings).unwrap_or_else(|_| settings.to_owned());
+        KeySource::File(settings.with_file_name(folders.below_home(Path::new(&path))))
     });
     let command = || values.text(&keys::API_KEY_COMMAND).map(KeySource::Command);
     (None, file.or_else(command).unwrap_or(KeySource::Nowhere))
@@ -345,7 +349,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::keys::{KEYS, Usual};
-    use super::{Flags, Folders, KeySource, Settings, Values, api_key, file};
+    use super::{Flags, Folders, KeySource, Settings, TerminalWishes, Values, api_key, file};
     use crate::base::fs;
     use crate::settings::values::Origin;
     use crate::{base::report::Backend, sandbox};
@@ -385,8 +389,9 @@ mod tests {
             let texts = tries.map(|value| format!("[{table}]\n{name} = {value}\n"));
             let mut typed = texts.iter().filter(|text| file::read(text).is_ok());
             let changes = typed.any(|text| shown(&of(text)) != nothing);
-            // Where a key comes from has a test of its own.
-            assert!(changes || key.name.starts_with("model.api_key_"), "{}", key.name);
+            // Where a key comes from has a test of its own, and so has NO_COLOR, which comes before the file.
+            let is_settled = key.name == "frontend.color" && TerminalWishes::find().no_color;
+            assert!(changes || is_settled || key.name.starts_with("model.api_key_"), "{}", key.name);
         }
     }
 
@@ -435,7 +440,7 @@ mod tests {
                 values.put(typed.key, typed.value, Origin::User(PathBuf::new()));
             }
             values.put_if(&super::keys::ENDPOINT, endpoint, Origin::Flag("--endpoint"));
-            api_key(&values, &folders).1
+            api_key(&values, &folders, Path::new("/settings/config.toml")).1
         };
         let of_file = |path: &str| KeySource::File(Path::new(path).to_owned());
         let endpoint = "[model]\nendpoint = 'http://a'\n";

@@ -35,7 +35,10 @@ pub async fn converse(mut job: Job, interrupt: Interrupt) -> Result<u8, Failure>
     let mut settings = job.settings.clone();
     loop {
         job.settings = settings.clone();
-        let (left, back) = match (session(&mut job, &interrupt).await, from.take()) {
+        let ended = session(&mut job, &interrupt).await;
+        // What was stopped in one session is no reason to stop in the next.
+        interrupt.rearm();
+        let (left, back) = match (ended, from.take()) {
             (Ok(ended), _) => ended,
             (Err(failure), Some(from)) => {
                 job.place = from;

@@ -151,9 +151,14 @@ _faos_with_names() {{
     esac
     [[ -n $skip || $cur == -* ]] && return 0
     [[ $given -gt 0 && -z $several ]] && return 0
-    local names
-    names=$(faos completions --values "$kind" 2>/dev/null | cut -f1)
-    COMPREPLY=($(compgen -W "$names" -- "$cur"))
+    # Whoever wrote a file of that name has no say here: nothing is expanded, and what is offered is quoted.
+    local name
+    COMPREPLY=()
+    while IFS= read -r name; do
+        [[ $name == "$cur"* ]] || continue
+        printf -v name %q "$name"
+        COMPREPLY+=("$name")
+    done < <(faos completions --values "$kind" 2>/dev/null | cut -f1)
 }}
 "#
     );

@@ -20,10 +20,28 @@ pub fn run(config: &Config, options: &Options) -> Result<Plan, Failure> {
     match &config.command {
         None | Some(ConfigCommand::Show) => output::print(&shown(&chat::settings_here(options)?)),
         Some(ConfigCommand::Edit) => edit::run(&file()?),
-        Some(ConfigCommand::Check { file: Some(named) }) => check(named),
-        Some(ConfigCommand::Check { file: None }) => check(&file()?),
+        Some(ConfigCommand::Check { file: Some(named) }) => check(named, whose(named, file().ok().as_deref())),
+        Some(ConfigCommand::Check { file: None }) => check(&file()?, Whose::Users),
         Some(ConfigCommand::Path) => output::print(&format!("{}\n", file()?.display())),
     }
+}
+
+/// A project's own file may say less than the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Users,
+    Projects,
+}
+
+/// The user's own file is the user's wherever it is; another one is a project's where a project has its own.
+fn whose(path: &Path, own: Option<&Path>) -> Whose {
+    let is_own = own.is_some_and(|own| match (fs::canonical(path), fs::canonical(own)) {
+        (Ok(path), Ok(own)) => path == own,
+        (Ok(_) | Err(_), _) => false,
+    });
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let is_in_projects = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == ".faos");
+    if is_in_projects && !is_own { Whose::Projects } else { Whose::Users }
 }
 
 fn shown(settings: &Settings) -> String {
@@ -52,9 +70,12 @@ fn row(key: &Key, settings: &Settings) -> [String; 3] {
 /// Without what looks like a key, and without a password in a URL.
 fn hidden(value: &str) -> String {
     let value = masked(value);
-    match value.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
-        Some((scheme, (user, rest))) if !user.contains('/') => format!("{scheme}://[masked]@{rest}"),
-        Some(_) | None => value.into_owned(),
+    let Some((scheme, rest)) = value.split_once("://") else { return value.into_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // A password may hold an `@` itself: the last one ends it.
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://[masked]@{host}{path}"),
+        None => value.into_owned(),
     }
 }
 
@@ -62,18 +83,21 @@ fn key(source: &KeySource) -> String {
     match source {
         KeySource::Nowhere => "none is sent".to_owned(),
         KeySource::Variable(name) => format!("from {name} (environment); never shown"),
-        KeySource::File(path) => format!("from the file {}, when a server is asked; never shown", path.display()),
+        // The key itself may have been put there for the file's name.
+        KeySource::File(path) => {
+            format!("from the file {}, when a server is asked; never shown", masked(&path.to_string_lossy()))
+        }
         KeySource::Command(_) => "from `api_key_command`, when a server is asked; never shown".to_owned(),
     }
 }
 
-fn check(path: &Path) -> Result<Plan, Failure> {
+fn check(path: &Path, whose: Whose) -> Result<Plan, Failure> {
     let text = fs::read_text(path).map_err(|error| Failure {
         hints: vec!["`faos config edit` makes it; without one all defaults hold".to_owned()],
         exit_code: 2,
         ..error.into()
     })?;
-    match faults(path, &text) {
+    match faults(whose, &text) {
         Ok(count) => {
             let count = if count == 1 { "1 key is set".to_owned() } else { format!("{count} keys are set") };
             output::print(&format!("{}: sound, {count}\n", one_line(&path.display().to_string())))
@@ -83,9 +107,11 @@ fn check(path: &Path) -> Result<Plan, Failure> {
 }
 
 /// How much is set, or what is wrong: in a project's own file also what is no project's to set.
-fn faults(path: &Path, text: &str) -> Result<usize, Vec<Fault>> {
-    let is_projects = path.parent().and_then(Path::file_name).is_some_and(|folder| folder == ".faos");
-    let typed = if is_projects { project::read(text)? } else { file::read(text)? };
+fn faults(whose: Whose, text: &str) -> Result<usize, Vec<Fault>> {
+    let typed = match whose {
+        Whose::Users => file::read(text)?,
+        Whose::Projects => project::read(text)?,
+    };
     Ok(typed.len())
 }
 
@@ -113,7 +139,10 @@ mod tests {
         for (value, wanted) in [
             ("\"http://a:8080/v1\"", "\"http://a:8080/v1\""),
             ("\"https://you:pass@a\"", "\"https://[masked]@a\""),
+            ("\"https://you:pa@ss@host\"", "\"https://[masked]@host\""),
+            ("\"https://you:pa@ss@host/v1/x@y\"", "\"https://[masked]@host/v1/x@y\""),
             ("\"http://a/x@y\"", "\"http://a/x@y\""),
+            ("\"sk-0123456789abcdef\"", "\"[masked]\""),
             ("\"echo sk-0123456789abcdef\"", "\"echo [masked]\""),
         ] {
             assert_eq!(hidden(value), wanted);

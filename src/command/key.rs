@@ -2,6 +2,7 @@
 //! what asks none does not fail for want of it.
 
 use crate::base::fs;
+use crate::base::secrets::masked;
 use crate::command::failure::Failure;
 use crate::sandbox;
 use crate::settings::{KeySource, Settings};
@@ -18,7 +19,8 @@ pub fn fetch(settings: &mut Settings) -> Result<(), Failure> {
     let key = key.and_then(|key| if key.is_empty() { Err("it is empty".to_owned()) } else { Ok(key) });
     let key = key.map_err(|problem| {
         Failure::usage(
-            format!("no API key from `{from}`: {problem}"),
+            // The key itself may have been put where the file or the command belongs.
+            masked(&format!("no API key from `{from}`: {problem}")),
             format!("it is `{setting}` in `{}`", settings.file.display()),
         )
     })?;

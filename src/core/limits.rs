@@ -14,7 +14,10 @@ pub fn tightened(limits: &Limits, by: &Map<String, Value>) -> Result<Limits, Str
         let whole = number as u64;
         match key.as_str() {
             "wall_s" | "validation_wall_s" => limits.wall_s = limits.wall_s.min(number),
-            "cpu_s" => limits.cpu_s = Some(limits.cpu_s.map_or(number, |most| most.min(number))),
+            "cpu_s" => {
+                let most = limits.cpu_s.unwrap_or_else(|| Limits::usual_cpu_s(limits.wall_s));
+                limits.cpu_s = Some(most.min(number));
+            }
             "memory_mib" => limits.memory_mib = limits.memory_mib.min(whole),
             "processes" => limits.processes = limits.processes.min(whole),
             "file_mib" => limits.file_mib = limits.file_mib.min(whole),
@@ -41,4 +44,25 @@ pub fn as_map(limits: &Limits) -> Map<String, Value> {
         map.insert("cpu_s".to_owned(), cpu_s.into());
     }
     map
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::tightened;
+    use crate::sandbox::Limits;
+
+    /// Where no CPU time is set something holds all the same.
+    #[test]
+    fn no_limit_is_raised() {
+        let limits = Limits::default();
+        for (key, number) in [("cpu_s", 1e6), ("wall_s", 1e6), ("memory_mib", 1e6)] {
+            let by = json!({key: number}).as_object().cloned().unwrap_or_default();
+            let Limits { wall_s, cpu_s, memory_mib, .. } = tightened(&limits, &by).expect("a limit");
+            let cpu_s = cpu_s.unwrap_or_else(|| Limits::usual_cpu_s(wall_s));
+            let usual = (limits.wall_s, Limits::usual_cpu_s(limits.wall_s), limits.memory_mib);
+            assert_eq!((wall_s, cpu_s, memory_mib), usual, "{key}");
+        }
+    }
 }

@@ -73,6 +73,14 @@ pub struct Limits {
     pub output_mib: u64,
 }
 
+impl Limits {
+    /// What holds for a run of so many seconds where `cpu_s` says nothing.
+    pub fn usual_cpu_s(wall_s: f64) -> f64 {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
+        wall_s * cores as f64
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -289,7 +297,6 @@ impl Sandbox {
             }
             folders.extend(mounted);
         }
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Order {
             script: spec.script.to_owned(),
             backend: self.backend,
@@ -305,7 +312,7 @@ impl Sandbox {
             network: spec.network == Network::Full,
             limits: Bounds {
                 wall_s: limits.wall_s,
-                cpu_s: limits.cpu_s.unwrap_or(limits.wall_s * cores as f64),
+                cpu_s: limits.cpu_s.unwrap_or_else(|| Limits::usual_cpu_s(limits.wall_s)),
                 memory: limits.memory_mib << 20,
                 processes: limits.processes,
                 file: limits.file_mib << 20,

@@ -145,7 +145,7 @@ keys! {
     OUTPUT_MIB = limit("sandbox.limits.output_mib", || limits().output_mib.into(), "What it may print, in MiB");
     SESSIONS = Key::new("session.dir", Text, Unset("`sessions` in the data folder"), "Where sessions live")
         .example("\"~/faos-sessions\"").flag("--session-dir");
-    COLOR = Key::new("frontend.color", OneOf(&["auto", "always", "never"]), Is(|| "auto".into()), "Colours; `auto` leaves them away for NO_COLOR and TERM=dumb")
+    COLOR = Key::new("frontend.color", OneOf(&["auto", "always", "never"]), Is(|| "auto".into()), "Colours; `auto` leaves them away for TERM=dumb. NO_COLOR in the environment is `never`, and only `--color always` comes before it")
         .flag("--color");
     THEME = Key::new("frontend.theme", OneOf(&["auto", "dark", "light"]), Is(|| "auto".into()), "What the terminal's text stands on; `auto` asks the terminal")
         .flag("--theme");

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use super::SettingsError;
 use super::file::{self, Fault};
-use super::keys::{KEYS, Key, Project};
+use super::keys::{self, KEYS, Key, Project};
 use super::value::Value;
 use super::values::{Origin, Values};
 use crate::base::fs;
+use crate::sandbox::Limits;
 
 pub fn tighten(values: &mut Values, path: &Path) -> Result<(), SettingsError> {
     let Some(text) = fs::read_text_if_present(path)? else { return Ok(()) };
@@ -20,7 +21,7 @@ pub fn tighten(values: &mut Values, path: &Path) -> Result<(), SettingsError> {
         if origin.is_for_now() {
             continue;
         }
-        if let Some(tighter) = tighter(typed.key, own, typed.value) {
+        if let Some(tighter) = tighter(typed.key, own.or_else(|| unsaid(values, typed.key)), typed.value) {
             values.put(typed.key, tighter, Origin::Project(path.to_owned()));
         }
     }
@@ -47,10 +48,17 @@ fn refusal(key: &Key) -> String {
     format!("a project cannot set `{}`; it may set {}", key.name, allowed.join(", "))
 }
 
+/// What holds where nothing is set: for CPU time that follows from the wall time, and what is less for every run counts.
+fn unsaid(values: &Values, key: &Key) -> Option<Value> {
+    let limits = Limits::default();
+    let wall_s = values.number(&keys::WALL_S).unwrap_or(limits.wall_s);
+    let validation_wall_s = values.number(&keys::VALIDATION_WALL_S).unwrap_or(limits.validation_wall_s);
+    (key.name == keys::CPU_S.name).then(|| Limits::usual_cpu_s(wall_s.min(validation_wall_s)).into())
+}
+
 /// What holds from now on, where that is less than what held.
 fn tighter(key: &Key, own: Option<Value>, wanted: Value) -> Option<Value> {
     match (key.project, own, wanted) {
-        (Project::Lower, None, wanted) => Some(wanted),
         (Project::Lower, Some(Value::Whole(own)), Value::Whole(wanted)) => (wanted < own).then(|| wanted.into()),
         (Project::Lower, Some(Value::Number(own)), Value::Number(wanted)) => (wanted < own).then(|| wanted.into()),
         (Project::SwitchOff, own, Value::Text(wanted)) => {
@@ -110,6 +118,21 @@ mod tests {
         let settings = tightened(loose, Flags::default()).expect("allowed");
         assert_eq!((settings.max_turns, settings.sandbox.require.len()), (10, 3));
         assert_eq!(origin(&settings, &NETWORK), "own.toml");
+    }
+
+    /// Nothing is set for the CPU time, and yet something holds: thirty seconds on a core or two.
+    #[test]
+    fn a_project_does_not_loosen_what_nobody_set() {
+        for (typed, holds) in [("1000000", None), ("61", None), ("29", Some(29.0))] {
+            let text = format!("[sandbox.limits]\ncpu_s = {typed}\n");
+            let settings = tightened(&text, Flags::default()).expect("allowed");
+            assert_eq!(settings.sandbox.limits.cpu_s, holds, "{typed}");
+        }
+        // Each key that may be lowered has something that it is less than.
+        let values = super::Values::default();
+        for key in super::KEYS.iter().filter(|key| key.project == super::Project::Lower) {
+            assert!(values.in_force(key).0.or_else(|| super::unsaid(&values, key)).is_some(), "{}", key.name);
+        }
     }
 
     #[test]

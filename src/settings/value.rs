@@ -34,6 +34,10 @@ impl Kind {
     /// The value, or what it must be.
     pub fn read(self, value: &DeValue<'_>) -> Result<Value, String> {
         let read = match (self, value) {
+            // Every text is a name, an address, a path or a command, and none of them is nothing.
+            (Self::Text, DeValue::String(text)) if text.trim().is_empty() => {
+                return Err(format!("{self} that is not empty"));
+            }
             (Self::Text, DeValue::String(text)) => Some(Value::Text(text.to_string())),
             (Self::OneOf(known), DeValue::String(text)) => {
                 known.contains(&&**text).then(|| Value::Text(text.to_string()))
@@ -174,6 +178,8 @@ mod tests {
         for (kind, text, value) in [
             (Kind::Text, "'a'", Ok("a".into())),
             (Kind::Text, "1", Err("text in quotes")),
+            (Kind::Text, "\"\"", Err("text in quotes that is not empty")),
+            (Kind::Text, "' '", Err("text in quotes that is not empty")),
             (Kind::OneOf(&["a", "b"]), "\"b\"", Ok("b".into())),
             (Kind::OneOf(&["a", "b", "c"]), "\"d\"", Err("\"a\", \"b\" or \"c\"")),
             (Kind::Texts, "[]", Ok(Value::Texts(Vec::new()))),

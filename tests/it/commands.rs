@@ -447,6 +447,10 @@ fn bash_completes_commands_options_and_names() {
     ] {
         assert_eq!(offered(words), wanted, "{words:?}");
     }
+    // A name that a shell would run is a name.
+    env.write("faos/scripts/61-$(touch PWNED).rhai", "");
+    assert_eq!(offered(&["faos", "scripts", "diff", "61"]), [r"61-\$\(touch\ PWNED\).rhai"]);
+    assert!(!env.root().join("cwd/PWNED").exists());
     // The second word is a prompt, and an option's value is none of these.
     assert!(!offered(&["faos", "resume", &id, ""]).contains(&id));
     assert!(!offered(&["faos", "resume", "--at", ""]).contains(&id));

@@ -165,3 +165,98 @@ fn colours_are_a_setting() {
     env.write("faos/config.toml", "");
     assert!(colour(&[]).contains("no"));
 }
+
+/// Whose a file is does not hang on how its path is typed, nor on what the user's own folder is called.
+#[test]
+fn a_users_file_is_no_projects_wherever_it_is() {
+    let mut env = TestEnv::new();
+    let servers = "[model]\nendpoint = 'http://a'\n";
+    env.write("cwd/.faos/config.toml", servers);
+    let inside = |name: &str| {
+        let mut command = env.faos(["config", "check", name]);
+        command.current_dir(env.root().join("cwd/.faos")).stdin(std::process::Stdio::null());
+        env.start(&mut command).finish()
+    };
+    for name in ["config.toml", "./config.toml", "../.faos/config.toml"] {
+        let output = inside(name);
+        output.assert_code(2);
+        assert!(output.stdout.contains("a project cannot set `model.endpoint`"), "{name}: {}", output.stdout);
+    }
+    // The same file, named as the user's own.
+    env.run(["config", "check", "--config", ".faos/config.toml"]).assert_code(0);
+    env.run(["config", "check", "--config", ".faos/config.toml", "../cwd/.faos/config.toml"]).assert_code(0);
+
+    env.write("home/.faos/config.toml", servers);
+    let own = env.home().join(".faos");
+    env.set("FAOS_HOME", &own);
+    env.run(["config", "check"]).assert_code(0);
+    env.run(["config", "check", own.join("config.toml").to_str().unwrap()]).assert_code(0);
+    env.set("EDITOR", "true");
+    env.run(["config", "edit"]).assert_code(0);
+}
+
+#[test]
+fn a_key_in_the_place_of_its_file_or_its_command_is_masked() {
+    let env = TestEnv::new();
+    // Put together here, so that no tool takes this file for a leak.
+    let secret = ["sk-", "0123456789abcdefghij"].concat();
+    let command = format!("echo {secret} >/dev/null; exit 3");
+    for (name, value) in [("api_key_file", &secret), ("api_key_command", &command)] {
+        let settings = format!("[model]\nendpoint = \"http://127.0.0.1:9\"\n{name} = \"{value}\"\n");
+        env.write("faos/config.toml", settings);
+        let shown = env.run(["config"]);
+        shown.assert_code(0);
+        let asked = env.run(["models"]);
+        asked.assert_code(2);
+        assert!(asked.stderr.contains("no API key from `") && asked.stderr.contains(name), "{}", asked.stderr);
+        for text in [&shown.stdout, &shown.stderr, &asked.stdout, &asked.stderr] {
+            assert!(!text.contains(&secret), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_relative_key_file_is_beside_the_file_that_names_it() {
+    let env = TestEnv::new();
+    env.write("cwd/other/config.toml", "[model]\nendpoint = \"http://mine:1\"\napi_key_file = \"k/theirs\"\n");
+    let output = env.run(["config", "--config", "other/config.toml"]);
+    output.assert_code(0);
+    let shown = env.redact(&output.stdout);
+    assert!(shown.contains("from the file [temp]/cwd/other/k/theirs, when"), "{shown}");
+}
+
+#[test]
+fn an_empty_text_is_a_fault() {
+    let env = TestEnv::new();
+    env.write("faos/config.toml", "[session]\ndir = \"\"\n");
+    for arguments in [["config", "check"].as_slice(), &["sessions"], &["-p", "hello"]] {
+        let output = env.run(arguments);
+        output.assert_code(2);
+        let told = format!("{}{}", output.stdout, output.stderr);
+        assert!(told.contains("`session.dir` must be text in quotes that is not empty"), "{told}");
+    }
+}
+
+/// The environment comes before the file, and an option before both.
+#[test]
+fn no_color_comes_before_the_file_and_after_the_option() {
+    let mut env = TestEnv::new();
+    env.write("faos/config.toml", "[frontend]\ncolor = \"always\"\n");
+    env.set("NO_COLOR", "");
+    let shown = |env: &TestEnv, arguments: &[&str]| {
+        let output = env.run(["config"].iter().chain(arguments));
+        row(&env.redact(&output.stdout), "frontend.color")
+    };
+    let said = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
+    assert_eq!(shown(&env, &[]), said("\"always\"", "[temp]/faos/config.toml"), "it is empty");
+    env.set("NO_COLOR", "1");
+    assert_eq!(shown(&env, &[]), said("\"never\"", "NO_COLOR (environment)"));
+    assert_eq!(shown(&env, &["--color", "always"]), said("\"always\"", "--color"));
+    let doctor = |arguments: &[&str]| {
+        let doctor = env.run(["doctor", "--no-run", "--no-scripts", "-e", "127.0.0.1:9"].iter().chain(arguments));
+        doctor.stdout.lines().find(|line| line.contains(" colour ")).unwrap().to_owned()
+    };
+    assert!(doctor(&[]).ends_with("no, by NO_COLOR"));
+    assert!(doctor(&["--color", "auto"]).ends_with("no, by NO_COLOR"));
+    assert!(doctor(&["--color", "always"]).ends_with("yes"));
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{faults, faulty, told};
+use super::{Whose, faults, faulty, told};
 use crate::base::fs;
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
@@ -31,7 +31,7 @@ pub fn run(path: &Path) -> Result<Plan, Failure> {
     }
     opened(&editor, path)?;
     let text = fs::read_text(path)?;
-    match faults(path, &text) {
+    match faults(Whose::Users, &text) {
         Ok(_) => output::print(&format!("{}: sound\n", one_line(&path.display().to_string()))),
         // It is the user's text: it stays as it is, and is told of.
         Err(faults) => output::print_then(&told(path, &faults), faulty(path, &faults)),

@@ -3,6 +3,7 @@
 use faos::playback::Reply;
 
 use super::Chat;
+use crate::support::model_server::held;
 
 const ONE: &str = "Here.\n\none.txt\n```\nfirst\n```\n";
 const TWO: &str = "two.txt\n```\nsecond\n```\n";
@@ -56,4 +57,28 @@ fn a_cleared_conversation_is_a_new_one_about_the_same_files() {
     assert!(messages[0].1.contains("one.txt"), "the new conversation knows the file");
     assert_eq!(chat.env.sessions().len(), 2);
     chat.quit();
+}
+
+/// What was stopped before is no reason to leave: neither by Escape nor by Ctrl-C.
+#[test]
+fn another_conversation_begins_after_a_reply_was_stopped() {
+    for (key, command) in [("\x1b", "/clear"), ("\x03", "/fork"), ("\x1b", "/resume")] {
+        let (reply, _gate) = held(["Some words. ", "Never said.\n"]);
+        let mut chat = Chat::new([reply, Reply::text("Fine.\n")]);
+        chat.say("begin");
+        chat.terminal.wait_for_text("Some words.");
+        chat.terminal.send(key);
+        chat.terminal.wait_for_text("interrupted");
+        chat.wait_for_prompt();
+        let id = chat.env.session().id().to_owned();
+        let line = if command == "/resume" { format!("/resume {id}") } else { command.to_owned() };
+        let greetings = chat.terminal.text().matches("/help lists the commands").count();
+        chat.say(&line);
+        chat.terminal.wait_for("the next greeting", |screen| {
+            screen.text.matches("/help lists the commands").count() > greetings && screen.cursor_row == "›"
+        });
+        chat.ask("and now?");
+        chat.assert_answered("and now?", "Fine.");
+        chat.quit();
+    }
 }
