@@ -330,6 +330,9 @@ impl Repl {
                     }
                     Line::ToEditor(line) => {
                         self.edit(line).await;
+                        if self.ends.interrupt.is_ended() {
+                            return Prompted::Leave(Leave::Quit);
+                        }
                         self.open();
                     }
                     Line::End => return Prompted::Leave(Leave::Quit),
