@@ -31,7 +31,13 @@ impl Repl {
             Which::THOUGHT => fold.text.lines().map(|line| look.plain(line)).collect(),
             name => Coloring::default().lines(name, &fold.text, look),
         });
-        let lines = painted.await.unwrap_or_default();
+        self.ends.interrupt.rearm();
+        let interrupted = self.ends.interrupt.token();
+        let lines = tokio::select! {
+            lines = painted => lines.unwrap_or_default(),
+            () = interrupted.cancelled() => return self.ends.interrupt.rearm(),
+            () = self.ends.interrupt.ended() => return,
+        };
         self.shown_to_the_end(Shown { lines, remains }).await;
     }
 
