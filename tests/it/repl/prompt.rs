@@ -149,6 +149,18 @@ fn lines_that_are_typed_at_once_are_all_taken() {
 }
 
 #[test]
+fn what_is_pasted_types_no_key() {
+    let mut chat = Chat::new([Reply::text("Read.\n")]);
+    chat.terminal.paste("hello\x03\x03!echo typed");
+    chat.wait_for_prompt_with("hello!echo typed");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), "hello!echo typed");
+    chat.quit();
+}
+
+#[test]
 fn a_paste_of_1000_lines_is_one_message_and_one_mark() {
     let mut chat = Chat::new([Reply::text("Read.\n")]);
     let pasted: String = (1..=1000).map(|line| format!("pasted line {line} \"quoted\"\twith 日本\n")).collect();
