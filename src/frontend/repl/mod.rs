@@ -228,7 +228,7 @@ impl Repl {
             };
             let step = line::step(&line, &self.known.added(), &self.pastes);
             if self.draft.is_empty() {
-                self.pastes.forget();
+                self.pastes.trim();
             }
             let leave = match step {
                 Ok(Some(step)) => self.take(step).await,

@@ -160,6 +160,25 @@ fn what_is_pasted_types_no_key() {
     chat.quit();
 }
 
+/// What was killed is yanked into a later line, and is still what was pasted.
+#[test]
+fn the_mark_of_a_paste_outlives_its_line() {
+    let mut chat = Chat::new([Reply::text("Read.\n")]);
+    let pasted: String = (1..=30).map(|line| format!("pasted line {line}\n")).collect();
+    chat.terminal.paste(pasted.trim_end());
+    chat.wait_for_prompt_with("[pasted 30 lines]");
+    chat.terminal.send("\x15");
+    chat.wait_for_prompt();
+    chat.ask("/help undo");
+    chat.terminal.send("\x19");
+    chat.wait_for_prompt_with("[pasted 30 lines]");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), pasted.trim_end());
+    chat.quit();
+}
+
 #[test]
 fn a_paste_of_1000_lines_is_one_message_and_one_mark() {
     let mut chat = Chat::new([Reply::text("Read.\n")]);
