@@ -61,7 +61,7 @@ fn painted(look: Look, line: &str) -> String {
 }
 
 /// Where a hunk begins and how long it is, in the old file and in the new one.
-fn hunk(line: &str) -> Option<((usize, usize), (usize, usize))> {
+pub fn hunk(line: &str) -> Option<((usize, usize), (usize, usize))> {
     let (old, rest) = line.strip_prefix("@@ -")?.split_once(" +")?;
     let (new, _) = rest.split_once(" @@")?;
     let range = |text: &str| {

@@ -13,6 +13,9 @@ use tokio::sync::Notify;
 use super::cursor::Place;
 use super::style::{Ground, Look, Painter, Style};
 
+/// Bytes of a line that is shown in colours; with minified code these would take their time.
+pub(super) const LONGEST_LINE: usize = 2000;
+
 /// Lines on their way; far more than a screen shows.
 const QUEUE: usize = 512;
 
@@ -249,7 +252,7 @@ impl Coloring {
         parts
     }
 
-    /// Its lines in the terminal's colours. `name` is a file's or a language's.
+    /// Its lines in the terminal's colours, up to one that is too long for them. `name` is a file's or a language's.
     pub fn lines(&mut self, name: &str, code: &str, look: Look) -> Vec<String> {
         let plain = |code: &str| code.lines().map(|line| look.plain(line)).collect();
         if !look.color {
@@ -257,10 +260,13 @@ impl Coloring {
         }
         self.0.begin(&super::markdown::names_in(name));
         let Grammar { set: Some(set), scopes, block: Some(block), .. } = &mut self.0 else { return plain(code) };
+        let mut follows = true;
         let mut line = |line: &str| {
             let line = look.plain(line);
-            let painted = block.line(&line, set, (scopes, look.ground)).ok().flatten();
-            painted.unwrap_or(line)
+            // What comes after a line that was not read would be read wrongly.
+            follows &= line.len() <= LONGEST_LINE;
+            let painted = follows.then(|| block.line(&line, set, (scopes, look.ground)).ok().flatten());
+            painted.flatten().unwrap_or(line)
         };
         code.lines().map(&mut line).collect()
     }

@@ -16,7 +16,7 @@ mod wrap;
 mod tests;
 
 pub use cursor::Size;
-pub use diff::diff;
+pub use diff::{diff, hunk};
 pub use highlight::Coloring;
 pub use page::{Page, Turn};
 pub use pane::Pane;

@@ -66,14 +66,17 @@ impl Page {
         let mut out = String::from("\x1b[?2026h\x1b[H");
         let end = (self.top + self.body()).min(self.rows.len());
         for number in 0..self.body() {
+            // Behind a row that fills the window many terminals are still on its last character, which would go along.
+            out.push_str("\x1b[K");
             out.push_str(self.rows.get(self.top + number).map_or("", String::as_str));
-            out.push_str("\x1b[K\r\n");
+            out.push_str("\r\n");
         }
         let place = format!("{}-{end} of {}", self.top + 1, self.rows.len());
         let line = format!("{place} · space and b turn, arrows move, g and G are the ends, q leaves");
         let line = self.look.paint(super::Style::Dim, &self.look.signs.of(&line));
+        out.push_str("\x1b[K");
         out.push_str(&super::cursor::fit(self.look, &line, self.size.columns));
-        out.push_str("\x1b[K\x1b[?2026l");
+        out.push_str("\x1b[?2026l");
         out
     }
 
@@ -134,10 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_erased_behind_a_row_that_fills_the_window() {
+        let page = Page::new(Look::default(), vec!["a".repeat(30)], Size { columns: 10, rows: 3 });
+        let rows = ["\x1b[?2026h\x1b[H\x1b[Kaaaaaaaaaa", "\x1b[Kaaaaaaaaaa"];
+        assert!(page.draw().lines().zip(rows).all(|(drawn, row)| drawn == row), "{:?}", page.draw());
+    }
+
+    #[test]
     fn the_reader_goes_from_end_to_end_and_no_further() {
         let lines = (1..=20).map(|n| n.to_string()).collect();
         let mut page = Page::new(Look::default(), lines, Size { columns: 70, rows: 6 });
-        let place = |page: &Page| page.draw().lines().last().unwrap().split(" ·").next().unwrap().to_owned();
+        let place = |page: &Page| {
+            let drawn = page.draw();
+            drawn.lines().last().unwrap().split(" ·").next().unwrap().trim_start_matches("\x1b[K").to_owned()
+        };
         assert_eq!(place(&page), "1-5 of 20");
         page.turn(Turn::Page);
         page.turn(Turn::Row);

@@ -6,13 +6,10 @@
 use std::fmt::Write as _;
 
 use super::cursor::{Cursor, Place, Size, fit};
-use super::highlight::Highlighter;
+use super::highlight::{Highlighter, LONGEST_LINE};
 use super::markdown::{self, Line, Markdown};
 use super::style::{Look, Part, Signs, Style};
 use crate::base::printable::Printable;
-
-/// Bytes of a reply's line that is kept to be shown in colours; with minified code these would take their time.
-const LONGEST_LINE: usize = 2000;
 
 /// Terminals that know it show what is between in one step; others ignore it.
 const BATCH: [&str; 2] = ["\x1b[?2026h", "\x1b[?2026l"];
@@ -168,7 +165,9 @@ impl Pane {
             self.held.fence = Some(std::mem::take(&mut self.held.line));
             return true;
         }
-        let is_row = markdown::is_row(&self.held.line) && self.held.rows.len() < LONGEST_TABLE;
+        // Of what is longer nobody sees the columns, and to find them would take its time.
+        let has_room = self.held.line.len() <= LONGEST_LINE && self.held.rows.len() < LONGEST_TABLE;
+        let is_row = has_room && markdown::is_row(&self.held.line);
         if is_row {
             self.held.rows.push(std::mem::take(&mut self.held.line));
         }

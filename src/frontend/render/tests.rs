@@ -5,7 +5,7 @@ use std::num::NonZero;
 use proptest::prelude::*;
 use vt100::Parser;
 
-use super::{Ground, Look, Pane, Signs, Size, Style};
+use super::{Coloring, Ground, Look, Pane, Signs, Size, Style};
 use crate::base::printable::Printable;
 
 const FULL: Look = Look { color: true, motion: true, folds: false, ground: Ground::Unknown, signs: Signs::Unicode };
@@ -540,4 +540,22 @@ fn each_ground_has_colours_of_its_own() {
         screen.reply("`a`\n```json\n1\n").settle();
         assert_eq!(screen.written.matches(colour).count(), 2, "{:?}", screen.written);
     }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_plain_and_so_is_what_follows() {
+    let code = format!("x = 'a'\ny = '{}'\nz = 'b'\n", "y".repeat(3000));
+    let lines = Coloring::default().lines("long.py", &code, FULL);
+    assert!(lines[0].contains('\x1b'), "{}", lines[0]);
+    assert_eq!(lines[1..].iter().map(String::as_str).collect::<Vec<_>>(), code.lines().skip(1).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_row_that_is_too_long_is_not_waited_with() {
+    let mut pane = Pane::new(Look { folds: true, ..MOVES }, Size { columns: 40, rows: 10 });
+    pane.reply("| a | b |\n");
+    assert_eq!(pane.take(), "", "what follows may be a table");
+    let row = format!("| {}\n", "[".repeat(400_000));
+    pane.reply(&row);
+    assert_eq!(pane.take(), format!("| a | b |\n{row}"));
 }

@@ -15,6 +15,9 @@ pub const QUESTION: &str = "\x1b]11;?\x1b\\";
 /// Whoever leaves so soon after the question waits for the answer, or the shell would get it.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// Terminals answer at once. What looks like an answer so long after the question was typed.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
 /// Characters of an answer with its number in front; what is longer is none.
 pub const LONGEST: usize = 64;
 
@@ -37,8 +40,9 @@ impl Asked {
         Self(Arc::new(AtomicU8::new(AWAITED)), Some(Instant::now()))
     }
 
-    pub fn is_awaited(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == AWAITED
+    pub fn is_awaited(&self, now: Instant) -> bool {
+        let is_recent = self.1.is_some_and(|asked| now.saturating_duration_since(asked) < ANSWERS_WITHIN);
+        is_recent && self.0.load(Ordering::Relaxed) == AWAITED
     }
 
     /// What stands between `ESC ]` and the end of the answer.
@@ -61,9 +65,15 @@ impl Asked {
 
     /// How long an answer that has not come is still worth waiting for.
     pub fn patience(&self) -> Option<Duration> {
-        let asked = self.1.filter(|_| self.is_awaited())?;
+        let asked = self.1.filter(|_| self.is_awaited(Instant::now()))?;
         PATIENCE.checked_sub(asked.elapsed()).filter(|left| !left.is_zero())
     }
+}
+
+/// Whether what begins so may become the answer.
+pub fn may_answer(beginning: &str) -> bool {
+    const NUMBER: &str = "11;";
+    beginning.len() <= LONGEST && (beginning.starts_with(NUMBER) || NUMBER.starts_with(beginning))
 }
 
 /// `11;rgb:1e1e/1e1e/2e2e`, with one to four digits a colour.

@@ -16,6 +16,9 @@ use crate::frontend::repl::ground::LONGEST;
 /// An escape that nothing follows within this time is the key itself.
 const ESCAPE_ALONE: Duration = Duration::from_millis(40);
 
+/// So is a Ctrl-C within a paste; other ones belong to it.
+const INTERRUPT_ALONE: Duration = Duration::from_millis(100);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     Text(String),
@@ -79,10 +82,7 @@ fn read(wake: &OwnedFd, keys: &mpsc::UnboundedSender<Key>) {
     let mut bytes = [0; 4096];
     loop {
         let mut fds = [PollFd::new(wake, PollFlags::IN), PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
-        let patience = parser
-            .is_inside_escape()
-            .then_some(ESCAPE_ALONE)
-            .map(|wait| Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) });
+        let patience = parser.patience().map(|wait| Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) });
         match poll(&mut fds, patience.as_ref()) {
             Ok(0) => parser.time_is_up(),
             Ok(_) if !fds[0].revents().is_empty() => return,
@@ -129,12 +129,27 @@ impl Parser {
         self.rest.first() == Some(&0x1b) && !self.rest.starts_with(PASTE_BEGIN)
     }
 
-    /// What looked like the beginning of a sequence was the key.
+    /// How long what has come waits for more that would give it another meaning.
+    fn patience(&self) -> Option<Duration> {
+        let in_paste = self.cut_paste().map(|_| INTERRUPT_ALONE);
+        in_paste.or_else(|| self.is_inside_escape().then_some(ESCAPE_ALONE))
+    }
+
+    /// What looked like the beginning of a sequence was the key, and what looked like a part of a paste.
     fn time_is_up(&mut self) {
-        if self.is_inside_escape() {
+        if let Some(text) = self.cut_paste() {
+            let text = lines_of(text);
+            self.keys.extend([Key::Paste(text), Key::Interrupt]);
+            self.rest.clear();
+        } else if self.is_inside_escape() {
             self.rest.clear();
             self.keys.push(Key::Escape);
         }
+    }
+
+    /// Of a paste whose end never comes, Ctrl-C makes an end: nothing else would bring the keys back.
+    fn cut_paste(&self) -> Option<&[u8]> {
+        self.rest.strip_prefix(PASTE_BEGIN)?.strip_suffix(b"\x03")
     }
 
     fn take(&mut self) -> Vec<Key> {
@@ -184,7 +199,7 @@ impl Parser {
     /// A paste, or a sequence of a key that means nothing here (arrows, function keys), which is passed over.
     fn escape(&mut self) -> Option<usize> {
         if self.rest.starts_with(PASTE_BEGIN) {
-            let Some(end) = find(&self.rest, PASTE_END) else { return self.endless_paste() };
+            let end = find(&self.rest, PASTE_END)?;
             let text = lines_of(&self.rest[PASTE_BEGIN.len()..end]);
             self.keys.push(Key::Paste(text));
             return Some(end + PASTE_END.len());
@@ -221,14 +236,6 @@ impl Parser {
         self.keys.push(Key::Answer(String::from_utf8_lossy(&body[..end]).into_owned()));
         Some(2 + end + taken)
     }
-
-    /// Of a paste whose end never comes, Ctrl-C makes an end: nothing else would bring the keys back.
-    fn endless_paste(&mut self) -> Option<usize> {
-        let text = self.rest[PASTE_BEGIN.len()..].strip_suffix(b"\x03")?;
-        self.keys.push(Key::Paste(lines_of(text)));
-        self.keys.push(Key::Interrupt);
-        Some(self.rest.len())
-    }
 }
 
 /// What a sequence behind `ESC [` or `ESC O` means to a reader; other keys mean nothing here.
@@ -244,9 +251,9 @@ fn motion(sequence: &[u8]) -> Option<Key> {
     })
 }
 
-/// Terminals send a carriage return for each line's end.
+/// Terminals send a carriage return for each line's end. The interrupt's character is no text.
 fn lines_of(pasted: &[u8]) -> String {
-    String::from_utf8_lossy(pasted).replace("\r\n", "\n").replace('\r', "\n")
+    String::from_utf8_lossy(pasted).replace("\r\n", "\n").replace('\r', "\n").replace('\x03', "")
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
@@ -257,7 +264,7 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Key, Parser};
+    use super::{INTERRUPT_ALONE, Key, Parser};
 
     fn keys(pieces: &[&[u8]]) -> Vec<Key> {
         let mut parser = Parser::default();
@@ -310,8 +317,19 @@ mod tests {
 
     #[test]
     fn ctrl_c_ends_a_paste_that_has_no_end() {
+        let mut parser = Parser::default();
+        [&b"\x1b[200~one\rtw"[..], b"o\x03"].iter().for_each(|piece| parser.push(piece));
+        assert_eq!((parser.take(), parser.patience()), (Vec::new(), Some(INTERRUPT_ALONE)));
+        parser.time_is_up();
+        parser.push(b"x");
         let pasted = Key::Paste("one\ntwo".to_owned());
-        assert_eq!(keys(&[b"\x1b[200~one\rtw", b"o\x03", b"x"]), [pasted, Key::Interrupt, Key::Text("x".to_owned())]);
+        assert_eq!(parser.take(), [pasted, Key::Interrupt, Key::Text("x".to_owned())]);
+    }
+
+    #[test]
+    fn a_pasted_interrupt_ends_no_paste() {
+        let pasted = [Key::Paste("one!echo x\n".to_owned())];
+        assert_eq!(keys(&[b"\x1b[200~one\x03", b"\x03!echo x\r\x1b[201~"]), pasted);
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Repl {
             };
             let step = line::step(&line, &self.known.added(), &self.pastes);
             if self.draft.is_empty() {
-                self.pastes.forget();
+                self.pastes.trim();
             }
             let leave = match step {
                 Ok(Some(step)) => self.take(step).await,
@@ -330,6 +330,9 @@ impl Repl {
                     }
                     Line::ToEditor(line) => {
                         self.edit(line).await;
+                        if self.ends.interrupt.is_ended() {
+                            return Prompted::Leave(Leave::Quit);
+                        }
                         self.open();
                     }
                     Line::End => return Prompted::Leave(Leave::Quit),

@@ -1,15 +1,32 @@
 //! Long pastes: one mark in the line that is typed, all of it when the line is sent.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A paste of more lines or bytes than these stands as a mark.
 const LINES: usize = 8;
 const BYTES: usize = 1_000;
 
-/// What the marks stand for, from one message to the next. Behind a lock, held for a moment: the prompt's thread folds what
-/// the loop unfolds.
+/// Bytes of pastes that are kept from one message to the next.
+const KEPT: usize = 16 << 20;
+
+/// What the marks stand for, the newest last: a mark that was killed or sent may be yanked into a later line. Behind a
+/// lock, held for a moment: the prompt's thread folds what the loop unfolds.
 #[derive(Clone, Debug, Default)]
-pub struct Pastes(Arc<Mutex<Vec<(String, String)>>>);
+pub struct Pastes(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    pastes: Vec<Paste>,
+    /// How many were called the same; no mark is given twice.
+    numbers: HashMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Paste {
+    mark: String,
+    text: String,
+}
 
 impl Pastes {
     /// What is put into the line for it.
@@ -22,9 +39,17 @@ impl Pastes {
         self.fold_beyond((5 * LINES, 5 * BYTES), text)
     }
 
-    /// Nothing stands for anything any more.
-    pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Of many bytes the oldest go. Not while a line is typed: it may hold them all.
+    pub fn trim(&self) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = 0;
+        let fits = |paste: &&Paste| {
+            bytes += paste.text.len();
+            bytes <= KEPT
+        };
+        let newest = kept.pastes.iter().rev().take_while(fits).count();
+        let gone = kept.pastes.len() - newest;
+        kept.pastes.drain(..gone);
     }
 
     fn fold_beyond(&self, (most, bytes): (usize, usize), text: &str) -> String {
@@ -34,9 +59,15 @@ impl Pastes {
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let what = if lines > 1 { format!("{lines} lines") } else { format!("{} characters", text.chars().count()) };
-        let same = kept.iter().filter(|(mark, _)| mark.contains(&format!("[pasted {what}"))).count();
-        let mark = if same == 0 { format!("[pasted {what}]") } else { format!("[pasted {what}, {}]", same + 1) };
-        kept.push((mark.clone(), text.to_owned()));
+        // The same once more is the newest again.
+        if let Some(at) = kept.pastes.iter().position(|paste| paste.text == text) {
+            kept.pastes[at..].rotate_left(1);
+            return kept.pastes[kept.pastes.len() - 1].mark.clone();
+        }
+        let number = kept.numbers.entry(what.clone()).or_default();
+        *number += 1;
+        let mark = if *number == 1 { format!("[pasted {what}]") } else { format!("[pasted {what}, {number}]") };
+        kept.pastes.push(Paste { mark: mark.clone(), text: text.to_owned() });
         mark
     }
 
@@ -45,10 +76,8 @@ impl Pastes {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut out, mut rest) = (String::with_capacity(line.len()), line);
         // From left to right, so that a mark within a paste is what was pasted.
-        while let Some((at, mark, text)) = kept
-            .iter()
-            .filter_map(|(mark, text)| Some((rest.find(mark.as_str())?, mark, text)))
-            .min_by_key(|(at, ..)| *at)
+        while let Some((at, Paste { mark, text })) =
+            kept.pastes.iter().filter_map(|paste| Some((rest.find(&paste.mark)?, paste))).min_by_key(|(at, _)| *at)
         {
             out.push_str(&rest[..at]);
             out.push_str(text);
@@ -61,7 +90,7 @@ impl Pastes {
 
 #[cfg(test)]
 mod tests {
-    use super::Pastes;
+    use super::{KEPT, Pastes};
 
     #[test]
     fn what_is_long_is_a_mark_until_it_is_sent() {
@@ -74,6 +103,20 @@ mod tests {
         assert_eq!(sent, format!("a {} b {long}", long.replace("line", "row")));
         assert_eq!(pastes.fold(&"x".repeat(2000)), "[pasted 2000 characters]");
         assert_eq!(pastes.unfold("[pasted 7 lines]"), "[pasted 7 lines]", "whoever types it means it");
+    }
+
+    #[test]
+    fn marks_of_earlier_lines_are_known_until_there_are_too_many_bytes() {
+        let pastes = Pastes::default();
+        let text = |sign: &str| sign.repeat(KEPT / 2);
+        let marks = ["a", "b", "c"].map(|sign| pastes.fold(&text(sign)));
+        assert_eq!(pastes.unfold(&marks[0]), text("a"), "one line may hold them all");
+        assert_eq!(pastes.fold(&text("b")), marks[1], "the same has the same mark");
+        pastes.trim();
+        assert_eq!(pastes.unfold(&marks[0]), marks[0]);
+        assert_eq!(pastes.unfold(&marks[1]), text("b"));
+        assert_eq!(pastes.unfold(&marks[2]), text("c"));
+        assert!(!marks.contains(&pastes.fold(&text("d"))), "a mark means one paste");
     }
 
     #[test]

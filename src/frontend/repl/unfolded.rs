@@ -2,7 +2,7 @@
 
 use crate::base::printable::printable;
 use crate::core::view::View;
-use crate::frontend::render::{Coloring, diff};
+use crate::frontend::render::{Coloring, diff, hunk};
 use crate::frontend::repl::folds::{counted, line};
 use crate::frontend::repl::{Repl, Waiting, size};
 use crate::frontend::slash::Which;
@@ -31,7 +31,13 @@ impl Repl {
             Which::THOUGHT => fold.text.lines().map(|line| look.plain(line)).collect(),
             name => Coloring::default().lines(name, &fold.text, look),
         });
-        let lines = painted.await.unwrap_or_default();
+        self.ends.interrupt.rearm();
+        let interrupted = self.ends.interrupt.token();
+        let lines = tokio::select! {
+            lines = painted => lines.unwrap_or_default(),
+            () = interrupted.cancelled() => return self.ends.interrupt.rearm(),
+            () = self.ends.interrupt.ended() => return,
+        };
         self.shown_to_the_end(Shown { lines, remains }).await;
     }
 
@@ -67,8 +73,19 @@ fn stat(text: &str) -> String {
         }
     };
     let (mut old, mut lines) = ("", text.lines().peekable());
+    // Lines of the hunk, which may look like a file's head.
+    let mut left = (0, 0);
     while let Some(line) = lines.next() {
-        if let Some(path) = line.strip_prefix("--- ")
+        if left.0 + left.1 > 0 && !line.starts_with('\\') {
+            let (is_old, is_new) = (!line.starts_with('+'), !line.starts_with('-'));
+            left = (usize::saturating_sub(left.0, is_old.into()), usize::saturating_sub(left.1, is_new.into()));
+            if let Some((_, added, removed)) = &mut file {
+                *added += usize::from(!is_old);
+                *removed += usize::from(!is_new);
+            }
+        } else if let Some((before, after)) = hunk(line) {
+            left = (before.1, after.1);
+        } else if let Some(path) = line.strip_prefix("--- ")
             && lines.peek().is_some_and(|next| next.starts_with("+++ "))
         {
             old = path;
@@ -77,9 +94,6 @@ fn stat(text: &str) -> String {
             let path = if path == "/dev/null" { old } else { path };
             file = Some((path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path), 0, 0));
             old = "";
-        } else if let Some((_, added, removed)) = &mut file {
-            *added += usize::from(line.starts_with('+'));
-            *removed += usize::from(line.starts_with('-'));
         }
     }
     tell(file);
@@ -92,7 +106,13 @@ mod tests {
 
     #[test]
     fn each_file_is_counted() {
-        let text = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n-a\n+b\n+c\n--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+x\n--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n";
+        let text = "--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n-a\n+b\n+c\n--- /dev/null\n+++ b/new.py\n@@ -0,0 +1 @@\n+x\n--- a/old.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n";
         assert_eq!(stat(text), "  x.py  +2 -1\n  new.py  +1 -0\n  old.py  +0 -1\n");
+    }
+
+    #[test]
+    fn lines_that_look_like_a_head_are_counted() {
+        let text = "--- a/x.sql\n+++ b/x.sql\n@@ -1,3 +1,3 @@\n a\n--- x\n+++ y\n b\n\\ No newline at end of file\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n-a\n+b\n";
+        assert_eq!(stat(text), "  x.sql  +1 -1\n  y  +1 -1\n");
     }
 }

@@ -1,6 +1,7 @@
 //! The user's own editor, opened from the prompt: it gets the terminal as the user had it.
 
 use faos::playback::Reply;
+use rustix::process::Signal;
 
 use super::{Chat, USUAL};
 use crate::support::env::TestEnv;
@@ -40,6 +41,22 @@ fn a_line_goes_to_the_editor_and_comes_back() {
             .all(|file| { !file.unwrap().file_name().to_string_lossy().starts_with("message-") })
     );
     chat.quit();
+}
+
+/// No prompt opens after it, which would take the terminal once more.
+#[test]
+fn what_ends_the_program_meanwhile_gives_the_terminal_back() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::TERM, Signal::HUP] {
+        let mut chat = chat(EDITOR, &[]);
+        chat.terminal.send("half a line\x18\x05");
+        chat.terminal.wait_for_text("editing in lines");
+        chat.terminal.signal(signal);
+        chat.terminal.send("the rest\r");
+        assert_eq!(chat.terminal.wait_for_end().code(), Some(143), "{signal:?}");
+        let screen = chat.terminal.screen();
+        assert!(!screen.bracketed_paste && !screen.cursor_hidden, "{signal:?}\n{}", screen.text);
+        assert!(!screen.text.contains("half a line and the rest"), "{signal:?}\n{}", screen.text);
+    }
 }
 
 #[test]

@@ -149,6 +149,37 @@ fn lines_that_are_typed_at_once_are_all_taken() {
 }
 
 #[test]
+fn what_is_pasted_types_no_key() {
+    let mut chat = Chat::new([Reply::text("Read.\n")]);
+    chat.terminal.paste("hello\x03\x03!echo typed");
+    chat.wait_for_prompt_with("hello!echo typed");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), "hello!echo typed");
+    chat.quit();
+}
+
+/// What was killed is yanked into a later line, and is still what was pasted.
+#[test]
+fn the_mark_of_a_paste_outlives_its_line() {
+    let mut chat = Chat::new([Reply::text("Read.\n")]);
+    let pasted: String = (1..=30).map(|line| format!("pasted line {line}\n")).collect();
+    chat.terminal.paste(pasted.trim_end());
+    chat.wait_for_prompt_with("[pasted 30 lines]");
+    chat.terminal.send("\x15");
+    chat.wait_for_prompt();
+    chat.ask("/help undo");
+    chat.terminal.send("\x19");
+    chat.wait_for_prompt_with("[pasted 30 lines]");
+    chat.terminal.send("\r");
+    chat.terminal.wait_for_text("Read.");
+    chat.wait_for_prompt();
+    assert_eq!(chat.asked(), pasted.trim_end());
+    chat.quit();
+}
+
+#[test]
 fn a_paste_of_1000_lines_is_one_message_and_one_mark() {
     let mut chat = Chat::new([Reply::text("Read.\n")]);
     let pasted: String = (1..=1000).map(|line| format!("pasted line {line} \"quoted\"\twith 日本\n")).collect();
