@@ -59,12 +59,17 @@ pub fn read_text(path: &Path) -> Result<String, FsError> {
 }
 
 /// `None` where there is no such file.
-pub fn read_text_if_present(path: &Path) -> Result<Option<String>, FsError> {
-    match read_text(path) {
-        Ok(text) => Ok(Some(text)),
+pub fn if_present<T>(done: Result<T, FsError>) -> Result<Option<T>, FsError> {
+    match done {
+        Ok(it) => Ok(Some(it)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// `None` where there is no such file.
+pub fn read_text_if_present(path: &Path) -> Result<Option<String>, FsError> {
+    if_present(read_text(path))
 }
 
 pub fn exists(path: &Path) -> bool {

@@ -28,10 +28,7 @@ impl TemporaryFolder {
         loop {
             let path = fs::make_temporary_folder(folder, prefix)?;
             // Another start may be sweeping it away, or have done so, before it was anybody's.
-            let handle = match fs::open_to_read(&path) {
-                Err(error) if error.is_not_found() => continue,
-                opened => opened?,
-            };
+            let Some(handle) = fs::if_present(fs::open_to_read(&path))? else { continue };
             let is_swept = matches!(flock(&handle, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK));
             if !is_swept && fs::is_at(&handle, &path) {
                 return Ok(Self { path, _lock: handle });

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::base::fs;
 use crate::base::printable::Printable;
 use crate::base::report::{ExitKind, RunReport};
+use crate::base::shell;
 use crate::cli::{self, Options};
 use crate::command::failure::Failure;
 use crate::command::job::Plan;
@@ -50,7 +51,7 @@ struct Order {
 
 /// The command as a script: each word for itself, whatever it holds.
 fn script(words: &[String]) -> String {
-    let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''")));
+    let quoted = words.iter().map(|word| shell::quoted(word));
     format!("exec {}", quoted.collect::<Vec<_>>().join(" "))
 }
 

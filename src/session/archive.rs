@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use super::identity::{self, Identity};
 use super::lock::Lock;
 use super::record::Record;
-use super::tar::{self, Header, Kind, Reader};
+use super::tar::{self, Header, Reader};
 use super::{LOG, SessionError, blotted, opening, recovery};
-use crate::base::fs::{self, FsError};
+use crate::base::fs::{self, FsError, Kind};
 use crate::base::ids::SessionId;
 use crate::base::path::is_reserved;
 use crate::base::secrets;
@@ -98,15 +98,15 @@ pub fn export(folder: &Path, out: &mut impl Write, keys: Keys) -> Result<Exporte
         if is_old || first == opening::LOCK || first == opening::CACHE {
             continue;
         }
-        let kind = match entry.kind {
-            fs::Kind::File => Kind::File,
-            fs::Kind::Folder => Kind::Folder,
-            fs::Kind::Link => {
+        let kind = entry.kind;
+        match kind {
+            Kind::File | Kind::Folder => {}
+            Kind::Link => {
                 exported.links += 1;
                 continue;
             }
-            fs::Kind::Other => continue,
-        };
+            Kind::Other => continue,
+        }
         let modified = u64::try_from(entry.modified).unwrap_or(0);
         let mut header = Header { path: top.join(&entry.path), kind, size: entry.size, mode: entry.mode, modified };
         if kind == Kind::Folder {
@@ -350,9 +350,9 @@ mod tests {
     use std::path::Path;
 
     use super::{Exported, Keys, export, import};
-    use crate::base::fs;
+    use crate::base::fs::{self, Kind};
     use crate::session::record::Entry;
-    use crate::session::tar::{Header, Kind, padding, write_end, write_header};
+    use crate::session::tar::{Header, padding, write_end, write_header};
     use crate::session::{Session, SessionError, read};
 
     const ID: &str = "20261122-200000-ab12";

@@ -5,10 +5,11 @@
 
 use std::cmp::Reverse;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::ending::tail;
 use super::identity::{self, Identity};
 use super::record::{Entry, Record};
 use super::{LOG, SessionError, recovery};
@@ -245,10 +246,8 @@ impl End {
     fn read_of(file: &mut File, length: u64, enough: fn(&Self) -> bool) -> io::Result<Self> {
         let mut size = BLOCK;
         loop {
-            let start = length.saturating_sub(size);
-            let block = read_from(file, start)?;
-            let end = Self::gather(whole_lines(&block, start > 0), enough);
-            if enough(&end) || start == 0 {
+            let end = Self::gather(&tail(file, length, size)?, enough);
+            if enough(&end) || size >= length {
                 return Ok(end);
             }
             size = size.saturating_mul(8);
@@ -308,21 +307,6 @@ pub(super) fn is_of_type(line: &[u8], name: &str) -> bool {
     let at = head.windows(MARK.len()).position(|part| part == MARK);
     let rest = at.map_or(&[][..], |at| &line[at + MARK.len()..]);
     rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
-}
-
-/// Without the line that the block begins within, where it was cut.
-fn whole_lines(block: &[u8], cut: bool) -> &[u8] {
-    if !cut {
-        return block;
-    }
-    block.iter().position(|byte| *byte == b'\n').map_or(&[], |at| &block[at + 1..])
-}
-
-fn read_from(file: &mut File, start: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut block = Vec::new();
-    file.read_to_end(&mut block)?;
-    Ok(block)
 }
 
 fn at(folder: &Path, source: io::Error) -> FsError {

@@ -1,28 +1,35 @@
 //! The end of a log, for a look at what was said last: never all of it, however long the conversation was.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::record::Record;
-use super::{LOG, SessionError};
-use crate::base::fs::{self, FsError};
+use super::{LOG, SessionError, recovery};
+use crate::base::fs::FsError;
 
 /// Bytes of the log that are read.
 const LENGTH: u64 = 64 * 1024;
 
 /// The newest records, oldest first; what is damaged among them is passed over.
 pub fn last_records(folder: &Path) -> Result<Vec<Record>, SessionError> {
-    let path = folder.join(LOG);
-    let at = |source| FsError { operation: "read", path: path.clone(), source };
-    let mut file = fs::open_to_read(&path)?;
-    let length = file.metadata().map_err(at)?.len();
-    let start = length.saturating_sub(LENGTH);
-    file.seek(SeekFrom::Start(start)).map_err(at)?;
+    let Some((mut file, length)) = recovery::open_log(folder)? else { return Ok(Vec::new()) };
+    let at = |source| FsError { operation: "read", path: folder.join(LOG), source };
+    let lines = tail(&mut file, length, LENGTH).map_err(at)?;
+    Ok(lines.split(|byte| *byte == b'\n').filter_map(|line| Record::parse(line).ok()).collect())
+}
+
+/// The last bytes of a log of this length, at most so many, without the line that they begin within.
+pub(super) fn tail(file: &mut File, length: u64, most: u64) -> io::Result<Vec<u8>> {
+    let start = length.saturating_sub(most);
+    file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
-    file.take(LENGTH).read_to_end(&mut bytes).map_err(at)?;
-    let lines = bytes.split(|byte| *byte == b'\n');
-    // Where it does not begin at the log's beginning, the first line is most likely only a part of one.
-    Ok(lines.skip(usize::from(start > 0)).filter_map(|line| Record::parse(line).ok()).collect())
+    file.read_to_end(&mut bytes)?;
+    if start > 0 {
+        let cut = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        bytes.drain(..cut);
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

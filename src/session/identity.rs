@@ -42,11 +42,7 @@ impl Identity {
     /// `None` where the file is missing or damaged. The folder's name counts where it is an ID: a copied session is
     /// found by it.
     pub fn load(folder: &Path) -> Result<Option<Self>, FsError> {
-        let text = match fs::read(&folder.join(FILE)) {
-            Ok(text) => text,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(text) = fs::if_present(fs::read(&folder.join(FILE)))? else { return Ok(None) };
         let identity = serde_json::from_slice::<Self>(&text).ok();
         Ok(identity.map(|identity| Self { id: id_of(folder).unwrap_or(identity.id), ..identity }))
     }
@@ -69,16 +65,14 @@ impl Identity {
         Self { created, title: title_of(records), ..identity }
     }
 
-    /// Takes in what a record changes of it.
-    pub fn follow(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Renamed { title } => self.title = Some(title.clone()),
-            entry => {
-                if let Some(workspace) = moved_to(entry) {
-                    self.workspace = workspace;
-                }
-            }
+    /// Takes in what a record changes of it, and tells whether that is something.
+    pub fn follow(&mut self, entry: &Entry) -> bool {
+        if let Entry::Renamed { title } = entry {
+            return self.title.replace(title.clone()).as_ref() != Some(title);
         }
+        let Some(workspace) = moved_to(entry).filter(|workspace| *workspace != self.workspace) else { return false };
+        self.workspace = workspace;
+        true
     }
 
     fn text(&self) -> Result<String, serde_json::Error> {

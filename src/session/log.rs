@@ -53,9 +53,7 @@ impl Log {
                 continue;
             }
             self.pending.lines.push(b'\n');
-            let before = self.identity.clone();
-            self.identity.follow(&record.entry);
-            self.pending.identity |= self.identity != before;
+            self.pending.identity |= self.identity.follow(&record.entry);
         }
         self.flush();
     }

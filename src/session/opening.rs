@@ -107,7 +107,9 @@ fn restore_identity(folder: &Path, records: &[Record], repaired: &mut Vec<String
     };
     // A power loss can come between a record and its copy.
     let before = identity.clone();
-    records.iter().for_each(|record| identity.follow(&record.entry));
+    for record in records {
+        identity.follow(&record.entry);
+    }
     if identity != before {
         identity.store(folder)?;
     }

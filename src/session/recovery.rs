@@ -46,11 +46,7 @@ impl Tail {
 /// The log and its length.
 pub fn open_log(folder: &Path) -> Result<Option<(File, u64)>, FsError> {
     let at = |source| FsError { operation: "read", path: folder.join(LOG), source };
-    let file = match fs::open_to_read(&folder.join(LOG)) {
-        Ok(file) => file,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(file) = fs::if_present(fs::open_to_read(&folder.join(LOG)))? else { return Ok(None) };
     // A device in its place could be read for ever.
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some((file, metadata.len()))),

@@ -44,10 +44,7 @@ pub struct Printed {
 pub fn output(session: &Path, run: u32) -> Result<Vec<Printed>, SessionError> {
     let folder = folder_of(session, run);
     // Where the program ended before the run began, there are none.
-    let kept = |stream: Stream| match fs::read(&folder.join(stream.file())) {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        kept => kept,
-    };
+    let kept = |stream: Stream| fs::if_present(fs::read(&folder.join(stream.file()))).map(Option::unwrap_or_default);
     let (all, mut told) = ([kept(Stream::Stdout)?, kept(Stream::Stderr)?], [0, 0]);
     let order = fs::read_text_if_present(&folder.join(ORDER))?.unwrap_or_default();
     let mut printed = Vec::new();

@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::fs::Kind;
+
 const BLOCK: usize = 512;
 /// A name or a set of pax records is no longer than this.
 const LONGEST_EXTRA: u64 = 64 * 1024;
@@ -22,15 +24,6 @@ pub struct Header {
     pub mode: u32,
     /// Seconds since 1970.
     pub modified: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    File,
-    Folder,
-    Link,
-    /// A device, a FIFO, or what no reader of today knows.
-    Other,
 }
 
 /// The header alone; the content and its [`padding`] follow.

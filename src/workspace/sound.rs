@@ -39,10 +39,8 @@ impl Sound {
         }
         let name = id.to_string();
         let path = repository.path().join("objects").join(&name[..2]).join(&name[2..]);
-        let object = match fs::read(&path) {
-            Err(error) if error.is_not_found() => return Ok(true),
-            object => object.map_err(|error| WorkspaceError::Versions(error.to_string()))?,
-        };
+        let object = fs::if_present(fs::read(&path)).map_err(|error| WorkspaceError::Versions(error.to_string()))?;
+        let Some(object) = object else { return Ok(true) };
         if !reaches_its_end(&object) {
             self.0.borrow_mut().remove(&id);
             return Err(WorkspaceError::Versions(format!("its object `{}` is damaged", path.display())));

@@ -221,6 +221,11 @@ fn open(backend: Backend) -> Result<Sandbox, SandboxError> {
 }
 
 /// Ten in CI, a thousand by `tests/long/run`, which runs this test alone: open files can be counted then.
+/// `None` where the backend cannot be had here, which is said.
+fn opened(backend: Backend) -> Option<Sandbox> {
+    open(backend).map_err(|error| say(&format!("{backend:?}: not run: {error}"))).ok()
+}
+
 #[test]
 fn many_runs_in_a_row_and_at_once_leave_nothing() {
     let wanted = std::env::var("FAOS_TEST_RUNS").ok().map(|runs| runs.parse::<usize>().unwrap());
@@ -228,13 +233,7 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
     let held =
         || (std::fs::read_dir("/proc/self/fd").unwrap().count(), std::fs::read_to_string("/proc/self/mounts").unwrap());
     for backend in [Backend::Ns, Backend::Bwrap, Backend::Landlock] {
-        let sandbox = match open(backend) {
-            Ok(sandbox) => sandbox,
-            Err(error) => {
-                say(&format!("{backend:?}: not run: {error}"));
-                continue;
-            }
-        };
+        let Some(sandbox) = opened(backend) else { continue };
         let folder = tempfile::TempDir::with_prefix("faos-many-").unwrap();
         let run = || {
             let spec = Spec {
@@ -276,13 +275,7 @@ fn many_runs_in_a_row_and_at_once_leave_nothing() {
 #[test]
 fn a_scratch_copy_is_one_under_every_backend() {
     for backend in sandbox::BACKENDS {
-        let sandbox = match open(backend) {
-            Ok(sandbox) => sandbox,
-            Err(error) => {
-                say(&format!("{backend:?}: not run: {error}"));
-                continue;
-            }
-        };
+        let Some(sandbox) = opened(backend) else { continue };
         let folder = tempfile::TempDir::with_prefix("faos-scratch-").unwrap();
         let (workspace, cache) = (folder.path().join("workspace"), folder.path().join("cache"));
         std::fs::create_dir_all(workspace.join("old/deep")).unwrap();
