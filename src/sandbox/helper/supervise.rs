@@ -135,12 +135,18 @@ impl<'a> Watch<'a> {
             }
             if Instant::now() >= self.next_look {
                 self.look();
-                let age = self.started.elapsed();
-                self.next_look = Instant::now() + TICK.min(age / 4).max(FIRST_TICK);
+                self.next_look = Instant::now() + self.pause();
             }
             self.press();
             self.listen(host);
         }
+    }
+
+    /// Until the next look: shorter at the beginning, and where the CPU time may be spent before it on all processors.
+    fn pause(&self) -> Duration {
+        let processors = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        let spare_s = ((self.bounds().cpu_s - self.last_cpu_s) / processors).clamp(0.0, 1.0);
+        TICK.min(self.started.elapsed() / 4).min(Duration::from_secs_f64(spare_s)).max(FIRST_TICK)
     }
 
     fn bounds(&self) -> &Bounds {
@@ -201,7 +207,8 @@ impl<'a> Watch<'a> {
     /// counted twice: what is not there at the next look still never was.
     fn cpu_so_far(&mut self, of_living: f64) -> f64 {
         if let Some((user_s, system_s)) = self.meter.and_then(Meter::cpu) {
-            return user_s + system_s;
+            self.last_cpu_s = user_s + system_s;
+            return self.last_cpu_s;
         }
         let ended = sys::children_usage();
         let now = of_living + ended.user_s + ended.system_s - self.before.0 - self.before.1;
